@@ -1,0 +1,100 @@
+"""Partitioned implicit neural representations.
+
+A signal is split into regions, each region gets its own small coordinate network, and the whole becomes one
+continuous, compact function: `fit` it, `save` it, `load` it, `render` it at any size.
+
+Names are imported when they are first used, so that `import partinr` and `partinr --help` do not wait for
+torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from partinr.container import Saved as Saved
+    from partinr.container import load as load
+    from partinr.container import save as save
+    from partinr.coords import Frame as Frame
+    from partinr.engines.engine import Adam as Adam
+    from partinr.errors import InputError as InputError
+    from partinr.export import export_onnx as export_onnx
+    from partinr.fitting import FitResult as FitResult
+    from partinr.fitting import fit as fit
+    from partinr.history import History as History
+    from partinr.metrics import psnr as psnr
+    from partinr.metrics import ssim as ssim
+    from partinr.networks import Finer as Finer
+    from partinr.networks import Fourier as Fourier
+    from partinr.networks import Gauss as Gauss
+    from partinr.networks import Network as Network
+    from partinr.networks import ReluHarmonic as ReluHarmonic
+    from partinr.networks import Siren as Siren
+    from partinr.networks import Wire as Wire
+    from partinr.partition import HFS as HFS
+    from partinr.partition import SLIC as SLIC
+    from partinr.partition import Auto as Auto
+    from partinr.partition import Felzenszwalb as Felzenszwalb
+    from partinr.partition import Grid as Grid
+    from partinr.partition import Labels as Labels
+    from partinr.partition import Partition as Partition
+    from partinr.partition import Rule as Rule
+    from partinr.partition import Whole as Whole
+    from partinr.piecewise import PiecewiseINR as PiecewiseINR
+    from partinr.recipe import FAST as FAST
+    from partinr.recipe import PAPER as PAPER
+    from partinr.recipe import Recipe as Recipe
+    from partinr.rendering import render as render
+    from partinr.signals import Signal as Signal
+    from partinr.signals import SignalSpec as SignalSpec
+    from partinr.signals import from_array as from_array
+    from partinr.signals import read as read
+    from partinr.signals import write as write
+    from partinr.training import DivergedError as DivergedError
+    from partinr.training import Progress as Progress
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "container": ("Saved", "load", "save"),
+    "coords": ("Frame",),
+    "engines.engine": ("Adam",),
+    "errors": ("InputError",),
+    "export": ("export_onnx",),
+    "fitting": ("FitResult", "fit"),
+    "history": ("History",),
+    "metrics": ("psnr", "ssim"),
+    "networks": ("Finer", "Fourier", "Gauss", "Network", "ReluHarmonic", "Siren", "Wire"),
+    "partition": (
+        "HFS",
+        "SLIC",
+        "Auto",
+        "Felzenszwalb",
+        "Grid",
+        "Labels",
+        "Partition",
+        "Rule",
+        "Whole",
+    ),
+    "piecewise": ("PiecewiseINR",),
+    "recipe": ("FAST", "PAPER", "Recipe"),
+    "rendering": ("render",),
+    "signals": ("Signal", "SignalSpec", "from_array", "read", "write"),
+    "training": ("DivergedError", "Progress"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

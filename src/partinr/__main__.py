@@ -1,0 +1,5 @@
+"""`python -m partinr` is `partinr`."""
+
+from partinr.cli import main
+
+main()

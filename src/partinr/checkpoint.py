@@ -1,0 +1,104 @@
+"""Checkpoints: a fit that was stopped, by whatever, goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from partinr.engines.engine import TrainingState
+from partinr.errors import InputError
+from partinr.files import atomic_write
+from partinr.history import History
+from partinr.piecewise import PiecewiseINR
+from partinr.signals.signal import Signal
+
+FILE = "state.safetensors"
+
+Settings = dict[str, Any]
+
+
+def settings_of(signal: Signal, model: PiecewiseINR, **others: Any) -> Settings:
+    """Everything that decides a fit's result, as JSON types: two fits with equal settings end the same."""
+
+    def digest(array: np.ndarray) -> str:
+        return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+    return json.loads(  # type: ignore[no-any-return]
+        json.dumps(
+            {
+                "signal": digest(signal.values),
+                "shape": list(signal.values.shape),
+                "partition": digest(model.partition.label_map),
+                "networks": [group.network.config() for group in model.group_list],
+                "frame": model.frame,
+                **others,
+            }
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that holds one fit's state, replaced as a whole at every write.
+
+    Attributes:
+        folder: made if missing.
+        settings: what the fit was asked to do; a fit with other settings cannot go on from it.
+    """
+
+    folder: Path
+    settings: Settings
+
+    @property
+    def path(self) -> Path:
+        """The file with the state."""
+        return self.folder / FILE
+
+    def write(self, states: list[TrainingState], history: History) -> None:
+        """Replace the state on disk; a crash in between leaves the old one."""
+        tensors = {"history.seconds": history.seconds, "history.loss": history.loss}
+        for g, state in enumerate(states):
+            for i, tensor in enumerate(state.tensors()):
+                tensors[f"{g}.{i}"] = np.ascontiguousarray(tensor.detach().cpu().numpy())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        payload = save_tensors(tensors, metadata={"settings": json.dumps(self.settings, sort_keys=True)})
+        with atomic_write(self.path) as file:
+            file.write(payload)
+
+    def read(self, states: list[TrainingState]) -> History | None:
+        """Put the state on disk into `states`; None if there is none yet.
+
+        Raises:
+            InputError: the checkpoint is damaged or belongs to a fit with other settings.
+        """
+        if not self.path.exists():
+            return None
+        payload = self.path.read_bytes()
+        try:
+            tensors = load_tensors(payload)
+            size = int.from_bytes(payload[:8], "little")
+            settings = json.loads(json.loads(payload[8 : 8 + size])["__metadata__"]["settings"])
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise InputError(f"{self.path} is not a readable checkpoint ({error}); delete it and start again") from error
+        self._check(settings)
+        for g, state in enumerate(states):
+            for i, tensor in enumerate(state.tensors()):
+                tensor.copy_(tensor.new_tensor(tensors[f"{g}.{i}"]))
+        return History(tensors["history.seconds"], tensors["history.loss"])
+
+    def _check(self, settings: Settings) -> None:
+        for key in sorted({*settings, *self.settings}):
+            theirs, ours = settings.get(key), self.settings.get(key)
+            if theirs != ours:
+                raise InputError(
+                    f"{self.folder} holds a fit with other settings: {key} was {theirs}, now {ours}; "
+                    "resume with the same settings or use another folder"
+                )

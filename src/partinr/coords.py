@@ -1,0 +1,92 @@
+"""Coordinates: the only place that defines axis order, range, and the local and global frames.
+
+Axes are ordered (plane, row, column): axis 0 of a coordinate belongs to axis 0 of the array. Along an axis of
+n samples, sample i has the global coordinate -1 + 2 i / (n - 1), so the first sample is at -1 and the last at
++1; an axis with one sample has the coordinate 0. Flattened samples are in raster (C) order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float32, Int
+from numpy import ndarray
+
+Frame = Literal["global", "local"]
+
+
+def axis(samples: int) -> Float32[ndarray, "samples"]:
+    """Global coordinates of the samples of one axis, -1 to 1 inclusive.
+
+    Computed from both ends with a step in single precision and one rounding, which makes the axis exactly
+    antisymmetric and equal, bit for bit, to `torch.linspace(-1, 1, samples)` on processors with fused
+    multiply-add: encodings with very high frequencies tell such coordinates apart.
+    """
+    if samples == 1:
+        return np.zeros(1, np.float32)
+    step = np.float64(np.float32(2) / np.float32(samples - 1))
+    i = np.arange(samples)
+    coords = np.where(i < samples // 2, -1 + step * i, 1 - step * (samples - 1 - i))
+    return coords.astype(np.float32)
+
+
+def lattice(axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "samples dims"]:
+    """All combinations of the coordinates along each axis, in raster order."""
+    mesh = np.meshgrid(*axes, indexing="ij")
+    return np.stack([m.ravel() for m in mesh], axis=1)
+
+
+def raster(shape: tuple[int, ...]) -> Float32[ndarray, "samples dims"]:
+    """Global coordinates of every sample of a signal of this shape, in raster order."""
+    return lattice([axis(n) for n in shape])
+
+
+def resampled_axis(
+    samples: int, size: int, start: float = 0.0, stop: float | None = None
+) -> Float32[ndarray, "size"]:
+    """Global coordinates of `size` output samples that cover the samples `start` to `stop` of an axis.
+
+    Samples are areas here, as in every image viewer: sample i covers [i, i + 1), and an output sample is
+    evaluated at the centre of its own area. At the native size this gives exactly `axis(samples)`.
+    """
+    stop = float(samples) if stop is None else stop
+    if (start, stop, size) == (0.0, float(samples), samples):
+        return axis(samples)
+    centres = start + (np.arange(size) + 0.5) * ((stop - start) / size) - 0.5
+    if samples == 1:
+        return np.zeros(size, np.float32)
+    return (centres * (2.0 / (samples - 1)) - 1.0).astype(np.float32)
+
+
+def to_index(coordinate: Any, samples: int) -> Any:
+    """Position along an axis in samples (0 is the first sample's centre) of global coordinates.
+
+    Takes and returns NumPy arrays or tensors.
+    """
+    return (coordinate + 1) * ((samples - 1) / 2)
+
+
+def frame_affine(
+    frame: Frame, boxes: Int[ndarray, "regions 2 dims"], shape: tuple[int, ...]
+) -> tuple[Float32[ndarray, "regions dims"], Float32[ndarray, "regions dims"]]:
+    """Scale and shift per region that take global coordinates to the region's own frame.
+
+    `boxes` holds each region's bounding box: first sample and one past the last sample, per axis. In the local
+    frame the first sample of the box is at -1 and the last at +1; an axis along which the box has one sample
+    becomes the constant 0. In the global frame the map is the identity.
+
+    Returns:
+        scale and shift, with `own = global * scale + shift`.
+    """
+    regions, _, dims = boxes.shape
+    if frame == "global":
+        return np.ones((regions, dims), np.float32), np.zeros((regions, dims), np.float32)
+    extent = np.maximum(np.asarray(shape, np.float64) - 1, 1)
+    first = boxes[:, 0] * (2 / extent) - 1
+    last = (boxes[:, 1] - 1) * (2 / extent) - 1
+    length = last - first
+    one = boxes[:, 1] - boxes[:, 0] == 1
+    scale = np.where(one, 0.0, 2.0 / np.where(one, 1.0, length))
+    shift = np.where(one, 0.0, -1.0 - first * scale)
+    return scale.astype(np.float32), shift.astype(np.float32)

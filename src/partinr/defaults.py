@@ -1,0 +1,96 @@
+"""What a fit uses where nothing is asked for: partition and network for a signal, a recipe and a budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from partinr.errors import InputError
+from partinr.networks import NETWORKS, Siren, fit_width
+from partinr.networks.network import Network
+from partinr.partition.auto import Auto
+from partinr.partition.grid import Grid
+from partinr.partition.partition import Partition
+from partinr.partition.rule import Rule
+from partinr.piecewise import PiecewiseINR
+from partinr.recipe import Recipe
+from partinr.signals.signal import Signal, SignalSpec
+
+# Published experiments compare piecewise networks with one network of 512 x 3 at equal numbers of parameters;
+# "equal" there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
+_PAPER_WIDTH, _PAPER_LAYERS, _PAPER_TOLERANCE = 512, 3, 1.01
+# Without a budget, a fast fit has about one parameter a sample and networks of two hidden layers.
+_FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 16, 2, 1.1
+_FAST_NARROWEST, _FAST_WIDEST = 8, 256
+
+
+def choose(
+    signal: Signal,
+    partition: Rule | Partition | None,
+    network: Network | None,
+    recipe: Recipe,
+    params: int | None,
+    init: PiecewiseINR | None,
+) -> tuple[Partition, Network]:
+    """Partition and network for a fit; see `fit` for the arguments.
+
+    Raises:
+        InputError: the partition does not fit the signal, or the budget is too small.
+    """
+    if init is not None:
+        partition = init.partition if partition is None else partition
+        network = init.group_list[0].network if network is None else network
+    if partition is None:
+        partition = Grid(*[3] * signal.spec.dims) if recipe.name == "paper" else Auto()
+    if isinstance(partition, Auto) and params is not None:
+        like = network if network is not None else Siren(hidden=_FAST_WIDTH, layers=_FAST_LAYERS)
+        each = like.params(signal.spec.dims, signal.channels)
+        partition = replace(partition, samples=max(1.0, signal.spec.samples * each / params))
+    chosen = partition if isinstance(partition, Partition) else partition.partition(signal)
+    if chosen.shape != signal.shape:
+        raise InputError(f"the partition must have the signal's shape {signal.shape}, got {chosen.shape}")
+    given = network if network is not None else network_for("siren", recipe, signal.spec, chosen)
+    if params is not None:
+        given = fit_width(given, params, chosen.regions, signal.spec.dims, signal.channels)
+    return chosen, given
+
+
+def network_for(
+    name: str,
+    recipe: Recipe,
+    signal: SignalSpec,
+    partition: Partition,
+    hidden: int | None = None,
+    layers: int | None = None,
+) -> Network:
+    """The network called `name` as the recipe would use it for this signal and partition.
+
+    The paper's recipe takes the published constants and the width at which all regions together have as many
+    parameters as one network of 512 x 3. The fast recipe takes constants that suit the size of the regions,
+    and the width that gives about one parameter a sample. `hidden` and `layers` override either.
+    """
+    kind = NETWORKS.get(name)
+    if kind is None:
+        raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {name}")
+    paper = recipe.name == "paper"
+    depth = layers if layers is not None else _PAPER_LAYERS if paper else _FAST_LAYERS
+    network = kind(hidden=hidden or _FAST_WIDTH, layers=depth)
+    if not paper:
+        sides = partition.bounding_boxes[:, 1] - partition.bounding_boxes[:, 0]
+        local = recipe.frame == "local"
+        network = network.suited_to(float(np.median(sides.max(axis=1)) if local else max(signal.shape)))
+    if hidden is not None:
+        return network
+    if paper:
+        whole = kind(hidden=_PAPER_WIDTH, layers=_PAPER_LAYERS).params(signal.dims, signal.channels)
+        if partition.regions == 1 and depth == _PAPER_LAYERS:
+            return replace(network, hidden=_PAPER_WIDTH)
+        budget = int(whole * _PAPER_TOLERANCE)
+        return fit_width(network, budget, partition.regions, signal.dims, signal.channels)
+    budget = int(signal.samples * _FAST_DENSITY)
+    narrow = replace(network, hidden=_FAST_NARROWEST)
+    if partition.regions * narrow.params(signal.dims, signal.channels) > budget:
+        return narrow
+    widest = fit_width(network, budget, partition.regions, signal.dims, signal.channels)
+    return replace(widest, hidden=min(_FAST_WIDEST, widest.hidden))

@@ -1,0 +1,151 @@
+"""How regions are trained: the one interface of every engine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64, UInt64
+from numpy import ndarray
+from torch import Tensor
+
+from partinr.networks.network import Network, Parameters
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Constants of the Adam optimiser.
+
+    Source: Kingma, Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of a group of regions, sorted by region, packed once per fit.
+
+    Attributes:
+        coords: (samples, dims) in the frame of each sample's region.
+        values: (samples, channels), normalised.
+        offsets: region i holds the packed samples offsets[i] .. offsets[i + 1] - 1.
+        keys: sampling key of each region.
+    """
+
+    coords: Float[Tensor, "samples dims"]
+    values: Float[Tensor, "samples channels"]
+    offsets: Int64[ndarray, "_"]
+    keys: UInt64[ndarray, "regions"]
+
+    @property
+    def counts(self) -> Int64[ndarray, "regions"]:
+        """Number of samples of each region."""
+        return np.diff(self.offsets)
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """Parameters and Adam's moments of a group of regions; engines advance it in place.
+
+    Attributes:
+        parameters: weights (regions, fan_in, fan_out) and biases (regions, fan_out) of each layer.
+        first: running mean of the gradient, same shapes.
+        second: running mean of the squared gradient, same shapes.
+    """
+
+    parameters: Parameters
+    first: Parameters
+    second: Parameters
+
+    @classmethod
+    def fresh(cls, parameters: Parameters, device: torch.device) -> TrainingState:
+        """State before the first step, around copies of these parameters."""
+
+        def copies(zero: bool) -> Parameters:
+            def copy(tensor: Tensor) -> Tensor:
+                own = tensor.detach().to(device, copy=True)
+                return own.zero_() if zero else own
+
+            return Parameters([copy(w) for w in parameters.weights], [copy(b) for b in parameters.biases])
+
+        return cls(copies(False), copies(True), copies(True))
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors, in a fixed order."""
+        return [t for p in (self.parameters, self.first, self.second) for t in (*p.weights, *p.biases)]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to do in one call: some steps of some regions.
+
+    Attributes:
+        regions: which regions (indices into the group).
+        learning_rates: learning rate of each step, learning_rates[0] for the step `start`.
+        start: the first step of the plan, counted from the start of the fit.
+        batch: samples a region uses a step; None for all.
+        whole_signal: scale the loss so that regions add up to the mean over the whole signal (the published
+            full-batch loss) instead of a mean for each region; Adam hardly sees the difference.
+        signal_samples: number of samples of the whole signal.
+        adam: Adam's constants.
+    """
+
+    regions: Int64[ndarray, "k"]
+    learning_rates: Float64[ndarray, "steps"]
+    start: int
+    batch: int | None
+    whole_signal: bool
+    signal_samples: int
+    adam: Adam
+
+    @property
+    def stop(self) -> int:
+        """One past the last step."""
+        return self.start + len(self.learning_rates)
+
+
+Tick = Callable[[int], bool]
+"""Called after every step of every batch of regions with the number of region steps just done; true to stop."""
+
+
+class Engine(ABC):
+    """Trains and evaluates groups of regions."""
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where samples and states must be."""
+
+    @abstractmethod
+    def advance(
+        self,
+        network: Network,
+        state: TrainingState,
+        samples: Samples,
+        plan: Plan,
+        tick: Tick,
+    ) -> Float64[ndarray, "k steps"]:
+        """Train the plan's regions from step `plan.start` to `plan.stop`, in place.
+
+        When `tick` returns true, the engine stops after the current step of the current regions; regions it
+        has not come to stay as they were.
+
+        Returns:
+            Mean squared error of each step before its update, over the samples it used; NaN where a step was
+            not done.
+        """
+
+    @abstractmethod
+    def squared_error(
+        self, network: Network, parameters: Parameters, samples: Samples
+    ) -> Float64[ndarray, "regions"]:
+        """Sum of squared errors of each region over all its samples and channels, normalised values."""

@@ -1,0 +1,54 @@
+"""Output layers solved by least squares: a good start at the cost of one evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partinr.engines.engine import Samples
+from partinr.networks.network import Network, Parameters
+from partinr.packing import batches
+
+# Added to the normal matrix's diagonal, relative to its mean: keeps the solution small where features are
+# nearly dependent, so that training does not begin with huge weights that cancel.
+_RIDGE = 1e-3
+_BATCH_VALUES = 1 << 19
+
+
+def solve_readout(network: Network, parameters: Parameters, samples: Samples) -> Parameters:
+    """Replace every region's output layer by the ridge regression of its values on its hidden features.
+
+    The hidden layers stay as they are. Sums are accumulated in float64, in batches of bounded memory.
+
+    Returns:
+        Parameters that share the hidden layers with the given ones.
+    """
+    channels = samples.values.shape[1]
+    device = samples.coords.device
+    regions = len(samples.counts)
+    with torch.no_grad():
+        probe = network.hidden_features(samples.coords[:1].expand(regions, 1, -1), parameters)
+        width = probe.shape[2]
+        gram = torch.zeros(regions, width + 1, width + 1, dtype=torch.float64, device=device)
+        moment = torch.zeros(regions, width + 1, channels, dtype=torch.float64, device=device)
+        for batch in batches(samples.offsets, np.arange(regions), max(1, _BATCH_VALUES // width)):
+            rows = torch.as_tensor(batch.regions, device=device)
+            index = torch.as_tensor(batch.index(), device=device)
+            picked = Parameters([w[rows] for w in parameters.weights], [b[rows] for b in parameters.biases])
+            features = network.hidden_features(samples.coords[index], picked).double()
+            design = torch.cat([features, torch.ones_like(features[..., :1])], dim=2)
+            design = design * torch.as_tensor(batch.mask(), device=device)[..., None]
+            gram.index_add_(0, rows, design.transpose(1, 2) @ design)
+            moment.index_add_(0, rows, design.transpose(1, 2) @ samples.values[index].double())
+        solved = _ridge(gram, moment)
+    weight, bias = network.readout(solved[:, :-1].float(), solved[:, -1].float())
+    return Parameters([*parameters.weights[:-1], weight], [*parameters.biases[:-1], bias])
+
+
+def _ridge(gram: Tensor, moment: Tensor) -> Tensor:
+    width = gram.shape[-1]
+    scale = gram.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-30)
+    penalty = torch.full((width,), _RIDGE, dtype=gram.dtype, device=gram.device)
+    penalty[-1] = 1e-9  # the bias is free
+    return torch.linalg.solve(gram + scale[:, None, None] * torch.diag(penalty), moment)

@@ -1,0 +1,209 @@
+"""The torch engine: any network, any device, gradients by autograd, batched over regions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from partinr.engines.engine import Engine, Tick, Plan, Samples, TrainingState
+from partinr.networks.network import Network, Parameters
+from partinr.packing import Batch, batches, group_by_size
+from partinr.sampling import batch_indices
+
+# Values of the widest layer that one batch holds. On a CPU the tensors of a batch should stay in cache; a GPU
+# wants work for all its cores.
+_VALUES = {"cpu": 1 << 19, "cuda": 1 << 26}
+# Sample indices that are computed at once.
+_INDICES = 1 << 18
+
+
+class TorchEngine(Engine):
+    """Trains batches of regions, one batch after another, each to the end of the plan.
+
+    A network is never evaluated on samples that are not its own region's. Memory is bounded: the tensors of a
+    batch of regions fit in cache, and the samples of a region too large for that are taken in chunks whose
+    gradients add up.
+
+    Args:
+        device: where to compute.
+        threads: CPU threads to use, None for torch's own choice.
+    """
+
+    name: ClassVar[str] = "torch"
+
+    def __init__(self, device: torch.device | str = "cpu", threads: int | None = None) -> None:
+        self._device = torch.device(device)
+        self._threads = threads
+
+    @property
+    def device(self) -> torch.device:
+        """Where samples and states must be."""
+        return self._device
+
+    def advance(
+        self,
+        network: Network,
+        state: TrainingState,
+        samples: Samples,
+        plan: Plan,
+        tick: Tick,
+    ) -> Float64[ndarray, "k steps"]:
+        """See `Engine.advance`."""
+        losses = np.full((len(plan.regions), len(plan.learning_rates)), np.nan)
+        limit = self._limit(network, samples)
+        counts = samples.counts[plan.regions]
+        used = counts if plan.batch is None else np.minimum(counts, plan.batch)
+        with self._limited_threads():
+            for subset in (counts > used, counts == used):
+                for rows in group_by_size(np.where(subset, used, 0), limit):
+                    bundle = _Bundle(network, state, samples, plan, plan.regions[rows])
+                    done, stopped = bundle.train(limit, tick)
+                    losses[rows, : done.shape[1]] = done
+                    if stopped:
+                        return losses
+        return losses
+
+    def squared_error(
+        self, network: Network, parameters: Parameters, samples: Samples
+    ) -> Float64[ndarray, "regions"]:
+        """See `Engine.squared_error`."""
+        total = np.zeros(len(samples.counts))
+        with self._limited_threads(), torch.no_grad():
+            for batch in batches(samples.offsets, np.arange(len(total)), self._limit(network, samples)):
+                chunk = _load(batch, samples)
+                rows = torch.as_tensor(batch.regions, device=self._device)
+                total[batch.regions] += chunk.squared_error(network, _rows(parameters, rows)).cpu().numpy()
+        return total
+
+    def _limit(self, network: Network, samples: Samples) -> int:
+        shapes = network.layer_shapes(samples.coords.shape[1], samples.values.shape[1])
+        widest = max(max(shape.fan_in, shape.fan_out) for shape in shapes)
+        return max(1, _VALUES.get(self._device.type, _VALUES["cuda"]) // widest)
+
+    @contextlib.contextmanager
+    def _limited_threads(self) -> Iterator[None]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+class _Chunk(NamedTuple):
+    """Samples of some regions, padded to equal numbers."""
+
+    coords: Float[Tensor, "b n dims"]
+    values: Float[Tensor, "b n channels"]
+    mask: Float[Tensor, "b n 1"] | None
+
+    def squared_error(self, network: Network, parameters: Parameters) -> Float64[Tensor, "b"]:
+        """Sum of squared errors of each region over the chunk's samples."""
+        error = network.forward(self.coords, parameters) - self.values
+        if self.mask is not None:
+            error = error * self.mask
+        return error.square().sum(dim=(1, 2), dtype=torch.float64)
+
+
+def _load(batch: Batch, samples: Samples) -> _Chunk:
+    device = samples.coords.device
+    if len(batch.regions) == 1:
+        piece = slice(int(batch.starts[0]), int(batch.starts[0] + batch.lengths[0]))
+        return _Chunk(samples.coords[piece][None], samples.values[piece][None], None)
+    index = torch.as_tensor(batch.index(), device=device)
+    mask = torch.as_tensor(batch.mask(), device=device)[:, :, None].float() if batch.padded else None
+    return _Chunk(samples.coords[index], samples.values[index], mask)
+
+
+def _rows(parameters: Parameters, rows: Tensor) -> Parameters:
+    if torch.equal(rows, torch.arange(len(parameters.biases[0]), device=rows.device)):
+        return parameters
+    return Parameters([w[rows] for w in parameters.weights], [b[rows] for b in parameters.biases])
+
+
+class _Bundle:
+    """Regions that are trained together, each with its own copy of parameters and optimiser state."""
+
+    def __init__(
+        self,
+        network: Network,
+        state: TrainingState,
+        samples: Samples,
+        plan: Plan,
+        regions: Int64[ndarray, "b"],
+    ) -> None:
+        self.network, self.state, self.samples, self.plan, self.regions = network, state, samples, plan, regions
+        self.step = plan.start
+        picked = torch.as_tensor(regions, device=samples.coords.device)
+        self.tensors = [tensor[picked] for tensor in state.tensors()]
+        count = len(self.tensors) // 3
+        self.leaves = [tensor.requires_grad_() for tensor in self.tensors[:count]]
+        self.parameters = Parameters(self.leaves[: count // 2], self.leaves[count // 2 :])
+        self.optimiser = torch.optim.Adam(
+            self.leaves, betas=(plan.adam.beta1, plan.adam.beta2), eps=plan.adam.eps, fused=True
+        )
+        for i, leaf in enumerate(self.leaves):
+            self.optimiser.state[leaf] = {
+                "step": torch.tensor(float(self.step), device=leaf.device),
+                "exp_avg": self.tensors[count + i],
+                "exp_avg_sq": self.tensors[2 * count + i],
+            }
+
+    def train(self, limit: int, tick: Tick) -> tuple[Float64[ndarray, "b steps"], bool]:
+        """Train to the end of the plan or until told to stop, and write the state back."""
+        counts = self.samples.counts[self.regions]
+        used = counts if self.plan.batch is None else np.minimum(counts, self.plan.batch)
+        channels = self.samples.values.shape[1]
+        device = self.samples.coords.device
+        size = torch.as_tensor(used * channels, device=device, dtype=torch.float64)
+        weight = 1 / size
+        if self.plan.whole_signal:
+            weight = torch.full_like(size, 1 / (self.plan.signal_samples * channels))
+        losses = []
+        stopped = False
+        for chunks in self._steps(limit):
+            squared = torch.zeros_like(size)
+            for chunk in chunks:
+                sums = chunk.squared_error(self.network, self.parameters)
+                (sums * weight).sum().backward()  # type: ignore[no-untyped-call]
+                squared += sums.detach()
+            self.optimiser.param_groups[0]["lr"] = float(self.plan.learning_rates[self.step - self.plan.start])
+            self.optimiser.step()
+            self.optimiser.zero_grad()
+            self.step += 1
+            losses.append(squared / size)
+            stopped = tick(len(self.regions))
+            if stopped:
+                break
+        self._write_back()
+        return torch.stack(losses, dim=1).cpu().numpy(), stopped
+
+    def _steps(self, limit: int) -> Iterator[list[_Chunk]]:
+        counts = self.samples.counts[self.regions]
+        batch = self.plan.batch
+        if batch is None or (counts <= batch).all():
+            chunks = [_load(piece, self.samples) for piece in batches(self.samples.offsets, self.regions, limit)]
+            while self.step < self.plan.stop:
+                yield chunks
+            return
+        starts = self.samples.offsets[self.regions]
+        keys = self.samples.keys[self.regions]
+        while self.step < self.plan.stop:
+            ahead = min(self.plan.stop - self.step, max(1, _INDICES // (batch * len(counts))))
+            within = batch_indices(keys, counts, self.step, ahead, batch)
+            index = torch.as_tensor(within + starts[:, None, None], device=self.samples.coords.device)
+            for i in range(ahead):
+                place = index[:, i]
+                yield [_Chunk(self.samples.coords[place], self.samples.values[place], None)]
+
+    def _write_back(self) -> None:
+        picked = torch.as_tensor(self.regions, device=self.samples.coords.device)
+        for whole, part in zip(self.state.tensors(), self.tensors, strict=True):
+            whole[picked] = part.detach()

@@ -1,0 +1,191 @@
+"""Fit a signal: what to train for how long, when to stop, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from partinr.coords import Frame
+from partinr.defaults import choose
+from partinr.engines import select
+from partinr.errors import InputError
+from partinr.history import History
+from partinr.metrics import psnr as psnr_of
+from partinr.metrics import ssim as ssim_of
+from partinr.networks.network import Network
+from partinr.partition.partition import Partition
+from partinr.partition.rule import Rule
+from partinr.piecewise import PiecewiseINR
+from partinr.recipe import FAST, Recipe
+from partinr.rendering import render
+from partinr.signals import as_signal
+from partinr.signals.signal import Signal
+from partinr.training import Callback, Limits, Stopped, Training
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A fitted signal.
+
+    Attributes:
+        model: the piecewise network, on the CPU.
+        signal: what was fitted.
+        psnr: PSNR in dB of the rendered signal (clipped and rounded as `render` does) at its own size.
+        ssim: structural similarity of the same, None where an axis is shorter than 11 samples.
+        history: seconds and loss of every step.
+        steps: optimiser updates that each region got.
+        seconds: duration of the whole fit.
+        stopped: what ended it.
+        target: the PSNR asked for, or None.
+        recipe, seed, engine, device: how it was made.
+    """
+
+    model: PiecewiseINR
+    signal: Signal
+    psnr: float
+    ssim: float | None
+    history: History
+    steps: int
+    seconds: float
+    stopped: Stopped
+    target: float | None
+    recipe: Recipe
+    seed: int
+    engine: str
+    device: str
+
+    @property
+    def reached(self) -> bool:
+        """False if a PSNR was asked for and not reached."""
+        return self.target is None or self.psnr >= self.target
+
+    @property
+    def params(self) -> int:
+        """Number of weights and biases."""
+        return self.model.params
+
+    @property
+    def regions(self) -> int:
+        """Number of regions."""
+        return self.model.regions
+
+
+def fit(
+    signal: Any,
+    partition: Rule | Partition | None = None,
+    network: Network | None = None,
+    *,
+    recipe: Recipe = FAST,
+    params: int | None = None,
+    steps: int | None = None,
+    psnr: float | None = None,
+    seconds: float | None = None,
+    batch: int | Literal["full"] | None = None,
+    learning_rate: float | None = None,
+    frame: Frame | None = None,
+    engine: str = "auto",
+    device: str = "cpu",
+    threads: int | None = None,
+    seed: int = 0,
+    init: PiecewiseINR | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    callback: Callback | None = None,
+) -> FitResult:
+    """Fit a piecewise network to a signal.
+
+    Args:
+        signal: a `Signal` (see `read`), or an array or tensor, see `from_array`.
+        partition: a rule such as `Grid(3, 3)`, a `Partition`, or None for the recipe's own choice.
+        network: the network of every region, or None for the recipe's own choice.
+        recipe: `FAST` or `PAPER`, or your own.
+        params: budget of weights and biases over all regions; picks the largest width that fits it.
+        steps: optimiser updates, instead of the recipe's.
+        psnr: stop once the rendered signal has this PSNR (dB). Without `steps` or `seconds`, a fit that falls
+            short goes on for up to seven times the recipe's steps.
+        seconds: stop after this time; the schedule follows the clock, so results differ from run to run.
+        batch: samples of each region in a step, or "full".
+        learning_rate: peak rate, used as it is at any width.
+        frame: coordinates that networks see, instead of the recipe's.
+        engine: "torch", "cpu" (the native kernel), or "auto", the fastest that can do what is asked.
+        device: where the torch engine computes.
+        threads: CPU threads; None for all.
+        seed: decides initialisation and the order of samples. Same seed, engine and machine, same result.
+        init: start from the parameters of another fit of the same partition and network.
+        checkpoint: folder for the state of an unfinished fit, written every few seconds.
+        resume: go on from the checkpoint, if there is one.
+        callback: called with `Progress`; returning True stops the fit.
+
+    Raises:
+        InputError: something asked for cannot be done; the message says what to change.
+        DivergedError: the loss became infinite or NaN.
+
+    Source: Liu et al., ICCV 2023, section 4 (partition on grids and on segmentations).
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> result = partinr.fit(np.linspace(0, 1, 400).reshape(20, 20), steps=20)
+        >>> result.regions, result.steps
+        (1, 20)
+    """
+    _check(steps, psnr, seconds, params, threads)
+    what = as_signal(signal)
+    made = _with_changes(recipe, steps, batch, learning_rate, frame)
+    chosen, shape = choose(what, partition, network, made, params, init)
+    model = PiecewiseINR(chosen, shape, what.spec, made.frame)
+    limits = Limits(made.steps, psnr, seconds, extend=psnr is not None and steps is None and seconds is None)
+    run = Training(model, what, made, select(engine, device, threads), limits, seed, callback)
+    run.start_from(init)
+    if checkpoint is not None:
+        run.keep_in(Path(checkpoint), resume)
+    stopped = run.train()
+    rendered = render(model)
+    peak = what.spec.value_range[1] - what.spec.value_range[0]
+    reference = what.values.reshape(what.spec.array_shape)
+    return FitResult(
+        model=model,
+        signal=what,
+        psnr=psnr_of(reference, rendered, peak),
+        ssim=ssim_of(what.values, rendered.reshape(what.values.shape), peak),
+        history=run.history,
+        steps=run.steps,
+        seconds=run.seconds,
+        stopped=stopped,
+        target=psnr,
+        recipe=made,
+        seed=seed,
+        engine=run.engine.name,
+        device=str(run.engine.device),
+    )
+
+
+def _with_changes(
+    recipe: Recipe,
+    steps: int | None,
+    batch: int | Literal["full"] | None,
+    learning_rate: float | None,
+    frame: Frame | None,
+) -> Recipe:
+    changes: dict[str, Any] = {}
+    if steps is not None:
+        changes["steps"] = steps
+    if batch is not None:
+        changes["batch"] = None if batch == "full" else batch
+    if learning_rate is not None:
+        changes |= {"learning_rate": learning_rate, "reference_width": None}
+    if frame is not None:
+        changes["frame"] = frame
+    return replace(recipe, **changes)
+
+
+def _check(
+    steps: int | None, psnr: float | None, seconds: float | None, params: int | None, threads: int | None
+) -> None:
+    for name, value in (("steps", steps), ("params", params), ("threads", threads)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}")
+    for name, number in (("psnr", psnr), ("seconds", seconds)):
+        if number is not None and not 0 < number < math.inf:
+            raise InputError(f"{name} must be a positive number, got {number}")

@@ -1,0 +1,76 @@
+"""Quality of a reconstruction."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy import ndarray
+
+SSIM_WINDOW = 11
+_STRIP = 512
+
+
+def psnr_from_mse(mse: float, peak: float = 1.0) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error: 10 log10(peak² / mse); infinite at 0."""
+    return math.inf if mse == 0 else 10 * math.log10(peak * peak / mse)
+
+
+def psnr(
+    reference: Shaped[ndarray, "*shape"], test: Shaped[ndarray, "*shape"], peak: float
+) -> float:
+    """Peak signal-to-noise ratio in dB over all samples and channels; infinite where both are equal.
+
+    Args:
+        reference: the true values, any shape.
+        test: the values to judge, same shape.
+        peak: the range of the signal (255 for 8-bit images, 65535 for 16-bit, high - low otherwise).
+    """
+    total = 0.0
+    for a, b in zip(_strips(reference), _strips(test), strict=True):
+        error = a.astype(np.float64) - b.astype(np.float64)
+        total += float(np.vdot(error, error))
+    return psnr_from_mse(total / reference.size, peak)
+
+
+def ssim(
+    reference: Shaped[ndarray, "*shape channels"], test: Shaped[ndarray, "*shape channels"], peak: float
+) -> float | None:
+    """Structural similarity with an 11-sample Gaussian window of sigma 1.5, mean over channels.
+
+    None where an axis is shorter than the window. Computed in strips along the first axis, so that memory
+    does not grow with the picture; the result is that of the whole.
+
+    Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural
+    similarity", IEEE Transactions on Image Processing 13(4), 2004, equation 13.
+    """
+    if min(reference.shape[:-1]) < SSIM_WINDOW:
+        return None
+    from skimage.metrics import structural_similarity
+
+    margin = SSIM_WINDOW // 2
+    rows = reference.shape[0]
+    total, count = 0.0, 0
+    for first in range(margin, rows - margin, _STRIP):
+        last = min(first + _STRIP, rows - margin)
+        strip = slice(first - margin, last + margin)
+        inner = (slice(margin, -margin),) * (reference.ndim - 1)
+        for channel in range(reference.shape[-1]):
+            _, similarity = structural_similarity(
+                reference[strip, ..., channel].astype(np.float64),
+                test[strip, ..., channel].astype(np.float64),
+                data_range=peak,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                full=True,
+            )
+            total += float(similarity[inner].sum())
+            count += similarity[inner].size
+    return total / count
+
+
+def _strips(values: Shaped[ndarray, "*shape"]) -> list[Shaped[ndarray, "..."]]:
+    flat = values.reshape(-1)
+    return [flat[i : i + (1 << 22)] for i in range(0, flat.size, 1 << 22)]

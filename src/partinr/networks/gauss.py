@@ -1,0 +1,53 @@
+"""Gaussian activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partinr.networks.network import Network, Parameters, uniform
+
+
+@dataclass(frozen=True)
+class Gauss(Network):
+    """Layers exp(-z² / (2 sigma²)), z = x W + b, and a linear output.
+
+    Weights and biases of all layers are drawn from U(±1/sqrt(fan_in)), as torch.nn.Linear draws them, which
+    is what the published code leaves them at.
+
+    Attributes:
+        sigma: width of the Gaussian. The published code has 0.09. Comparisons in the code of WIRE and FINER
+            write exp(-(s z)²), s = 1/(sqrt(2) sigma), with s = 10 (sigma 0.071) and s = 30 (sigma 0.024).
+
+    Source: Ramasinghe, Lucey, "Beyond Periodicity: Towards a Unifying Framework for Activations in
+    Coordinate-MLPs", ECCV 2022, and its code (run_nerf_helpers.py).
+    """
+
+    hidden: int = 16
+    layers: int = 2
+    sigma: float = 0.09
+
+    name: ClassVar[str] = "gauss"
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Network.bounds, "sigma": (1e-6, 1e6)}
+
+    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
+        """Fresh parameters for `regions` networks, on the generator's device."""
+        weights, biases = [], []
+        for fan_in, fan_out in self.layer_shapes(dims, channels):
+            weights.append(uniform((regions, fan_in, fan_out), 1 / math.sqrt(fan_in), generator))
+            biases.append(uniform((regions, fan_out), 1 / math.sqrt(fan_in), generator))
+        return Parameters(weights, biases)
+
+    def activate(
+        self,
+        z: Float[Tensor, "regions samples fan_out"],
+        layer: int,  # noqa: ARG002
+    ) -> Float[Tensor, "regions samples fan_out"]:
+        """exp(-z² / (2 sigma²))."""
+        return z.square().mul_(-0.5 / self.sigma**2).exp_()

@@ -1,0 +1,190 @@
+"""What one region's network is; everything is batched over regions, nothing loops over them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from reprlib import repr as brief
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partinr.errors import InputError
+
+
+class Layer(NamedTuple):
+    """Shapes of one layer's parameters: weights (fan_in, fan_out) and biases (fan_out,)."""
+
+    fan_in: int
+    fan_out: int
+
+    @property
+    def params(self) -> int:
+        """Number of weights and biases."""
+        return (self.fan_in + 1) * self.fan_out
+
+
+class Parameters(NamedTuple):
+    """Parameters of a group of networks of one shape, stacked by region.
+
+    weights[l] has shape (regions, fan_in, fan_out), biases[l] has shape (regions, fan_out).
+    """
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Network(ABC):
+    """The shape, initialisation and activation of one region's network: encoding, then
+    `layers + 1` hidden layers with an activation each, then a linear output layer.
+
+    A network is a frozen dataclass derived from this one whose fields are numbers, each with its least and
+    greatest value in `bounds`; they are what the file keeps of it.
+
+    Attributes:
+        hidden: width of the hidden layers.
+        layers: hidden layers after the first one, as the paper counts: 512x3 is first + 3 hidden + output.
+
+    Raises:
+        InputError: a field is not a number of its type, or out of its bounds.
+    """
+
+    hidden: int
+    layers: int
+
+    name: ClassVar[str]
+    """What the command line and the file call it."""
+
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"hidden": (1, 65536), "layers": (0, 256)}
+    """Least and greatest value of each field; a field of a file's header is as untrusted as the rest of
+    it."""
+
+    def __post_init__(self) -> None:
+        for field, value in self.checked(vars(self)).items():
+            object.__setattr__(self, field, value)
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values from outside as numbers of their fields' types.
+
+        Args:
+            values: value of every field, of any type.
+
+        Raises:
+            InputError: a value is not a number of its field's type, or out of its bounds.
+        """
+        numbers = {}
+        for field in fields(cls):
+            value = values[field.name]
+            least, greatest = cls.bounds[field.name]
+            whole = field.type in ("int", int)
+            number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+            if not (number and least <= value <= greatest):
+                raise InputError(
+                    f"{field.name} of the network {cls.name} must be a {'whole ' if whole else ''}number "
+                    f"from {least:g} to {greatest:.16g}, got {brief(value)}"
+                )
+            # JSON may write 30.0 as 30; equal networks must have equal configurations.
+            numbers[field.name] = int(value) if whole else float(value)
+        return numbers
+
+    def config(self) -> dict[str, Any]:
+        """Everything that `networks.from_config` needs to make this object again, as JSON types."""
+        return {"name": self.name, **asdict(self)}
+
+    def encoded(self, dims: int) -> int:
+        """Number of features that the encoding makes of `dims` coordinates."""
+        return dims
+
+    def layer_shapes(self, dims: int, channels: int) -> list[Layer]:
+        """Parameter shapes of each layer, first to output."""
+        widths = [self.encoded(dims)] + [self.hidden] * (self.layers + 1) + [channels]
+        return [Layer(a, b) for a, b in pairwise(widths)]
+
+    def params(self, dims: int, channels: int) -> int:
+        """Number of parameters of one region's network."""
+        return sum(layer.params for layer in self.layer_shapes(dims, channels))
+
+    def suited_to(self, span: float) -> Network:  # noqa: ARG002
+        """This network with its frequency constants chosen for regions of a given size in samples.
+
+        Args:
+            span: samples from -1 to 1 in the coordinates that the network sees.
+        """
+        return self
+
+    @abstractmethod
+    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
+        """Fresh parameters for `regions` networks, on the generator's device."""
+
+    def encode(
+        self, coords: Float[Tensor, "regions samples dims"]
+    ) -> Float[Tensor, "regions samples features"]:
+        """Features that the first layer sees; the coordinates themselves by default."""
+        return coords
+
+    def linear(
+        self,
+        features: Float[Tensor, "regions samples fan_in"],
+        weight: Float[Tensor, "regions fan_in fan_out"],
+        bias: Float[Tensor, "regions fan_out"],
+    ) -> Float[Tensor, "regions samples fan_out"]:
+        """The affine map of one layer."""
+        return torch.baddbmm(bias.unsqueeze(1), features, weight)
+
+    @abstractmethod
+    def activate(
+        self, z: Float[Tensor, "regions samples fan_out"], layer: int
+    ) -> Float[Tensor, "regions samples fan_out"]:
+        """Activation of hidden layer `layer` (0 is the first layer)."""
+
+    def output(
+        self,
+        features: Float[Tensor, "regions samples features"],
+        weight: Float[Tensor, "regions fan_in fan_out"],
+        bias: Float[Tensor, "regions fan_out"],
+    ) -> Float[Tensor, "regions samples channels"]:
+        """The output layer: values from the last hidden layer's features."""
+        return self.linear(features, weight, bias)
+
+    def readout(
+        self,
+        weight: Float[Tensor, "regions features channels"],
+        bias: Float[Tensor, "regions channels"],
+    ) -> tuple[Float[Tensor, "regions fan_in fan_out"], Float[Tensor, "regions fan_out"]]:
+        """Output-layer parameters for which the values are `features @ weight + bias`."""
+        return weight, bias
+
+    def hidden_features(
+        self, coords: Float[Tensor, "regions samples dims"], parameters: Parameters
+    ) -> Float[Tensor, "regions samples features"]:
+        """What the output layer sees."""
+        x = self.encode(coords)
+        for layer in range(self.layers + 1):
+            z = self.linear(x, parameters.weights[layer], parameters.biases[layer])
+            x = self.activate(z, layer)
+        return x
+
+    def forward(
+        self, coords: Float[Tensor, "regions samples dims"], parameters: Parameters
+    ) -> Float[Tensor, "regions samples channels"]:
+        """Values of each region's network at its own coordinates."""
+        x = self.hidden_features(coords, parameters)
+        return self.output(x, parameters.weights[-1], parameters.biases[-1])
+
+
+def uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+    """Numbers drawn from U(-bound, bound), on the generator's device."""
+    empty = torch.empty(shape, dtype=torch.float32, device=generator.device)
+    return empty.uniform_(-bound, bound, generator=generator)
+
+
+def normal(shape: tuple[int, ...], deviation: float, generator: torch.Generator) -> Tensor:
+    """Numbers drawn from N(0, deviation²), on the generator's device."""
+    empty = torch.empty(shape, dtype=torch.float32, device=generator.device)
+    return empty.normal_(0, deviation, generator=generator)

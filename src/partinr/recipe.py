@@ -1,0 +1,107 @@
+"""Recipes: how long and how fast to train, and what to start from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from partinr.coords import Frame
+from partinr.engines.engine import Adam
+from partinr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about training but the partition and the network.
+
+    Attributes:
+        name: what the file and the report call it.
+        frame: coordinates that networks see: "global" or "local" to each region.
+        steps: optimiser updates.
+        batch: samples of each region in a step; None for all of them; "auto": see `batch_for`.
+        learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
+        reference_width: width at which `learning_rate` holds as it is; None: at every width.
+        schedule: "constant", or "cosine" down to a twentieth after a warm-up of five steps.
+        adam: Adam's constants.
+        whole_signal: the loss is the mean over the whole signal, not over each region's batch.
+        solve_readout: start from output layers solved by least squares.
+    """
+
+    name: str
+    frame: Frame
+    steps: int
+    batch: int | Literal["auto"] | None
+    learning_rate: float
+    reference_width: int | None
+    schedule: Literal["constant", "cosine"]
+    adam: Adam
+    whole_signal: bool
+    solve_readout: bool
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"steps must be at least 1, got {self.steps}")
+        if isinstance(self.batch, int) and self.batch < 1:
+            raise InputError(f"batch must be at least 1 or full, got {self.batch}")
+        if not (0 < self.learning_rate < math.inf):
+            raise InputError(f"the learning rate must be a positive number, got {self.learning_rate}")
+
+    def rate_for(self, width: int) -> float:
+        """Peak learning rate for networks of this width: it falls in proportion above `reference_width`."""
+        if self.reference_width is None:
+            return self.learning_rate
+        return self.learning_rate * min(1.0, self.reference_width / width)
+
+    def batch_for(self, samples: float) -> int | None:
+        """Samples in a step for regions of this mean size: "auto" takes 5 sqrt(samples), at least 128.
+
+        That is a fifth of a 25 x 25 cell, and still a small share of a region that is half a photograph.
+        """
+        if self.batch != "auto":
+            return self.batch
+        return max(128, round(5 * math.sqrt(samples)))
+
+    def schedule_at(self, fraction: Float64[ndarray, "n"], step: Float64[ndarray, "n"]) -> Float64[ndarray, "n"]:
+        """Share of the peak rate when this fraction of the fit is done, at these absolute steps."""
+        if self.schedule == "constant":
+            return np.ones_like(fraction)
+        warm = np.minimum(1.0, (step + 1) / 5)
+        cosine = 0.5 * (1 + np.cos(np.pi * np.clip(fraction, 0, 1)))
+        return warm * (0.05 + 0.95 * cosine)
+
+
+FAST = Recipe(
+    name="fast",
+    frame="local",
+    steps=600,
+    batch="auto",
+    learning_rate=7e-3,
+    reference_width=16,
+    schedule="cosine",
+    adam=Adam(0.9, 0.95),
+    whole_signal=False,
+    solve_readout=True,
+)
+"""Small cells, local frame, minibatches; the default. Measured by `benchmarks/recipe.py`."""
+
+PAPER = Recipe(
+    name="paper",
+    frame="global",
+    steps=1500,
+    batch=None,
+    learning_rate=1e-4,
+    reference_width=None,
+    schedule="constant",
+    adam=Adam(),
+    whole_signal=True,
+    solve_readout=False,
+)
+"""The published recipe: full batch, Adam at 1e-4, global frame (section 5.2 of the paper)."""
+
+RECIPES = {recipe.name: recipe for recipe in (FAST, PAPER)}
+

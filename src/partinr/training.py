@@ -1,0 +1,318 @@
+"""The training loop: rounds over all regions, with the clock, the target and the checkpoint in between."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+
+from partinr import coords as frames
+from partinr.checkpoint import Checkpoint, settings_of
+from partinr.engines.engine import Engine, Plan, Samples, TrainingState
+from partinr.engines.readout import solve_readout
+from partinr.errors import InputError
+from partinr.history import History
+from partinr.metrics import psnr as psnr_of
+from partinr.packing import pack
+from partinr.piecewise import Group, PiecewiseINR
+from partinr.recipe import Recipe
+from partinr.rendering import render
+from partinr.sampling import region_keys
+from partinr.signals.signal import Signal
+
+Stopped = Literal["steps", "psnr", "time", "callback"]
+
+_ROUND_SECONDS = 0.5
+_CHECKPOINT_SECONDS = 2.0
+# With a target PSNR and no other limit, a fit that falls short goes on this often, each time twice as long.
+_EXTENSIONS = 2
+# A target is looked at after every so many steps, by rendering once the training loss is this near to it (dB).
+_LOOK_STEPS = 20
+_NEAR = 1.0
+
+
+class DivergedError(ArithmeticError):
+    """Training ended in numbers that are not finite."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a fit stands; given to the callback after every step of every batch of regions.
+
+    Attributes:
+        steps: steps done, averaged over regions.
+        total_steps: steps planned.
+        seconds: since the start of the fit.
+        fraction: share of the plan that is done, 0..1.
+        psnr: PSNR in dB of the training loss at the end of the last round; None during the first round.
+    """
+
+    steps: float
+    total_steps: int
+    seconds: float
+    fraction: float
+    psnr: float | None
+
+    @property
+    def remaining(self) -> float | None:
+        """Estimated seconds to the end; None before anything can be said."""
+        return None if self.fraction <= 0 else self.seconds * (1 / self.fraction - 1)
+
+
+Callback = Callable[[Progress], "bool | None"]
+"""Called often; returning True stops the fit, which keeps what it has."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a fit ends: after so many steps, at a PSNR (dB), after so many seconds.
+
+    `extend` lets a fit with a target PSNR go on past `steps` in longer and longer learning-rate cycles.
+    """
+
+    steps: int
+    psnr: float | None
+    seconds: float | None
+    extend: bool
+
+    @property
+    def cycles(self) -> list[int]:
+        """First step of each learning-rate cycle, and the end of the last."""
+        lengths = [self.steps * 2**i for i in range(1 + (_EXTENSIONS if self.extend else 0))]
+        return [0, *(int(end) for end in np.cumsum(lengths))]
+
+
+class Training:
+    """One fit while it runs: the state of every group, the history and the clock."""
+
+    def __init__(
+        self,
+        model: PiecewiseINR,
+        signal: Signal,
+        recipe: Recipe,
+        engine: Engine,
+        limits: Limits,
+        seed: int,
+        callback: Callback | None,
+    ) -> None:
+        self._started = time.perf_counter()
+        self.model, self.signal, self.recipe, self.engine = model, signal, recipe, engine
+        self.limits, self.seed, self.callback = limits, seed, callback
+        self.history = History()
+        self.samples = pack_groups(model, signal, seed, engine.device)
+        self.states: list[TrainingState] = []
+        self._checkpoint: Checkpoint | None = None
+        self._written = -math.inf
+        self._start = "fresh"
+
+    @property
+    def seconds(self) -> float:
+        """Since the fit started, the time before an interruption included."""
+        return time.perf_counter() - self._started
+
+    @property
+    def steps(self) -> int:
+        """Steps that every region has done."""
+        return len(self.history)
+
+    def start_from(self, init: PiecewiseINR | None) -> None:
+        """Set the parameters: another fit's, or fresh ones, their readout solved if the recipe says so."""
+        if init is None:
+            self.model.initialise(self.seed)
+        else:
+            self._start = _copy_parameters(init, self.model)
+        for group, samples in zip(self.model.group_list, self.samples, strict=True):
+            state = TrainingState.fresh(group.parameters_by_layer, self.engine.device)
+            if init is None and self.recipe.solve_readout:
+                state.parameters = solve_readout(group.network, state.parameters, samples)
+            self.states.append(state)
+
+    def keep_in(self, folder: Path, resume: bool) -> None:
+        """Write checkpoints to a folder from now on; with `resume`, first go on from the one there."""
+        settings = settings_of(
+            self.signal,
+            self.model,
+            recipe=asdict(self.recipe),
+            limits=asdict(self.limits),
+            seed=self.seed,
+            engine=self.engine.name,
+            device=str(self.engine.device),
+            start=self._start,
+        )
+        self._checkpoint = Checkpoint(folder, settings)
+        if self._checkpoint.path.exists() and not resume:
+            raise InputError(
+                f"{folder} holds the checkpoint of a fit; resume it (--resume) or use another folder"
+            )
+        history = self._checkpoint.read(self.states) if resume else None
+        if history is not None:
+            self.history = history
+            self._started -= float(history.seconds[-1]) if len(history) else 0.0
+        self._save()
+
+    def train(self) -> Stopped:
+        """Run to the end, put the parameters into the model, and say what ended it."""
+        stopped = self._rounds()
+        if stopped != "callback":
+            self._save()
+        self._load_model()
+        return stopped
+
+    def _rounds(self) -> Stopped:
+        length = 1
+        while True:
+            if self._on_target():
+                return "psnr"
+            if self.steps >= self.limits.cycles[-1]:
+                return "steps"
+            if self.limits.seconds is not None and self.seconds >= self.limits.seconds:
+                return "time"
+            start, began = self.steps, self.seconds
+            stop = self._round_end(start, length)
+            if not self._round(start, stop):
+                return "callback"
+            taken = max(self.seconds - began, 1e-6)
+            length = max(1, min(2 * length, int((stop - start) * _ROUND_SECONDS / taken)))
+            if self.seconds - self._written >= _CHECKPOINT_SECONDS:
+                self._save()
+
+    def _round_end(self, start: int, length: int) -> int:
+        stop = min(start + length, next(end for end in self.limits.cycles if end > start))
+        if self.limits.psnr is not None:
+            stop = min(stop, (start // _LOOK_STEPS + 1) * _LOOK_STEPS)
+        if self.limits.seconds is not None and start:
+            affordable = int((self.limits.seconds - self.seconds) * start / self.seconds)
+            stop = min(stop, start + max(1, affordable))
+        return stop
+
+    def _round(self, start: int, stop: int) -> bool:
+        """Train all regions to `stop` steps; False if the callback said to stop in between."""
+        region_steps = 0
+
+        def tick(done: int) -> bool:
+            nonlocal region_steps
+            region_steps += done
+            return self._told_to_stop(start + region_steps / self.model.regions)
+
+        squared = np.zeros(stop - start)
+        for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
+            plan = Plan(
+                regions=np.arange(len(samples.counts)),
+                learning_rates=self._rates(group, start, stop),
+                start=start,
+                batch=self.recipe.batch_for(self.signal.spec.samples / self.model.regions),
+                whole_signal=self.recipe.whole_signal,
+                signal_samples=self.signal.spec.samples,
+                adam=self.recipe.adam,
+            )
+            losses = self.engine.advance(group.network, state, samples, plan, tick)
+            if np.isnan(losses[:, -1]).any() and region_steps < self.model.regions * (stop - start):
+                return False
+            squared += (losses * samples.counts[:, None]).sum(axis=0)
+        if not np.isfinite(squared).all():
+            step = start + int(np.flatnonzero(~np.isfinite(squared))[0])
+            raise DivergedError(f"the loss is no longer finite at step {step}; lower the learning rate")
+        self.history.extend(squared / self.signal.spec.samples, self.seconds)
+        return True
+
+    def _told_to_stop(self, steps: float) -> bool:
+        if self.callback is None:
+            return False
+        fraction = self._fraction(steps)
+        psnr = float(self.history.psnr[-1]) if len(self.history) else None
+        return bool(self.callback(Progress(steps, self.limits.cycles[-1], self.seconds, fraction, psnr)))
+
+    def _fraction(self, steps: float) -> float:
+        fraction = steps / self.limits.cycles[-1]
+        if self.limits.seconds is not None:
+            fraction = max(fraction, self.seconds / self.limits.seconds)
+        return min(1.0, fraction)
+
+    def _rates(self, group: Group, start: int, stop: int) -> Float64[ndarray, "steps"]:
+        step = np.arange(start, stop, dtype=np.float64)
+        cycles = np.asarray(self.limits.cycles)
+        cycle = np.searchsorted(cycles, step, side="right") - 1
+        fraction = (step + 1 - cycles[cycle]) / (cycles[cycle + 1] - cycles[cycle])
+        if self.limits.seconds is not None and start:
+            ahead = (step + 1 - start) * self.seconds / start
+            fraction = np.maximum(fraction, (self.seconds + ahead) / self.limits.seconds)
+        return self.recipe.rate_for(group.network.hidden) * self.recipe.schedule_at(fraction, step)
+
+    def _on_target(self) -> bool:
+        """Whether the rendered signal has the target PSNR; rendered only when the loss is near to it."""
+        if self.limits.psnr is None or not len(self.history):
+            return False
+        at_look = self.steps % _LOOK_STEPS == 0 or self.steps in self.limits.cycles
+        if not at_look or self.history.psnr[-1] < self.limits.psnr - _NEAR:
+            return False
+        self._load_model()
+        low, high = self.signal.spec.value_range
+        reference = self.signal.values.reshape(self.signal.spec.array_shape)
+        return psnr_of(reference, render(self.model), high - low) >= self.limits.psnr
+
+    def _load_model(self) -> None:
+        for group, state in zip(self.model.group_list, self.states, strict=True):
+            group.load(state.parameters)
+
+    def _save(self) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.write(self.states, self.history)
+            self._written = self.seconds
+
+
+def pack_groups(model: PiecewiseINR, signal: Signal, seed: int, device: torch.device) -> list[Samples]:
+    """The samples of every group, sorted by region."""
+    keys = region_keys(seed, model.regions)
+    labels = model.partition.label_map.reshape(-1)
+    packing = pack(labels, model.regions)
+    coords = frames.raster(signal.shape)
+    values = signal.normalised().reshape(-1, signal.channels)
+    packed = []
+    for group in model.group_list:
+        regions = group.regions.numpy()
+        offsets = np.concatenate([[0], np.cumsum(packing.counts[regions])]).astype(np.int64)
+        order = packing.order
+        if len(regions) < model.regions:
+            pieces = [packing.order[packing.offsets[r] : packing.offsets[r + 1]] for r in regions]
+            order = np.concatenate(pieces)
+        own = model.own_coords(torch.as_tensor(coords[order]), torch.as_tensor(labels[order]).long())
+        packed.append(
+            Samples(own.to(device), torch.as_tensor(values[order]).to(device), offsets, keys[regions])
+        )
+    return packed
+
+
+def _copy_parameters(source: PiecewiseINR, target: PiecewiseINR) -> str:
+    """Copy another fit's parameters; returns a digest of them.
+
+    Raises:
+        InputError: the two differ in partition, networks or frame.
+    """
+    theirs = [group.network.config() for group in source.group_list]
+    ours = [group.network.config() for group in target.group_list]
+    for what, a, b in (
+        ("networks", theirs, ours),
+        ("frame", source.frame, target.frame),
+        ("shape", source.signal.shape, target.signal.shape),
+        ("channels", source.signal.channels, target.signal.channels),
+    ):
+        if a != b:
+            raise InputError(f"the start must have the fit's {what}: it has {a}, the fit {b}")
+    same = np.array_equal(source.partition.label_map, target.partition.label_map)
+    if not same or not torch.equal(source.group_of, target.group_of):
+        raise InputError("the start must have the fit's partition; fit with the same --partition as the start")
+    digest = hashlib.sha256()
+    for mine, given in zip(target.group_list, source.group_list, strict=True):
+        mine.load(given.parameters_by_layer)
+        for tensor in (*mine.weights, *mine.biases):
+            digest.update(tensor.detach().numpy().tobytes())
+    return digest.hexdigest()
