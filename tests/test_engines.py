@@ -34,7 +34,9 @@ def never(_: int) -> bool:
     return False
 
 
-def plan(state: TrainingState, steps: int = 5, start: int = 0, batch: int | None = None, **changes: object) -> Plan:
+def plan(
+    state: TrainingState, steps: int = 5, start: int = 0, batch: int | None = None, **changes: object
+) -> Plan:
     fields: dict[str, object] = {
         "regions": np.arange(len(state.parameters.biases[0])),
         "learning_rates": np.linspace(2e-3, 1e-3, steps),
@@ -147,9 +149,7 @@ def test_only_the_planned_regions_change() -> None:
     signal = noise((12, 12))
     state, samples = prepared(signal, Grid(2, 2).partition(signal), Siren(6, 1))
     before = [t.clone() for t in state.tensors()]
-    losses = TorchEngine().advance(
-        Siren(6, 1), state, samples, plan(state, regions=np.array([3, 1])), never
-    )
+    losses = TorchEngine().advance(Siren(6, 1), state, samples, plan(state, regions=np.array([3, 1])), never)
     assert losses.shape == (2, 5)
     for old, new in zip(before, state.tensors(), strict=True):
         assert torch.equal(old[[0, 2]], new[[0, 2]])
@@ -161,7 +161,9 @@ def test_a_tick_that_returns_true_stops_after_the_step(monkeypatch: pytest.Monke
     signal = noise((12, 12))
     state, samples = prepared(signal, Grid(2, 2).partition(signal), Siren(6, 1))
     seen: list[int] = []
-    losses = TorchEngine().advance(Siren(6, 1), state, samples, plan(state), lambda n: bool(seen.append(n)) or len(seen) == 7)
+    losses = TorchEngine().advance(
+        Siren(6, 1), state, samples, plan(state), lambda n: bool(seen.append(n)) or len(seen) == 7
+    )
     assert seen == [1] * 7
     assert np.isfinite(losses).sum(axis=1).tolist() == [5, 2, 0, 0]
 
@@ -186,9 +188,7 @@ def test_squared_error_is_that_of_the_function() -> None:
     (samples,) = pack_groups(model, signal, 0, torch.device("cpu"))
     error = model(torch.as_tensor(raster((13, 9)))).detach().numpy() - signal.normalised().reshape(-1, 2)
     expected = [float((error[model.partition.label_map.reshape(-1) == r] ** 2).sum()) for r in range(5)]
-    found = TorchEngine().squared_error(
-        Siren(6, 1), model.group_list[0].parameters_by_layer, samples
-    )
+    found = TorchEngine().squared_error(Siren(6, 1), model.group_list[0].parameters_by_layer, samples)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -220,7 +220,9 @@ def test_follows_the_published_implementation(run: str) -> None:
     partition = Partition.from_labels(labels.astype(np.int32), "labels")
     prefixes = [f"init/layer_module.{r}.net" for r in range(partition.regions)]
     prefixes = prefixes if "labels" in arrays else ["init/net"]
-    layers = ["1", "3", "5", "7", "9"] if run.startswith("relu") else [*(f"{i}.linear" for i in range(4)), "4"]
+    layers = (
+        ["1", "3", "5", "7", "9"] if run.startswith("relu") else [*(f"{i}.linear" for i in range(4)), "4"]
+    )
     weights = [torch.tensor(np.stack([arrays[f"{p}.{n}.weight"].T for p in prefixes])) for n in layers]
     biases = [torch.tensor(np.stack([arrays[f"{p}.{n}.bias"] for p in prefixes])) for n in layers]
     width = weights[0].shape[2]

@@ -17,7 +17,7 @@ CASES = [
 def ragged(shape: tuple[int, ...], regions: int, seed: int = 0) -> Partition:
     """Scattered labels, one region with a single sample."""
     labels = np.random.default_rng(seed).integers(1, regions, shape)
-    labels.reshape(-1)[: regions] = np.arange(regions)
+    labels.reshape(-1)[:regions] = np.arange(regions)
     return Partition.from_labels(labels, "labels")
 
 
@@ -81,7 +81,9 @@ def test_parameters_have_the_contracted_names_and_shapes() -> None:
 def test_several_groups_evaluate_each_region_with_its_own_network() -> None:
     partition = Grid(2, 3).partition(noise((8, 9)))
     group_of = np.array([0, 1, 0, 1, 1, 0])
-    model = PiecewiseINR(partition, [Siren(4, 1), ReluHarmonic(6, 2, 5)], noise((8, 9)).spec, "local", group_of)
+    model = PiecewiseINR(
+        partition, [Siren(4, 1), ReluHarmonic(6, 2, 5)], noise((8, 9)).spec, "local", group_of
+    )
     model.initialise(0)
     coords = torch.as_tensor(raster((8, 9)))
     values = model(coords)
@@ -134,5 +136,3 @@ def test_partition_and_groups_must_match() -> None:
     for wrong in (np.array([0, 0, 0, 2]), np.array([0, 1])):
         with pytest.raises(InputError, match="group_of"):
             PiecewiseINR(partition, [Siren(4, 1)] * 2, noise((6, 6)).spec, "local", wrong)
-
-

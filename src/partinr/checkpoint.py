@@ -87,7 +87,9 @@ class Checkpoint:
             size = int.from_bytes(payload[:8], "little")
             settings = json.loads(json.loads(payload[8 : 8 + size])["__metadata__"]["settings"])
         except (SafetensorError, KeyError, ValueError) as error:
-            raise InputError(f"{self.path} is not a readable checkpoint ({error}); delete it and start again") from error
+            raise InputError(
+                f"{self.path} is not a readable checkpoint ({error}); delete it and start again"
+            ) from error
         self._check(settings)
         for g, state in enumerate(states):
             for i, tensor in enumerate(state.tensors()):

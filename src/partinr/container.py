@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-import zlib
-from dataclasses import asdict, dataclass
+import stat
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from reprlib import repr as brief
+from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
@@ -19,24 +19,27 @@ from safetensors.numpy import save as save_tensors
 
 from partinr.errors import InputError
 from partinr.files import atomic_write
+from partinr.header import Header, check_version, describe, interpret, parse_json
+from partinr.labelmap import compress, decompress
 from partinr.metrics import psnr as psnr_of
-from partinr.networks import from_config
-from partinr.networks.network import Network
 from partinr.partition.partition import Partition
 from partinr.piecewise import PiecewiseINR
 from partinr.rendering import render
-from partinr.signals.signal import Signal, SignalSpec
+from partinr.signals.decoding import MAX_PIXELS
+from partinr.signals.signal import Signal
 
-FORMAT_VERSION = 1
 KEY = "partinr"
 """Name of the header in the safetensors metadata."""
 
+Precision = Literal["float32", "float16"]
 Store = Literal["float32", "float16", "auto"]
 Tensors = dict[str, "ndarray[Any, Any]"]
 
 # What float16 may cost with store="auto", in dB.
 _HALF_COST = 0.05
-_LARGEST_HEADER = 1 << 24
+_LARGEST_HEADER = 1 << 22
+# Stands in the header in the checksum's place while the checksum is computed.
+_UNSEALED = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -77,72 +80,119 @@ def save(
         summary: what to say in the header about how it was made; JSON types.
 
     Raises:
-        InputError: the folder does not exist or cannot be written, or "auto" without a signal.
+        InputError: the folder does not exist or cannot be written, "auto" without a signal, a signal of
+            another shape, or parameters that are not finite in the stored precision.
         OSError: the file cannot be written; an old file stays as it was.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> model = partinr.fit(np.eye(8), steps=5).model
+        >>> path = os.path.join(tempfile.mkdtemp(), "eye.inr")
+        >>> partinr.save(model, path, store="float16").store
+        'float16'
+        >>> partinr.load(path).signal.shape
+        (8, 8)
     """
+    if store not in get_args(Store):
+        raise InputError(f"store must be one of {', '.join(get_args(Store))}, got {brief(store)}")
+    if not _finite(model, "float32"):
+        raise InputError(
+            "the model has parameters that are not finite; fit it again with a lower learning rate"
+        )
     chosen, psnr = _choose_store(model, store, signal, target)
-    tensors = _tensors(model, chosen)
-    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise InputError(f"the model's parameters must be finite in {chosen}; use another store, or fit again")
-    header = {
-        "format": FORMAT_VERSION,
-        "signal": asdict(model.signal),
-        "networks": [group.network.config() for group in model.group_list],
-        "frame": model.frame,
-        "partition": {"rule": model.partition.rule, "regions": model.regions},
-        "summary": {**(summary or {}), **({} if psnr is None else {"psnr": psnr})},
-    }
-    header["sha256"] = _digest(header, tensors)
-    payload = save_tensors(tensors, metadata={KEY: json.dumps(header, sort_keys=True, allow_nan=False)})
-    with atomic_write(Path(path)) as file:
+    if not _finite(model, chosen):
+        raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
+    told = {**(summary or {}), **({} if psnr is None else {"psnr": psnr})}
+    payload = _sealed(save_tensors(_tensors(model, chosen), {KEY: describe(model, _UNSEALED, told)}))
+    if int.from_bytes(payload[:8], "little") > _LARGEST_HEADER:
+        raise InputError(f"the header must have at most {_LARGEST_HEADER:,} bytes; shorten the summary")
+    with atomic_write(path) as file:
         file.write(payload)
     return Saved(Path(path), len(payload), chosen, psnr)
 
 
-def load(path: str | Path) -> PiecewiseINR:
+def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> PiecewiseINR:
     """Read a piecewise network; its parameters are float32 whatever the file's precision.
 
     Nothing in the file is executed, and every size is checked before anything is allocated for it.
 
+    Args:
+        path: the file.
+        max_samples: samples that a label map may have, against decompression bombs; None for no limit. A
+            partition into boxes takes no memory for its samples and has no limit.
+
     Raises:
         InputError: the file is missing, foreign, damaged, or of a newer version; the message says which.
     """
-    model, _ = load_with_header(path)
+    model, _ = load_with_header(path, max_samples=max_samples)
     return model
 
 
-def load_with_header(path: str | Path) -> tuple[PiecewiseINR, dict[str, Any]]:
+def load_with_header(
+    path: str | Path, *, max_samples: int | None = MAX_PIXELS
+) -> tuple[PiecewiseINR, dict[str, Any]]:
     """The network and the file's header, which has the summary; see `load`."""
-    payload = _read(Path(path))
-    header = _header(payload, path)
+    path = Path(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"expected an .inr file, got {path}, which is not a file")
+        with path.open("rb") as file:
+            return _parse(file, path.stat().st_size, max_samples)
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _parse(file: BinaryIO, size: int, max_samples: int | None) -> tuple[PiecewiseINR, dict[str, Any]]:
+    """Read no more than the header until it is certain that the file is ours."""
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if length > min(size - 8, _LARGEST_HEADER):
+        raise InputError("not an .inr file, or the beginning of one")
+    text = file.read(length)
+    try:
+        entries = parse_json(text)
+        fields = parse_json(entries.pop("__metadata__")[KEY])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError("not an .inr file: it has no partinr header") from error
+    check_version(fields)
+    payload = b"".join((start, text, file.read()))
+    _check_seal(payload, len(text), fields.get("sha256"))
+    header = interpret(fields)
+    _check_tensors(header, entries)
     try:
         tensors = load_tensors(payload)
     except SafetensorError as error:
-        raise InputError(f"{path} is damaged ({error})") from error
-    if header.get("sha256") != _digest(header, tensors):
-        raise InputError(f"{path} is damaged: its checksum does not match; get the file again")
-    try:
-        return _model(header, tensors), header
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
-        raise InputError(f"{path} is not a valid .inr file: {error}") from error
+        raise InputError(f"damaged: its tensors do not fit together ({brief(str(error))})") from error
+    return _model(header, tensors, max_samples), fields
 
 
 def _choose_store(
     model: PiecewiseINR, store: Store, signal: Signal | None, target: float | None
-) -> tuple[Literal["float32", "float16"], float | None]:
+) -> tuple[Precision, float | None]:
     if signal is None:
         if store == "auto":
             raise InputError('store="auto" needs the signal to measure what float16 costs; pass signal=')
         return store, None
-    full = _rendered_psnr(model, signal)
+    if signal.spec.array_shape != model.signal.array_shape:
+        raise InputError(
+            f"the signal must have the shape {model.signal.array_shape} of the model, "
+            f"got {signal.spec.array_shape}"
+        )
     if store == "float32":
-        return store, full
-    half = _rendered_psnr(_rounded(model), signal)
+        return store, _rendered_psnr(model, signal)
+    half = _rendered_psnr(_rounded(model), signal) if _finite(model, "float16") else None
+    if store == "float16":
+        return store, half
+    full = _rendered_psnr(model, signal)
+    if half is None:
+        return "float32", full
     cheap = full - half < _HALF_COST or full == half
     keeps_target = target is None or full < target or half >= target
-    if store == "float16" or (cheap and keeps_target):
-        return "float16", half
-    return "float32", full
+    return ("float16", half) if cheap and keeps_target else ("float32", full)
 
 
 def _rendered_psnr(model: PiecewiseINR, signal: Signal) -> float:
@@ -151,15 +201,20 @@ def _rendered_psnr(model: PiecewiseINR, signal: Signal) -> float:
 
 
 def _rounded(model: PiecewiseINR) -> PiecewiseINR:
+    """The model as it will be when it is loaded from half precision."""
     networks = [group.network for group in model.group_list]
-    copy = PiecewiseINR(model.partition, networks, model.signal, model.frame, model.group_of.numpy())
+    copy = PiecewiseINR(model.partition, networks, model.signal, model.frame, model.group_of.cpu().numpy())
     copy.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
     return copy
 
 
-def _tensors(model: PiecewiseINR, store: Literal["float32", "float16"]) -> Tensors:
-    tensors = {
-        name: value.detach().cpu().numpy().astype(store, order="C")
+def _finite(model: PiecewiseINR, store: Precision) -> bool:
+    return all(bool(p.to(getattr(torch, store)).isfinite().all()) for p in model.parameters())
+
+
+def _tensors(model: PiecewiseINR, store: Precision) -> Tensors:
+    tensors: Tensors = {
+        name: value.detach().cpu().to(getattr(torch, store)).contiguous().numpy()
         for name, value in model.state_dict().items()
     }
     if len(model.group_list) > 1:
@@ -167,141 +222,114 @@ def _tensors(model: PiecewiseINR, store: Literal["float32", "float16"]) -> Tenso
     if model.partition.boxes is not None:
         tensors["boxes"] = model.partition.boxes.astype(np.uint32)
     else:
-        tensors["labels"] = _compress(model.partition.label_map, model.regions)
+        tensors["labels"] = compress(model.partition.label_map, model.regions)
     return tensors
 
 
-def _compress(labels: ndarray[Any, Any], regions: int) -> ndarray[Any, Any]:
-    """Deflate the differences of consecutive labels in raster order, as little-endian unsigned numbers."""
-    flat = labels.reshape(-1).astype(_label_type(regions))
-    steps = np.diff(flat, prepend=flat.dtype.type(0))
-    return np.frombuffer(zlib.compress(steps.tobytes(), 9), np.uint8)
+def _sealed(payload: bytes) -> bytes:
+    """The file with its checksum in the place of the 64 zeros."""
+    digest = hashlib.sha256(payload).hexdigest().encode()
+    at = payload.index(_UNSEALED.encode())
+    return b"".join((payload[:at], digest, payload[at + len(digest) :]))
 
 
-def _decompress(packed: ndarray[Any, Any], shape: tuple[int, ...], regions: int) -> ndarray[Any, Any]:
-    dtype = _label_type(regions)
-    size = math.prod(shape) * dtype.itemsize
-    # Deflate expands at most 1032-fold: a larger claim is false, whatever the stream says.
-    if size > 1032 * packed.size + 64:
-        raise InputError(f"the label map of {packed.size} bytes cannot hold {math.prod(shape)} samples")
-    inflater = zlib.decompressobj()
-    raw = inflater.decompress(packed.tobytes(), size + 1)
-    if len(raw) != size or not inflater.eof:
-        raise InputError(f"the label map must hold {size} bytes, it holds {len(raw)} or more")
-    return np.cumsum(np.frombuffer(raw, dtype), dtype=dtype).reshape(shape)
+def _check_seal(payload: bytes, header: int, digest: object) -> None:
+    """Make sure that the bytes are those that were written, all of them."""
+    told = digest.encode("utf-8", "replace") if isinstance(digest, str) else b""
+    at = payload.find(told, 8, 8 + header)
+    if len(told) != len(_UNSEALED) or at < 0 or payload.find(told, at + 1, 8 + header) >= 0:
+        raise InputError("damaged: its checksum is not in its place")
+    view = memoryview(payload)
+    found = hashlib.sha256(view[:at])
+    found.update(_UNSEALED.encode())
+    found.update(view[at + len(told) :])
+    if found.hexdigest().encode() != told:
+        raise InputError("damaged: its checksum does not match; get the file again")
 
 
-def _label_type(regions: int) -> np.dtype[Any]:
-    return np.dtype("<u1" if regions <= 1 << 8 else "<u2" if regions <= 1 << 16 else "<u4")
-
-
-def _digest(header: dict[str, Any], tensors: Tensors) -> str:
-    """SHA-256 over the header without its checksum and over every tensor: name, type, shape, bytes."""
-    content = {key: value for key, value in header.items() if key != "sha256"}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(np.ascontiguousarray(tensor).data)
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise InputError(f"expected an .inr file, got the folder {path}")
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _header(payload: bytes, path: str | Path) -> dict[str, Any]:
-    size = int.from_bytes(payload[:8], "little")
-    if len(payload) < 8 or size > min(len(payload) - 8, _LARGEST_HEADER):
-        raise InputError(f"{path} is not an .inr file, or is truncated")
-    try:
-        header = json.loads(json.loads(payload[8 : 8 + size])["__metadata__"][KEY])
-        version = header["format"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is not an .inr file: it has no partinr header") from error
-    if not isinstance(version, int) or version < 1:
-        raise InputError(f"{path} has the invalid format version {version!r}")
-    if version > FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format version {version}, this partinr reads up to {FORMAT_VERSION}; upgrade partinr"
-        )
-    return header  # type: ignore[no-any-return]
-
-
-def _model(header: dict[str, Any], tensors: Tensors) -> PiecewiseINR:
-    signal = _spec(header["signal"])
-    regions = header["partition"]["regions"]
-    rule = header["partition"]["rule"]
-    frame = header["frame"]
-    if frame not in ("global", "local"):
-        raise InputError(f"the frame must be global or local, got {frame!r}")
-    if not isinstance(regions, int) or not isinstance(rule, str):
-        raise InputError("the partition must have a rule and a number of regions")
-    networks = [from_config(config) for config in header["networks"]]
-    held = sum(len(tensors[f"groups.{g}.biases.0"]) for g in range(len(networks)))
+def _check_tensors(header: Header, entries: dict[str, Any]) -> None:
+    """Make sure that the file has the tensors that its header calls for, before anything is read of them."""
+    stored = {name: _stored(name, entry) for name, entry in entries.items()}
+    regions, dims, groups = header.regions, header.signal.dims, len(header.networks)
+    # Counted before the names are made: the header may speak of far more layers than the file can hold.
+    count = sum(2 * (network.layers + 2) for network in header.networks) + (groups > 1) + 1
+    if len(stored) != count:
+        raise InputError(f"the file must have {count} tensors, it has {len(stored)}")
+    parameters = ("F32", "F16")
+    held = 0
+    for g, network in enumerate(header.networks):
+        _, first = stored.get(f"groups.{g}.weights.0", ("", (0,)))
+        held += first[0]
+        for i, layer in enumerate(network.layer_shapes(dims, header.signal.channels)):
+            _expect(stored, f"groups.{g}.weights.{i}", parameters, (first[0], layer.fan_in, layer.fan_out))
+            _expect(stored, f"groups.{g}.biases.{i}", parameters, (first[0], layer.fan_out))
     if held != regions:
         raise InputError(f"the file must hold parameters of {regions} regions, it holds {held}")
-    group_of = np.zeros(regions, np.int64)
-    if len(networks) > 1:
-        group_of = tensors["group_of"].astype(np.int64)
-    _check_parameters(networks, group_of, signal, tensors)
-    if "boxes" in tensors:
-        partition = Partition.from_boxes(signal.shape, tensors["boxes"].astype(np.int64), rule)
+    if groups > 1:
+        _expect(stored, "group_of", ("U16",), (regions,))
+    if "boxes" in stored:
+        _expect(stored, "boxes", ("U32",), (regions, 2, dims))
     else:
-        labels = _decompress(tensors["labels"], signal.shape, regions)
-        partition = Partition.from_labels(labels.astype(np.int32), rule)
-    if partition.regions != regions:
-        raise InputError(f"the partition must have {regions} regions, it has {partition.regions}")
-    model = PiecewiseINR(partition, networks, signal, frame, group_of)
-    parameters = {name: torch.from_numpy(value).float() for name, value in tensors.items() if "." in name}
-    model.load_state_dict(parameters, assign=True)
+        _, packed = stored.get("labels", ("", ()))
+        _expect(stored, "labels", ("U8",), (packed[0] if packed else 1,))
+
+
+class _Stored(NamedTuple):
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def _stored(name: str, entry: object) -> _Stored:
+    """Type and shape that the file claims for a tensor; an empty one could claim any, and is refused."""
+    if isinstance(entry, dict):
+        dtype, shape = entry.get("dtype"), entry.get("shape")
+        whole = isinstance(shape, list) and all(isinstance(n, int) and n > 0 for n in shape)
+        if isinstance(dtype, str) and isinstance(shape, list) and whole and shape:
+            return _Stored(dtype, tuple(shape))
+    raise InputError(
+        f"the tensor {brief(name)} must have a type and a shape without zeros, got {brief(entry)}"
+    )
+
+
+def _expect(stored: dict[str, _Stored], name: str, dtypes: tuple[str, ...], shape: tuple[int, ...]) -> None:
+    if name not in stored:
+        raise InputError(f"the tensor {name} is missing")
+    found = stored[name]
+    if found.dtype not in dtypes or found.shape != shape:
+        raise InputError(
+            f"the tensor {name} must be {' or '.join(dtypes)} of shape {shape}, "
+            f"it is {brief(found.dtype)} of {brief(found.shape)}"
+        )
+
+
+def _model(header: Header, tensors: Tensors, max_samples: int | None) -> PiecewiseINR:
+    parameters = {name: torch.from_numpy(value) for name, value in tensors.items() if "." in name}
+    for name, value in parameters.items():
+        if not bool(value.isfinite().all()):
+            raise InputError(f"the tensor {name} has values that are not finite")
+    partition = _partition(header, tensors, max_samples)
+    group_of: Int64[ndarray, " regions"] = np.zeros(header.regions, np.int64)
+    if len(header.networks) > 1:
+        group_of = tensors["group_of"].astype(np.int64)
+        sizes = np.bincount(group_of, minlength=len(header.networks))
+        held = [len(tensors[f"groups.{g}.biases.0"]) for g in range(len(header.networks))]
+        if sizes.tolist() != held:
+            raise InputError("group_of must name each group for as many regions as the group has networks")
+    model = PiecewiseINR(partition, header.networks, header.signal, header.frame, group_of)
+    model.load_state_dict({name: value.float() for name, value in parameters.items()}, assign=True)
     return model
 
 
-def _spec(config: dict[str, Any]) -> SignalSpec:
-    spec = SignalSpec(
-        kind=config["kind"],
-        shape=tuple(config["shape"]),
-        channels=config["channels"],
-        dtype=config["dtype"],
-        value_range=(float(config["value_range"][0]), float(config["value_range"][1])),
-        channel_axis=config["channel_axis"],
-    )
-    numbers = (*spec.shape, spec.channels)
-    if not all(isinstance(n, int) and 0 < n < 1 << 32 for n in numbers) or not 1 <= spec.dims <= 3:
-        raise InputError(f"the signal's shape is invalid: {config['shape']} with {config['channels']} channels")
-    if np.dtype(spec.dtype).kind not in "biuf" or spec.kind not in ("image", "array"):
-        raise InputError(f"the signal's type is invalid: {spec.kind} of {spec.dtype}")
-    low, high = spec.value_range
-    if not -math.inf < low < high < math.inf or not isinstance(spec.channel_axis, bool):
-        raise InputError(f"the signal's value range is invalid: {low}..{high}")
-    return spec
-
-
-def _check_parameters(
-    networks: list[Network], group_of: ndarray[Any, Any], signal: SignalSpec, tensors: Tensors
-) -> None:
-    expected: dict[str, tuple[int, ...]] = {}
-    for g, network in enumerate(networks):
-        members = int((group_of == g).sum())
-        for i, layer in enumerate(network.layer_shapes(signal.dims, signal.channels)):
-            expected[f"groups.{g}.weights.{i}"] = (members, layer.fan_in, layer.fan_out)
-            expected[f"groups.{g}.biases.{i}"] = (members, layer.fan_out)
-    stored = {name: value for name, value in tensors.items() if "." in name}
-    for name in sorted({*expected, *stored}):
-        if name not in stored or name not in expected:
-            raise InputError(f"the parameter {name} is {'missing' if name in expected else 'not expected'}")
-        value = stored[name]
-        if value.shape != expected[name] or value.dtype not in (np.float16, np.float32):
-            raise InputError(
-                f"{name} must have shape {expected[name]} of float16 or float32, got {value.shape} of {value.dtype}"
-            )
-        if not np.isfinite(value).all():
-            raise InputError(f"{name} has values that are not finite")
+def _partition(header: Header, tensors: Tensors, max_samples: int | None) -> Partition:
+    shape, rule = header.signal.shape, header.rule
+    if "boxes" in tensors:
+        return Partition.from_boxes(shape, tensors["boxes"].astype(np.int64), rule)
+    if max_samples is not None and header.signal.samples > max_samples:
+        raise InputError(
+            f"a label map may have at most {max_samples:,} samples, got {header.signal.samples:,}; "
+            f"if you trust the file, pass max_samples={header.signal.samples}"
+        )
+    partition = Partition.from_labels(decompress(tensors["labels"], shape, header.regions), rule)
+    if partition.regions != header.regions:
+        raise InputError(f"the label map must have {header.regions} regions, it has {partition.regions}")
+    return partition

@@ -17,9 +17,7 @@ def psnr_from_mse(mse: float, peak: float = 1.0) -> float:
     return math.inf if mse == 0 else 10 * math.log10(peak * peak / mse)
 
 
-def psnr(
-    reference: Shaped[ndarray, "*shape"], test: Shaped[ndarray, "*shape"], peak: float
-) -> float:
+def psnr(reference: Shaped[ndarray, "*shape"], test: Shaped[ndarray, "*shape"], peak: float) -> float:
     """Peak signal-to-noise ratio in dB over all samples and channels; infinite where both are equal.
 
     Args:

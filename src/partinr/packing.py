@@ -76,16 +76,16 @@ class Batch:
         return np.arange(self.width) < self.lengths[:, None]
 
 
-def batches(
-    offsets: Int64[ndarray, "_"], regions: Int64[ndarray, "k"], limit: int
-) -> list[Batch]:
+def batches(offsets: Int64[ndarray, "_"], regions: Int64[ndarray, "k"], limit: int) -> list[Batch]:
     """Cut the samples of some regions into batches of at most `limit` samples, padding included.
 
     Regions without samples appear in none. Every sample of the others appears exactly once.
     """
     starts, counts = offsets[regions], offsets[regions + 1] - offsets[regions]
     made = []
-    for r, start, count in zip(regions[counts > limit], starts[counts > limit], counts[counts > limit], strict=True):
+    for r, start, count in zip(
+        regions[counts > limit], starts[counts > limit], counts[counts > limit], strict=True
+    ):
         first = np.arange(0, count, limit)
         made += [
             Batch(np.array([r]), np.array([start + f]), np.array([min(limit, count - f)])) for f in first

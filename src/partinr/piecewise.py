@@ -34,9 +34,7 @@ class Group(nn.Module):
 
     regions: Tensor
 
-    def __init__(
-        self, network: Network, regions: Int[ndarray, "members"], dims: int, channels: int
-    ) -> None:
+    def __init__(self, network: Network, regions: Int[ndarray, "members"], dims: int, channels: int) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("regions", torch.as_tensor(regions), persistent=False)
@@ -100,9 +98,13 @@ class PiecewiseINR(nn.Module):
     ) -> None:
         super().__init__()
         if partition.shape != signal.shape:
-            raise InputError(f"the partition must have the signal's shape {signal.shape}, got {partition.shape}")
+            raise InputError(
+                f"the partition must have the signal's shape {signal.shape}, got {partition.shape}"
+            )
         networks = [network] if isinstance(network, Network) else list(network)
-        members = np.zeros(partition.regions, np.int64) if group_of is None else np.asarray(group_of, np.int64)
+        members = (
+            np.zeros(partition.regions, np.int64) if group_of is None else np.asarray(group_of, np.int64)
+        )
         if members.shape != (partition.regions,) or set(members) != set(range(len(networks))):
             raise InputError(
                 f"group_of must name each of the {len(networks)} groups for the {partition.regions} regions"
@@ -192,8 +194,12 @@ class PiecewiseINR(nn.Module):
         packing = pack(regions.cpu().numpy(), self.regions)
         pieces, places = [], []
         for group in self.group_list:
-            widest = max(s.fan_out for s in group.network.layer_shapes(self.signal.dims, self.signal.channels))
-            for batch in batches(packing.offsets, group.regions.cpu().numpy(), max(1, _BATCH_VALUES // widest)):
+            widest = max(
+                s.fan_out for s in group.network.layer_shapes(self.signal.dims, self.signal.channels)
+            )
+            for batch in batches(
+                packing.offsets, group.regions.cpu().numpy(), max(1, _BATCH_VALUES // widest)
+            ):
                 place = torch.as_tensor(packing.order[batch.index()], device=coords.device)
                 slot = self.slot[torch.as_tensor(batch.regions, device=coords.device)]
                 picked = _pick(group.parameters_by_layer, slot)

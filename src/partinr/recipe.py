@@ -66,13 +66,16 @@ class Recipe:
             return self.batch
         return max(128, round(5 * math.sqrt(samples)))
 
-    def schedule_at(self, fraction: Float64[ndarray, "n"], step: Float64[ndarray, "n"]) -> Float64[ndarray, "n"]:
+    def schedule_at(
+        self, fraction: Float64[ndarray, "n"], step: Float64[ndarray, "n"]
+    ) -> Float64[ndarray, "n"]:
         """Share of the peak rate when this fraction of the fit is done, at these absolute steps."""
         if self.schedule == "constant":
             return np.ones_like(fraction)
         warm = np.minimum(1.0, (step + 1) / 5)
         cosine = 0.5 * (1 + np.cos(np.pi * np.clip(fraction, 0, 1)))
-        return warm * (0.05 + 0.95 * cosine)
+        share: Float64[ndarray, "n"] = warm * (0.05 + 0.95 * cosine)
+        return share
 
 
 FAST = Recipe(
@@ -104,4 +107,3 @@ PAPER = Recipe(
 """The published recipe: full batch, Adam at 1e-4, global frame (section 5.2 of the paper)."""
 
 RECIPES = {recipe.name: recipe for recipe in (FAST, PAPER)}
-

@@ -36,10 +36,14 @@ def output_shape(
     if size is not None and scale is not None:
         raise InputError("give either a size or a scale, not both")
     if len(window) != len(shape):
-        raise InputError(f"the crop must have {len(shape)} pairs for a signal of shape {shape}, got {len(window)}")
+        raise InputError(
+            f"the crop must have {len(shape)} pairs for a signal of shape {shape}, got {len(window)}"
+        )
     for (start, stop), samples in zip(window, shape, strict=True):
         if not 0 <= start < stop <= samples:
-            raise InputError(f"the crop must lie in 0..{samples} and start before it stops, got {start}..{stop}")
+            raise InputError(
+                f"the crop must lie in 0..{samples} and start before it stops, got {start}..{stop}"
+            )
     if size is None:
         factor = 1.0 if scale is None else scale
         if not 0 < factor < float("inf"):

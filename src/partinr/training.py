@@ -309,7 +309,9 @@ def _copy_parameters(source: PiecewiseINR, target: PiecewiseINR) -> str:
             raise InputError(f"the start must have the fit's {what}: it has {a}, the fit {b}")
     same = np.array_equal(source.partition.label_map, target.partition.label_map)
     if not same or not torch.equal(source.group_of, target.group_of):
-        raise InputError("the start must have the fit's partition; fit with the same --partition as the start")
+        raise InputError(
+            "the start must have the fit's partition; fit with the same --partition as the start"
+        )
     digest = hashlib.sha256()
     for mine, given in zip(target.group_list, source.group_list, strict=True):
         mine.load(given.parameters_by_layer)

@@ -139,7 +139,13 @@ class _Bundle:
         plan: Plan,
         regions: Int64[ndarray, "b"],
     ) -> None:
-        self.network, self.state, self.samples, self.plan, self.regions = network, state, samples, plan, regions
+        self.network, self.state, self.samples, self.plan, self.regions = (
+            network,
+            state,
+            samples,
+            plan,
+            regions,
+        )
         self.step = plan.start
         picked = torch.as_tensor(regions, device=samples.coords.device)
         self.tensors = [tensor[picked] for tensor in state.tensors()]
@@ -174,7 +180,9 @@ class _Bundle:
                 sums = chunk.squared_error(self.network, self.parameters)
                 (sums * weight).sum().backward()  # type: ignore[no-untyped-call]
                 squared += sums.detach()
-            self.optimiser.param_groups[0]["lr"] = float(self.plan.learning_rates[self.step - self.plan.start])
+            self.optimiser.param_groups[0]["lr"] = float(
+                self.plan.learning_rates[self.step - self.plan.start]
+            )
             self.optimiser.step()
             self.optimiser.zero_grad()
             self.step += 1
@@ -189,7 +197,9 @@ class _Bundle:
         counts = self.samples.counts[self.regions]
         batch = self.plan.batch
         if batch is None or (counts <= batch).all():
-            chunks = [_load(piece, self.samples) for piece in batches(self.samples.offsets, self.regions, limit)]
+            chunks = [
+                _load(piece, self.samples) for piece in batches(self.samples.offsets, self.regions, limit)
+            ]
             while self.step < self.plan.stop:
                 yield chunks
             return

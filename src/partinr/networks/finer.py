@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -49,6 +49,10 @@ class Finer(Network):
         "omega_hidden": (1e-6, 1e6),
         "bias_range": (0, 1e6),
     }
+
+    def suited_to(self, span: float) -> Finer:
+        """See `Network.suited_to`: lower frequencies than published, spread by wider biases."""
+        return replace(self, omega_0=0.6 * math.sqrt(span), bias_range=3.0)
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -78,6 +78,10 @@ class Fourier(Network):
         """The matrix M, in single precision's values."""
         g = standard_normals(self.seed, self.features * dims).reshape(self.features, dims).T
         return (math.pi * self.sigma * g).astype(np.float32).astype(np.float64)
+
+    def suited_to(self, span: float) -> Fourier:
+        """See `Network.suited_to`: few features, frequencies well below the sampling rate."""
+        return replace(self, features=16, sigma=0.4 * math.sqrt(span))
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -35,6 +35,10 @@ class Gauss(Network):
 
     name: ClassVar[str] = "gauss"
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Network.bounds, "sigma": (1e-6, 1e6)}
+
+    def suited_to(self, span: float) -> Gauss:
+        """See `Network.suited_to`: narrower where there are more samples."""
+        return replace(self, sigma=0.6 / math.sqrt(span))
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -46,6 +46,10 @@ class ReluHarmonic(Network):
     def encoded(self, dims: int) -> int:
         """Number of features that the encoding makes of `dims` coordinates."""
         return 2 * dims * self.frequencies
+
+    def suited_to(self, span: float) -> ReluHarmonic:
+        """See `Network.suited_to`: octaves up to two fifths of the sampling rate."""
+        return replace(self, frequencies=max(1, round(math.log2(1.28 * max(span, 1))) + 1))
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""

@@ -42,8 +42,8 @@ class Siren(Network):
     }
 
     def suited_to(self, span: float) -> Siren:
-        """See `Network.suited_to`: the first layer's units turn by up to 1.2 radians a sample."""
-        return replace(self, omega_0=0.6 * span)
+        """See `Network.suited_to`: 15 for a span of 25 samples, more with its square root."""
+        return replace(self, omega_0=3 * math.sqrt(span))
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -66,6 +66,12 @@ class Wire(Network):
         """Shapes of each layer's stored, real parameters, first to output."""
         units = self.units
         return [Layer(dims, units), *[Layer(units, 2 * units)] * self.layers, Layer(units, 2 * channels)]
+
+    def suited_to(self, span: float) -> Wire:
+        """See `Network.suited_to`: wider and slower wavelets than published."""
+        return replace(
+            self, omega_0=math.sqrt(span), omega_hidden=math.sqrt(span), scale=0.6 * math.sqrt(span)
+        )
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""

@@ -1,0 +1,327 @@
+"""A piecewise network as one ONNX file: coordinates in, values out, the look-up of the region inside.
+
+The graph has no loops and no branches. It sorts the points by region, cuts each region's points into chunks of
+one size, the last one filled up, and fetches one set of weights a chunk: batched matrix products then do the
+work of each network on its own points, and memory grows with the points, not with points times weights.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.files import atomic_write
+from partinr.networks.finer import Finer
+from partinr.networks.fourier import Fourier
+from partinr.networks.gauss import Gauss
+from partinr.networks.network import Network
+from partinr.networks.relu import ReluHarmonic
+from partinr.networks.siren import Siren
+from partinr.networks.wire import Wire
+from partinr.piecewise import PiecewiseINR
+
+if TYPE_CHECKING:
+    import onnx
+
+Array = ndarray[Any, Any]
+
+# Operators and file version of the middle of 2022, which runtimes made since then can read.
+_OPSET, _IR_VERSION = 17, 8
+# Points in a chunk: many make the fetching of weights cheap, few waste little where regions are small.
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 64
+# A protocol buffer ends at 2 GiB; this leaves room for all but the parameters.
+_MOST_BYTES = (1 << 31) - (1 << 26)
+
+
+def export_onnx(model: PiecewiseINR, path: str | Path) -> None:
+    """Write a piecewise network as an ONNX model that needs nothing else.
+
+    Its input "coords" is float32 of shape (points, dims): global coordinates, -1..1 over the signal, first
+    axis first, any number of points. Its output "values" is float32 of shape (points, channels): normalised
+    values, 0..1 over the signal's value range, which stands in the metadata. As in `PiecewiseINR`, a point
+    belongs to the region of the nearest sample and is seen by that region's network in its own frame.
+    Memory grows with the number of points: a large picture is best evaluated in pieces.
+
+    Args:
+        model: what to export.
+        path: ends in .onnx by convention.
+
+    Raises:
+        InputError: the package onnx is not installed, the model needs more than 2 GiB or has a network
+            without an ONNX form, or the file cannot be written where it is wanted.
+        OSError: the file cannot be written; an old file stays as it was.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> model = partinr.fit(np.eye(8), partinr.Grid(2, 2), steps=5).model
+        >>> partinr.export_onnx(model, os.path.join(tempfile.mkdtemp(), "eye.onnx"))
+    """
+    try:
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError as error:
+        raise InputError('ONNX export needs the package onnx; run: pip install "partinr[onnx]"') from error
+    graph = _Graph()
+    values = _values(graph, model)
+    graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
+    size = sum(value.nbytes for value in graph.constants.values())
+    if size > _MOST_BYTES:
+        raise InputError(
+            f"an ONNX file holds less than 2 GiB, this model needs {size:,} bytes; use fewer parameters"
+        )
+    signal = model.signal
+    made = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "partinr",
+            [helper.make_tensor_value_info("coords", TensorProto.FLOAT, ["points", signal.dims])],
+            [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["points", signal.channels])],
+            [numpy_helper.from_array(value, name) for name, value in graph.constants.items()],
+        ),
+        producer_name="partinr",
+        ir_version=_IR_VERSION,
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        doc_string="Values, 0..1 over value_range, at coordinates -1..1 over the signal, first axis first.",
+    )
+    told = {"shape": signal.shape, "value_range": signal.value_range, "dtype": [signal.dtype]}
+    helper.set_model_props(made, {key: " ".join(map(str, value)) for key, value in told.items()})
+    with atomic_write(path) as file:
+        file.write(made.SerializeToString())
+
+
+class _Graph:
+    """An ONNX graph that grows: calling it adds an operator and returns the name of its result.
+
+    Inputs are names of values, or arrays and numbers, which become constants: Python's whole numbers int64,
+    other numbers float32.
+
+    Attributes:
+        nodes: the operators, in an order in which they can run.
+        constants: by their names.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, Array] = {}
+        self._numbers = count()
+
+    def __call__(self, operator: str, *inputs: str | Array | float, **attributes: Any) -> str:
+        return self.several(1, operator, *inputs, **attributes)[0]
+
+    def several(
+        self, results: int, operator: str, *inputs: str | Array | float, **attributes: Any
+    ) -> list[str]:
+        """As calling the graph, for an operator with several results."""
+        from onnx import helper
+
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        made = [f"{operator}_{next(self._numbers)}" for _ in range(results)]
+        self.nodes.append(helper.make_node(operator, names, made, **attributes))
+        return made
+
+    def constant(self, value: Array | float, name: str | None = None) -> str:
+        """A constant of this value."""
+        key = name or f"constant_{next(self._numbers)}"
+        if not isinstance(value, ndarray):
+            value = np.array(value, np.int64 if isinstance(value, int) else np.float32)
+        self.constants[key] = value
+        return key
+
+    def filled(self, shape: str, value: Array) -> str:
+        """A tensor of a computed shape whose elements all are `value`, an array of one element."""
+        from onnx import numpy_helper
+
+        return self("ConstantOfShape", shape, value=numpy_helper.from_array(value))
+
+    def cast(self, x: str, dtype: type[np.generic]) -> str:
+        """x as numbers of another type."""
+        from onnx import helper
+
+        return self("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def _values(graph: _Graph, model: PiecewiseINR) -> str:
+    """Values (points, channels) at the graph's input "coords" (points, dims)."""
+    if model.regions == 1:
+        own = _own_coords(graph, model, graph("Unsqueeze", "coords", np.array([0])), None)
+        values = _group_values(graph, model, 0, own, None)  # (1, points, channels)
+        return graph("Squeeze", values, np.array([0]))
+    size = min(max(model.signal.samples // model.regions, _SMALLEST_CHUNK), _LARGEST_CHUNK)
+    region = _region(graph, model)
+    chunk_region, place = _chunks(graph, region, model.regions, size)
+    rows = graph("Mul", graph("Shape", chunk_region), size)  # places in all chunks together
+    row = graph("Unsqueeze", place, np.array([1]))
+
+    def table(columns: int) -> str:
+        return graph.filled(graph("Concat", rows, np.array([columns]), axis=0), np.zeros(1, np.float32))
+
+    filled = graph("ScatterND", table(model.signal.dims), row, "coords")
+    chunked = graph("Reshape", filled, np.array([-1, size, model.signal.dims]))
+    own = _own_coords(graph, model, chunked, chunk_region)
+    if len(model.group_list) == 1:
+        values = _group_values(graph, model, 0, own, chunk_region)  # (chunks, size, channels)
+    else:
+        group_of = graph("Gather", model.group_of.cpu().numpy(), chunk_region)
+        slot = graph("Gather", model.slot.cpu().numpy(), chunk_region)
+        values = graph("Reshape", table(model.signal.channels), np.array([-1, size, model.signal.channels]))
+        for g in range(len(model.group_list)):
+            mine = graph("NonZero", graph("Equal", group_of, g))  # (1, chunks of the group)
+            chosen = graph("Squeeze", mine, np.array([0]))
+            slots = graph("Gather", slot, chosen)
+            part = _group_values(graph, model, g, graph("Gather", own, chosen), slots)
+            values = graph("ScatterND", values, graph("Transpose", mine, perm=[1, 0]), part)
+    return graph("Gather", graph("Reshape", values, np.array([-1, model.signal.channels])), place)
+
+
+def _region(graph: _Graph, model: PiecewiseINR) -> str:
+    """Region (points,) of the sample nearest to each point; see `PiecewiseINR.region_of`."""
+    cell = ""
+    for a, samples in enumerate(model.signal.shape):
+        coordinate = graph("Gather", "coords", a, axis=1)  # (points,)
+        position = graph("Mul", graph("Add", coordinate, 1.0), (samples - 1) / 2)
+        # Clipped as a number of single precision first, so that it fits an integer, then exactly.
+        near = graph("Clip", graph("Round", position), 0.0, float(samples - 1))
+        index = graph("Min", graph("Max", graph.cast(near, np.int64), 0), samples - 1)
+        if model.partition.edges is not None:
+            index = _edges_up_to(graph, model.partition.edges[a][1:-1], index)
+        cell = graph("Add", graph("Mul", cell, model.partition.table.shape[a]), index) if a else index
+    table = model.partition.table.reshape(-1)
+    smallest = np.uint8 if model.regions <= 1 << 8 else np.int32
+    return graph.cast(graph("Gather", table.astype(smallest), cell), np.int64)
+
+
+def _edges_up_to(graph: _Graph, edges: Array, index: str) -> str:
+    """How many of the ascending edges are at or before each index, by bisection: two values a point."""
+    steps = len(edges).bit_length()
+    padded = np.full((1 << steps) - 1, np.iinfo(np.int64).max)
+    padded[: len(edges)] = edges
+    found = graph("Mul", index, 0)
+    for step in reversed(range(steps)):
+        further = graph("Add", found, 1 << step)
+        edge = graph("Gather", padded, graph("Sub", further, 1))
+        found = graph("Where", graph("LessOrEqual", edge, index), further, found)
+    return found
+
+
+def _chunks(graph: _Graph, region: str, regions: int, size: int) -> tuple[str, str]:
+    """Chunks of `size` places for points of these regions (points,), each chunk for points of one region.
+
+    Returns:
+        Region of each chunk (chunks,), in ascending order, and each point's place (points,): chunk * size +
+        place in the chunk.
+    """
+    points = graph("Shape", region)  # (1,)
+    # Smallest first; "order" has the points in that order.
+    ascending, order = graph.several(2, "TopK", region, points, largest=0)
+    ones = graph.filled(points, np.ones(1, np.int64))
+    counts = graph("ScatterElements", np.zeros(regions, np.int64), region, ones, reduction="add")
+    chunks = graph("Div", graph("Add", counts, size - 1), size)  # of each region
+    last = graph("CumSum", chunks, 0)
+    first = graph("Mul", graph("Sub", last, chunks), size)  # first place of each region
+    before = graph("CumSum", counts, 0, exclusive=1)  # points of the regions before
+    rank = graph("Sub", graph("Range", 0, graph("Squeeze", points), 1), graph("Gather", before, ascending))
+    sorted_place = graph("Add", graph("Gather", first, ascending), rank)
+    place = graph("ScatterElements", graph.filled(points, np.zeros(1, np.int64)), order, sorted_place)
+    # The regions before chunk c are those whose last chunk is not beyond it: marks summed up count them.
+    total = graph("ReduceSum", chunks, keepdims=1)
+    slots = graph.filled(graph("Add", total, 1), np.zeros(1, np.int64))
+    every = graph.filled(np.array([regions]), np.ones(1, np.int64))
+    marks = graph("ScatterElements", slots, last, every, reduction="add")
+    chunk_region = graph("Slice", graph("CumSum", marks, 0), np.array([0]), total)
+    return chunk_region, place
+
+
+def _own_coords(graph: _Graph, model: PiecewiseINR, coords: str, chunk_region: str | None) -> str:
+    """Global coordinates (chunks, size, dims) in the frame of each chunk's region."""
+    if model.frame == "global":
+        return coords
+    scale, shift = (
+        graph.constant(value.cpu().numpy()[:, None], name)  # (regions, 1, dims)
+        for name, value in (("scale", model.scale), ("shift", model.shift))
+    )
+    if chunk_region is not None:
+        scale, shift = graph("Gather", scale, chunk_region), graph("Gather", shift, chunk_region)
+    return graph("Add", graph("Mul", coords, scale), shift)
+
+
+def _group_values(graph: _Graph, model: PiecewiseINR, group: int, own: str, slots: str | None) -> str:
+    """Values (chunks, size, channels) of a group's networks, one for each chunk, at its own coordinates.
+
+    `slots` has the position in the group of each chunk's network; None where the group has one network and
+    there is one chunk.
+    """
+    network = model.group_list[group].network
+    x = _encode(graph, network, own, model.signal.dims)
+    for layer, (weight, bias) in enumerate(_layers(model, group)):
+        w = graph.constant(weight, f"groups.{group}.weights.{layer}")
+        b = graph.constant(bias[:, None], f"groups.{group}.biases.{layer}")
+        if slots is not None:
+            w, b = graph("Gather", w, slots), graph("Gather", b, slots)
+        x = graph("Add", graph("MatMul", x, w), b)
+        if layer <= network.layers:
+            x = _activate(graph, network, x, layer)
+    return x
+
+
+def _layers(model: PiecewiseINR, group: int) -> list[tuple[Array, Array]]:
+    """Weights (regions, fan_in, fan_out) and biases (regions, fan_out) of real affine maps."""
+    stored = model.group_list[group].parameters_by_layer
+    weights, biases = ([t.detach().float().cpu().numpy() for t in tensors] for tensors in stored)
+    if isinstance(model.group_list[group].network, Wire):
+        # Written out as real matrices; see `Wire.linear` and `Wire.output`.
+        for layer in range(1, len(weights)):
+            real, imaginary = np.split(weights[layer], 2, axis=-1)
+            weights[layer] = np.block([[real, imaginary], [-imaginary, real]])
+        channels = model.signal.channels
+        weights[-1], biases[-1] = weights[-1][..., :channels], biases[-1][..., :channels]
+    return list(zip(weights, biases, strict=True))
+
+
+def _encode(graph: _Graph, network: Network, coords: str, dims: int) -> str:
+    """Features (chunks, size, features) of coordinates (chunks, size, dims); see each network's `encode`."""
+    if isinstance(network, ReluHarmonic):
+        octaves = np.ldexp(np.float32(0.5), np.arange(network.frequencies)).astype(np.float32)
+        each = graph("Mul", graph("Unsqueeze", coords, np.array([3])), octaves)
+        phases = graph("Reshape", each, np.array([0, 0, dims * network.frequencies]))
+    elif isinstance(network, Fourier):
+        matrix = network.projections(dims).astype(np.float32)
+        phases = ""
+        for axis in range(dims):
+            column = graph("Slice", coords, np.array([axis]), np.array([axis + 1]), np.array([2]))
+            product = graph("Mul", column, matrix[axis])
+            phases = graph("Add", phases, product) if axis else product
+    else:
+        return coords
+    return graph("Concat", graph("Sin", phases), graph("Cos", phases), axis=-1)
+
+
+def _activate(graph: _Graph, network: Network, z: str, layer: int) -> str:
+    """Activation of hidden layer `layer`; see each network's `activate`."""
+    if isinstance(network, ReluHarmonic | Fourier):
+        return graph("Relu", z)
+    if isinstance(network, Gauss):
+        return graph("Exp", graph("Mul", graph("Mul", z, z), -0.5 / network.sigma**2))
+    if not isinstance(network, Siren | Finer | Wire):
+        raise InputError(f"the network {network.name} has no ONNX form; fit one of partinr's own")
+    omega = network.omega_0 if layer == 0 else network.omega_hidden
+    if isinstance(network, Siren):
+        return graph("Sin", graph("Mul", z, omega))
+    if isinstance(network, Finer):
+        frequency = graph("Mul", graph("Add", graph("Abs", z), 1.0), omega)
+        return graph("Sin", graph("Mul", frequency, z))
+    a, b = z, ""
+    exponent = graph("Mul", graph("Mul", z, z), -(network.scale**2))
+    if layer:
+        halves = np.array([network.units, network.units])
+        exponent = graph("Add", *graph.several(2, "Split", exponent, halves, axis=-1))
+        a, b = graph.several(2, "Split", z, halves, axis=-1)
+        exponent = graph("Sub", exponent, graph("Mul", b, omega))
+    size, phase = graph("Exp", exponent), graph("Mul", a, omega)
+    return graph(
+        "Concat", graph("Mul", size, graph("Cos", phase)), graph("Mul", size, graph("Sin", phase)), axis=-1
+    )

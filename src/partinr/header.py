@@ -1,0 +1,204 @@
+"""The header of an .inr file: JSON of which nothing is believed. `docs/format.md` states every field."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from reprlib import repr as brief
+from typing import Any, get_args
+
+import numpy as np
+
+from partinr.coords import Frame
+from partinr.errors import InputError
+from partinr.networks import from_config
+from partinr.networks.network import Network
+from partinr.piecewise import PiecewiseINR
+from partinr.signals.signal import Kind, SignalSpec
+
+FORMAT_VERSION = 1
+
+_LARGEST_AXIS = (1 << 32) - 1
+_LARGEST_SIGNAL = 1 << 53
+_MOST_GROUPS = 1 << 16
+_DTYPES = (
+    *("bool", "uint8", "uint16", "uint32", "uint64"),
+    *("int8", "int16", "int32", "int64", "float16", "float32", "float64"),
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header whose every field was checked by itself; whether the tensors agree is another matter.
+
+    Attributes:
+        signal: what the network represents.
+        networks: the network of each group.
+        frame: coordinates that the networks see.
+        rule: the rule that made the partition.
+        regions: number of regions.
+    """
+
+    signal: SignalSpec
+    networks: list[Network]
+    frame: Frame
+    rule: str
+    regions: int
+
+
+def describe(model: PiecewiseINR, checksum: str, summary: Mapping[str, Any]) -> str:
+    """The header of a model as JSON.
+
+    Raises:
+        InputError: the summary has something that JSON cannot hold, or there are too many groups.
+    """
+    if len(model.group_list) > _MOST_GROUPS:
+        raise InputError(f"a file holds at most {_MOST_GROUPS} groups, got {len(model.group_list)}")
+    spec = model.signal
+    fields = {
+        "format": FORMAT_VERSION,
+        "sha256": checksum,
+        "signal": {
+            "kind": spec.kind,
+            "shape": list(spec.shape),
+            "channels": spec.channels,
+            "dtype": spec.dtype,
+            "value_range": list(spec.value_range),
+            "channel_axis": spec.channel_axis,
+        },
+        "frame": model.frame,
+        "networks": [group.network.config() for group in model.group_list],
+        "partition": {"rule": model.partition.rule, "regions": model.regions},
+        "summary": dict(summary),
+    }
+    try:
+        return json.dumps(_plain(fields), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"the summary must be made of JSON types: {error}") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """A JSON text, strictly: no key twice, no NaN.
+
+    Raises:
+        ValueError: it is not JSON, or too deep.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key appears twice")
+        return dict(pairs)
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not a JSON number")
+
+    try:
+        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def check_version(fields: object) -> None:
+    """Make sure that this version of the format can be read at all.
+
+    Raises:
+        InputError: the version is newer, or not a version.
+    """
+    version = fields.get("format") if isinstance(fields, dict) else None
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise InputError(f"the header must have a format version of at least 1, got {brief(version)}")
+    if version > FORMAT_VERSION:
+        raise InputError(
+            f"format version {brief(version)} is newer than the {FORMAT_VERSION} that this partinr reads; "
+            "upgrade partinr"
+        )
+
+
+def interpret(fields: dict[str, Any]) -> Header:
+    """The header's fields, checked; unknown ones are ignored.
+
+    Raises:
+        InputError: a field is missing, of another type or not allowed.
+    """
+    frame = _of_type(fields, "frame", str)
+    if frame not in get_args(Frame):
+        raise InputError(f"the frame must be global or local, got {brief(frame)}")
+    configs = _of_type(fields, "networks", list)
+    if not 1 <= len(configs) <= _MOST_GROUPS:
+        raise InputError(f"networks must have 1 to {_MOST_GROUPS} entries, got {len(configs)}")
+    partition = _of_type(fields, "partition", dict)
+    _of_type(fields, "summary", dict)
+    signal = _signal(_of_type(fields, "signal", dict))
+    return Header(
+        signal,
+        [from_config(config) for config in configs],
+        frame,
+        _of_type(partition, "rule", str),
+        _whole(partition.get("regions"), min(signal.samples, _LARGEST_AXIS), "regions"),
+    )
+
+
+def _signal(fields: dict[str, Any]) -> SignalSpec:
+    kind, dtype = _of_type(fields, "kind", str), _of_type(fields, "dtype", str)
+    if kind not in get_args(Kind) or dtype not in _DTYPES:
+        raise InputError(
+            f"the signal must be an image or array of numbers, got {brief(kind)} of {brief(dtype)}"
+        )
+    shape, span = _of_type(fields, "shape", list), _of_type(fields, "value_range", list)
+    if not 1 <= len(shape) <= 3:
+        raise InputError(f"the signal must have 1 to 3 axes, got {brief(shape)}")
+    axes = tuple(_whole(n, _LARGEST_AXIS, "an axis of the signal") for n in shape)
+    if math.prod(axes) > _LARGEST_SIGNAL:
+        raise InputError(f"the signal must have at most 2^53 samples, got shape {axes}")
+    return SignalSpec(
+        kind=kind,
+        shape=axes,
+        channels=_whole(fields.get("channels"), _LARGEST_AXIS, "channels"),
+        dtype=dtype,
+        value_range=_range(span, np.dtype(dtype)),
+        channel_axis=_of_type(fields, "channel_axis", bool),
+    )
+
+
+def _range(span: list[Any], dtype: np.dtype[Any]) -> tuple[float, float]:
+    """A value range that numbers of this type can have."""
+    least, most = -sys.float_info.max, sys.float_info.max
+    if dtype.kind == "b":
+        least, most = 0, 1
+    elif dtype.kind in "iu":
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if len(span) == 2 and all(isinstance(x, int | float) and not isinstance(x, bool) for x in span):
+        inside = all(least <= x <= most for x in span)
+        if inside and float(span[0]) < float(span[1]) and math.isfinite(float(span[1]) - float(span[0])):
+            return float(span[0]), float(span[1])
+    raise InputError(f"value_range must be two ascending numbers that {dtype} can hold, got {brief(span)}")
+
+
+def _of_type(fields: dict[str, Any], name: str, kind: type) -> Any:
+    value = fields.get(name)
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be of type {kind.__name__}, got {brief(value)}")
+    return value
+
+
+def _whole(value: object, most: int, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InputError(f"{what} must be a whole number from 1 to {most}, got {brief(value)}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """The value with what JSON or UTF-8 cannot hold replaced: numbers that are not finite by null, lone
+    surrogates (bytes of a file's name that are not text) by question marks."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,24 @@
+"""Signals: values on a regular grid of 1 to 3 axes, and the files that they are read from and written to."""
+
+from partinr.signals.array import as_signal, from_array
+from partinr.signals.decoding import MAX_PIXELS
+from partinr.signals.reading import READERS, Reader, read
+from partinr.signals.signal import Kind, Signal, SignalSpec
+from partinr.signals.writing import FORMATS, Format, writable_format, write, write_slabs
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "READERS",
+    "Format",
+    "Kind",
+    "Reader",
+    "Signal",
+    "SignalSpec",
+    "as_signal",
+    "from_array",
+    "read",
+    "writable_format",
+    "write",
+    "write_slabs",
+]

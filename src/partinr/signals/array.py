@@ -1,0 +1,244 @@
+"""Signals from arrays: in memory, or in NumPy's .npy files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy import ndarray
+from numpy.typing import ArrayLike
+
+from partinr.errors import InputError
+from partinr.signals.decoding import quiet
+from partinr.signals.signal import Kind, Signal, SignalSpec, require_finite
+
+MAX_CHANNELS_GUESSED = 4
+"""A last axis of at most this many entries is taken for channels where nothing else is said."""
+
+# Beyond it not every integer is a double, and the value range and quantisation are computed in doubles.
+_EXACT_INTEGERS = 2**53
+
+
+def from_array(
+    values: ArrayLike,
+    *,
+    channels_last: bool | None = None,
+    value_range: tuple[float, float] | None = None,
+    kind: Kind = "array",
+) -> Signal:
+    """A signal from an array in memory; the values are copied.
+
+    Args:
+        values: array of shape (*shape) or (*shape, channels) with the axes (plane, row, column, channels), of
+            which planes, rows and channels may lack: a NumPy array, a tensor on any device, or nested lists.
+            Integers, booleans or floating-point numbers.
+        channels_last: whether the last axis holds the channels. None: it does in an array of four axes, and
+            in one of three axes whose last has 1 to 4 entries; otherwise there is one channel.
+        value_range: lowest and highest possible value, in the array's units. None: what `default_range` says.
+        kind: "image" if the channels mean grey, grey and alpha, RGB, or RGB and alpha.
+
+    Raises:
+        InputError: too many or too few axes, an empty array, NaN or infinity, a data type that holds no
+            numbers, or values outside the value range.
+
+    Example:
+        >>> import numpy as np
+        >>> import partinr
+        >>> signal = partinr.from_array(np.linspace(0, 2, 50, dtype=np.float32))
+        >>> signal.shape, signal.channels, signal.spec.value_range
+        ((50,), 1, (0.0, 2.0))
+    """
+    array = np.array(_to_numpy(values), order="C")
+    return signal_of(
+        array, channel_axis=_has_channel_axis(array.shape, channels_last), value_range=value_range, kind=kind
+    )
+
+
+def read_npy(
+    path: Path, *, channels_last: bool | None = None, value_range: tuple[float, float] | None = None
+) -> Signal:
+    """A signal from a .npy file; objects in it are never unpickled.
+
+    Args:
+        path: the file.
+        channels_last: as for `from_array`.
+        value_range: as for `from_array`.
+
+    Raises:
+        InputError: the file is damaged or truncated, or for one of the reasons of `from_array`.
+    """
+    try:
+        values = _load(path)
+        return signal_of(
+            values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def signal_of(
+    values: Shaped[ndarray, "..."],
+    *,
+    channel_axis: bool,
+    value_range: tuple[float, float] | None = None,
+    kind: Kind = "array",
+    metadata: dict[str, Any] | None = None,
+) -> Signal:
+    """A signal that takes over an array, without a copy where the array is already native and contiguous.
+
+    Args:
+        values: shape (*shape, channels) if `channel_axis`, else (*shape); nobody else may write to it.
+        channel_axis: whether the last axis holds the channels.
+        value_range: lowest and highest possible value; None: what `default_range` says.
+        kind: which writers suit it.
+        metadata: what else is known of the source.
+
+    Raises:
+        InputError: as for `from_array`.
+    """
+    dtype = values.dtype
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
+        raise InputError(
+            f"signal values must be integers, booleans or floating-point numbers of up to 64 bits, "
+            f"got {dtype}; convert them first"
+        )
+    values = np.ascontiguousarray(values, dtype.newbyteorder("="))
+    shape = values.shape[:-1] if channel_axis else values.shape
+    channels = values.shape[-1] if channel_axis else 1
+    if values.size == 0:
+        raise InputError(f"a signal needs at least one sample, got an array of shape {values.shape}")
+    require_finite(values)
+    span = default_range(values) if value_range is None else _checked_range(values, value_range)
+    values = values.reshape(*shape, channels)
+    values.flags.writeable = False
+    spec = SignalSpec(kind, shape, channels, values.dtype.name, span, channel_axis)
+    return Signal(values, spec, {} if metadata is None else metadata)
+
+
+def default_range(values: Shaped[ndarray, "..."]) -> tuple[float, float]:
+    """The value range of an array of which nothing is known but its values.
+
+    Integers of 8 and 16 bits and booleans: all that the type can hold. Wider integers and floating-point
+    numbers: lowest and highest value; constant data gets (value, value + 1).
+
+    Args:
+        values: finite numbers, at least one.
+
+    Raises:
+        InputError: the range or an integer in it is not representable in double precision.
+    """
+    dtype = values.dtype
+    if dtype.kind == "b":
+        return 0.0, 1.0
+    if dtype.kind in "ui" and dtype.itemsize <= 2:
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    low, high = values.min().item(), values.max().item()
+    if dtype.kind in "ui" and max(-low, high) > _EXACT_INTEGERS:
+        raise InputError(
+            f"signal values must be within ±2^53 to be exact in double precision, got {low}..{high}; "
+            "subtract an offset or convert them to float64"
+        )
+    low, high = float(low), float(high)
+    if low == high:
+        high = low + 1 if low + 1 > low else math.nextafter(low, math.inf)
+        if dtype.kind in "ui" and high > np.iinfo(dtype).max:
+            low, high = low - 1, low
+    if not math.isfinite(high - low):
+        raise InputError(
+            f"signal values must span a range that a double can hold, got {low}..{high}; scale them"
+        )
+    return low, high
+
+
+def _checked_range(values: Shaped[ndarray, "..."], value_range: tuple[float, float]) -> tuple[float, float]:
+    """The caller's value range, if it is one and holds the values."""
+    low, high = float(value_range[0]), float(value_range[1])
+    given = f"({low:g}, {high:g})"
+    if not (math.isfinite(high - low) and low < high):
+        raise InputError(f"value_range must be (low, high) with low < high and finite, got {given}")
+    dtype, least, most = values.dtype, values.min().item(), values.max().item()
+    if dtype.kind == "f":
+        # In the data's own precision: 0.1 as a limit must hold the single-precision number nearest to 0.1.
+        with np.errstate(over="ignore"):
+            inside = dtype.type(low) <= least and most <= dtype.type(high)
+    else:
+        inside = low <= least and most <= high
+        info = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if low < info[0] or high > info[1]:
+            raise InputError(
+                f"value_range must be within what {dtype} holds, {info[0]}..{info[1]}, got {given}"
+            )
+    if not inside:
+        raise InputError(
+            f"signal values must lie in value_range {given}, got {least:g}..{most:g}; widen it or clip them"
+        )
+    return low, high
+
+
+def _has_channel_axis(shape: tuple[int, ...], channels_last: bool | None) -> bool:
+    """Whether the last axis of an array of this shape holds the channels."""
+    axes = len(shape)
+    if channels_last is None:
+        channels_last = axes == 4 or (axes == 3 and 1 <= shape[-1] <= MAX_CHANNELS_GUESSED)
+    dims = axes - channels_last
+    if not 1 <= dims <= 3:
+        beside = " beside the channels" if channels_last else ""
+        raise InputError(
+            f"a signal has 1 to 3 axes{beside}, got {dims} (array of shape {shape}); "
+            + ("choose a slice of it" if dims > 3 else "pass an array with an axis of samples")
+            + (", or say that the last axis is channels" if axes == 4 else "")
+        )
+    return channels_last
+
+
+def _to_numpy(values: Any) -> ArrayLike:
+    """Values that NumPy can take, from tensors on any device as well, without importing their library."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise InputError("signal values must all be present, got a masked array; fill the masked ones first")
+    for step in ("detach", "cpu"):
+        if hasattr(values, step):
+            values = getattr(values, step)()
+    try:
+        return np.asarray(values.numpy() if hasattr(values, "numpy") else values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"signal values must be convertible to a NumPy array, got {type(values).__name__} ({reason})"
+        ) from error
+
+
+def _load(path: Path) -> Shaped[ndarray, "..."]:
+    """The array of a .npy file, its size checked against the file's before anything is allocated."""
+    from numpy.lib import format as npy
+
+    with path.open("rb") as file, quiet():
+        try:
+            version = npy.read_magic(file)
+            if version not in ((1, 0), (2, 0)):
+                raise ValueError(f"format version {version[0]}.{version[1]}")
+            read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = read_header(file)
+            if min(shape, default=0) < 0:
+                raise ValueError(f"shape {shape}")
+        except Exception as error:
+            # The header is a Python literal: a damaged one ends in SyntaxError, TokenError, TypeError, ...
+            raise InputError("not a whole .npy file of numbers; save it with numpy.save") from error
+        if dtype.hasobject:
+            raise InputError("holds Python objects, which are never unpickled; save an array of numbers")
+        expected = math.prod(shape) * dtype.itemsize
+        found = path.stat().st_size - file.tell()
+        if found < expected:
+            raise InputError(
+                f"truncated: {shape} values of {dtype} take {expected} bytes after the header, got {found}"
+            )
+        file.seek(0)
+        values: Shaped[ndarray, "..."] = np.load(file, allow_pickle=False)
+    return values
+
+
+def as_signal(signal: Any) -> Signal:
+    """The signal itself, or the signal that `from_array` makes of an array or a tensor."""
+    return signal if isinstance(signal, Signal) else from_array(signal)

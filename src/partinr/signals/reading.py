@@ -1,0 +1,114 @@
+"""Reading signals: one table says which reader takes which file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from partinr.errors import InputError
+from partinr.signals.array import read_npy
+from partinr.signals.decoding import MAX_PIXELS
+from partinr.signals.image import read_image
+from partinr.signals.signal import Signal
+from partinr.signals.tiff import read_tiff
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    channels_last: bool | None = None,
+    value_range: tuple[float, float] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+) -> Signal:
+    """Read a signal from a file: a NumPy .npy array, a TIFF of any depth, or an image that Pillow reads.
+
+    What a file is, is seen from its first bytes, not from its name.
+
+    Args:
+        path: the file.
+        channels_last: for .npy files, whether the last axis holds the channels; None: as `from_array` says.
+        value_range: lowest and highest possible value, in the file's units. None: for integers of 8 and 16
+            bits all that the type can hold, for other data the lowest and the highest value.
+        max_pixels: greatest number of pixels of an image, checked before it is decoded; None for no limit.
+
+    Raises:
+        InputError: the file does not exist, cannot be read, is empty, damaged, truncated, of another kind or
+            above the limit, or its values are not finite numbers on 1 to 3 axes and channels.
+    """
+    path = Path(path)
+    head = _first_bytes(path)
+    options = _Options(channels_last, value_range, max_pixels)
+    reader = next(r for r in READERS if head.startswith(r.magic))
+    return reader.read(path, options)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The options of `read`; each reader takes those that concern it."""
+
+    channels_last: bool | None
+    value_range: tuple[float, float] | None
+    max_pixels: int | None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of some kind of file.
+
+    Attributes:
+        name: the kind of file, as people call it.
+        magic: how such files begin, one of these.
+        read: reads one.
+    """
+
+    name: str
+    magic: tuple[bytes, ...]
+    read: Callable[[Path, _Options], Signal]
+
+
+def _npy(path: Path, options: _Options) -> Signal:
+    return read_npy(path, channels_last=options.channels_last, value_range=options.value_range)
+
+
+def _tiff(path: Path, options: _Options) -> Signal:
+    return read_tiff(path, value_range=options.value_range, max_pixels=options.max_pixels)
+
+
+def _image(path: Path, options: _Options) -> Signal:
+    return read_image(path, value_range=options.value_range, max_pixels=options.max_pixels)
+
+
+READERS = (
+    Reader("NumPy array", (b"\x93NUMPY",), _npy),
+    # Little and big endian, classic and BigTIFF.
+    Reader("TIFF", (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _tiff),
+    Reader("image", (b"",), _image),
+)
+"""Every reader, the first that a file's beginning fits is taken; a new one is one line here."""
+
+_HEAD = max(len(magic) for reader in READERS for magic in reader.magic)
+
+
+def _first_bytes(path: Path) -> bytes:
+    """The beginning of a file that can be read and is not empty."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: expected a file, got a folder; name a file in it")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: expected a file, got a device, pipe or socket; save it to a file")
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the name and the folder {Path.cwd()}") from None
+    except PermissionError:
+        raise InputError(f"{path}: the file may not be read; check its permissions") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path!s:.200}: cannot be read ({reason}); check the name") from None
+    if not head:
+        raise InputError(f"{path}: the file is empty (0 bytes); write it again")
+    return head

@@ -1,0 +1,287 @@
+"""Writing signals: one table says which format holds what."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.files import atomic_write
+from partinr.signals.png import write_png
+from partinr.signals.signal import SignalSpec
+
+Slabs = Iterable[Shaped[ndarray, "_ *rest channels"]]
+"""Consecutive parts of a signal along its first axis, together all of it."""
+
+Writer = Callable[[BinaryIO, Slabs, tuple[int, ...], SignalSpec], None]
+"""Writes slabs of a signal of a shape and a spec."""
+
+# TIFF 6.0 asks for strips of about 8 KB; readers of today like larger ones, and fewer of them.
+_STRIP_BYTES = 1 << 18
+
+# Offsets of classic TIFF have 32 bits; some room is left for what is not pixels.
+_CLASSIC_TIFF = 2**32 - 2**25
+
+
+def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels"], spec: SignalSpec) -> None:
+    """Write a signal in the format that the suffix of the path names, or leave everything as it was.
+
+    Args:
+        path: the file; .png, .tif, .tiff, .npy, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
+        values: values in the source's units and data type, as `spec.quantise` gives them. The lengths of the
+            axes may differ from the spec's: a rendering at another size is written with the signal's spec.
+        spec: the description of the signal.
+
+    Raises:
+        InputError: an unknown suffix, a format that cannot hold the data, values that are not of the spec's
+            data type and number of axes and channels, or a path that cannot be written.
+        OSError: the disk is full.
+    """
+    write_slabs(path, [values], values.shape[:-1], spec)
+
+
+def write_slabs(path: str | os.PathLike[str], slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    """Write a signal as `write` does, in parts, so that it need not fit into memory.
+
+    PNG, TIFF and .npy keep one part in memory at a time, the other formats collect them.
+
+    Args:
+        path: the file.
+        slabs: arrays of shape (n, *shape[1:], channels), consecutive along the first axis. They are asked for
+            after the format and the path have been checked.
+        shape: samples along each axis of the whole.
+        spec: the description of the signal; its own shape may differ.
+
+    Raises:
+        InputError: as for `write`, or the parts together are not of this shape.
+        OSError: the disk is full.
+    """
+    file_format = writable_format(path, shape, spec)
+    with atomic_write(path) as file:
+        file_format.writer(file, _checked(slabs, shape, spec), shape, spec)
+
+
+def writable_format(path: str | os.PathLike[str], shape: tuple[int, ...], spec: SignalSpec) -> Format:
+    """The format that the suffix of a path names, if it can hold such a signal; writes nothing.
+
+    Raises:
+        InputError: an unknown suffix or a format that cannot hold the data.
+    """
+    suffix = Path(path).suffix.lower()
+    if min(shape) < 1:
+        raise InputError(f"cannot write {path}: a signal needs at least one sample, got shape {shape}")
+    able = [f for f in FORMATS if f.holds(shape, spec)]
+    choices = ", ".join(f.suffixes[0] for f in able)
+    named = next((f for f in FORMATS if suffix in f.suffixes), None)
+    if named is None:
+        known = ", ".join(s for f in FORMATS for s in f.suffixes)
+        raise InputError(
+            f"cannot write {path}: the suffix must be one of {known}, got {suffix!r}; use {choices}"
+        )
+    if named not in able:
+        size = " x ".join(map(str, shape))
+        got = f"{spec.dtype} {spec.kind} of {size} samples and {spec.channels} channel(s)"
+        raise InputError(f"cannot write {path}: {named.name} holds {named.limits}, got {got}; use {choices}")
+    return named
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format, what it holds without loss of a value or channel, and how it is written.
+
+    Attributes:
+        name: as people call it.
+        suffixes: lower case, with the dot; the first is proposed in error messages.
+        limits: what it holds, for error messages.
+        dtypes: NumPy names of the data types that it holds.
+        dims: numbers of axes that it holds, without channels.
+        channels: numbers of channels that it holds; None for any.
+        writer: writes it.
+        longest: greatest length of an axis.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    limits: str
+    dtypes: tuple[str, ...]
+    dims: tuple[int, ...]
+    channels: tuple[int, ...] | None
+    writer: Writer
+    longest: int = 2**31 - 1
+
+    def holds(self, shape: tuple[int, ...], spec: SignalSpec) -> bool:
+        """Whether it holds a signal of this shape and spec."""
+        # In a picture two channels are grey and alpha; in an array they may be anything.
+        pair = spec.channels == 2 and spec.kind == "array"
+        return (
+            spec.dtype in self.dtypes
+            and len(shape) in self.dims
+            and max(shape) <= self.longest
+            and (self.channels is None or (spec.channels in self.channels and not pair))
+        )
+
+
+def _checked(slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> Iterator[Shaped[ndarray, "..."]]:
+    """The slabs, each checked as it passes."""
+    expected = (*shape, spec.channels)
+    samples = 0
+    for slab in slabs:
+        if slab.dtype != spec.dtype:
+            raise InputError(
+                f"values to write must be of type {spec.dtype}, got {slab.dtype}; see SignalSpec.quantise"
+            )
+        if len(shape) != spec.dims or slab.shape[1:] != expected[1:]:
+            raise InputError(
+                f"values to write must have {spec.dims} axes and {spec.channels} channels like the signal, "
+                f"{expected} in all, got a part of shape {slab.shape}"
+            )
+        samples += len(slab)
+        yield slab
+    if samples != shape[0]:
+        raise InputError(f"values to write must have {shape[0]} samples along the first axis, got {samples}")
+
+
+def _write_npy(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    from numpy.lib import format as npy
+
+    whole = (*shape, spec.channels) if spec.channel_axis else shape
+    descr = npy.dtype_to_descr(np.dtype(spec.dtype))
+    npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": whole})
+    for slab in slabs:
+        file.write(np.ascontiguousarray(slab).data)
+
+
+def _write_png(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    write_png(file.write, slabs, (shape[0], shape[1], spec.channels))
+
+
+def _write_tiff(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    """Without compression; the planes of a stack are pages."""
+    from tifffile import TiffWriter
+
+    channels, dtype = spec.channels, np.dtype(spec.dtype)
+    colours = 3 if channels in (3, 4) else 1
+    alpha = channels == 4 or (channels == 2 and spec.kind == "image")
+    row_bytes = shape[-1] * channels * dtype.itemsize
+    strip_rows = min(shape[-2], max(1, _STRIP_BYTES // row_bytes))
+    options: dict[str, Any] = {
+        "photometric": "rgb" if colours == 3 else "minisblack",
+        "planarconfig": "contig" if channels > 1 else None,
+        "extrasamples": ["unassalpha" if alpha else "unspecified"] * (channels - colours),
+        "rowsperstrip": strip_rows,
+        "metadata": None,
+    }
+    page_shape = (*shape[-2:], channels) if channels > 1 else shape[-2:]
+    with TiffWriter(file, bigtiff=math.prod(shape[:-1]) * row_bytes > _CLASSIC_TIFF) as tiff:
+        if len(shape) == 2:
+            tiff.write(_strips(slabs, strip_rows), shape=page_shape, dtype=dtype, **options)
+            return
+        if shape[0] == 1:
+            # What tifffile itself calls a stack, so that one page is read as one.
+            options["description"] = json.dumps({"shape": [1, *page_shape]})
+        for slab in slabs:
+            for plane in slab:
+                tiff.write(plane.reshape(page_shape), **options)
+
+
+def _strips(slabs: Slabs, strip_rows: int) -> Iterator[bytes]:
+    """The bytes of a picture in strips of `strip_rows` rows; the last strip has what is left."""
+    held: list[bytes] = []
+    wanted = strip_rows
+    for slab in slabs:
+        first = 0
+        while first < len(slab):
+            piece = slab[first : first + wanted]
+            held.append(piece.tobytes())
+            first += len(piece)
+            wanted -= len(piece)
+            if wanted == 0:
+                yield b"".join(held)
+                held, wanted = [], strip_rows
+    if held:
+        yield b"".join(held)
+
+
+def _by_pillow(name: str, **options: object) -> Writer:
+    """A writer of pictures of 8 bits; `options` are Pillow's for this format."""
+
+    def write_picture(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+        from PIL import Image
+
+        values = np.concatenate(list(slabs)).reshape(*shape, spec.channels)
+        encoded = io.BytesIO()
+        # Pillow hides from the encoder's caller why a write to a real file failed, a full disk for one.
+        Image.fromarray(values[..., 0] if spec.channels == 1 else values).save(encoded, name, **options)
+        file.write(encoded.getbuffer())
+
+    return write_picture
+
+
+_INTEGERS = ("uint8", "uint16", "uint32", "int8", "int16", "int32")
+_FLOATS = ("float16", "float32", "float64")
+
+FORMATS = (
+    Format(
+        "PNG",
+        (".png",),
+        "8 or 16-bit pictures of 1 to 4 channels (two: grey and alpha)",
+        ("uint8", "uint16"),
+        (2,),
+        (1, 2, 3, 4),
+        _write_png,
+    ),
+    Format(
+        "TIFF",
+        (".tif", ".tiff"),
+        "pictures and stacks of up to 32-bit integers or 64-bit floating-point numbers",
+        _INTEGERS + _FLOATS,
+        (2, 3),
+        None,
+        _write_tiff,
+    ),
+    Format(
+        "NumPy",
+        (".npy",),
+        "arrays of numbers",
+        ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS),
+        (1, 2, 3),
+        None,
+        _write_npy,
+    ),
+    Format(
+        "JPEG",
+        (".jpg", ".jpeg"),
+        "8-bit pictures of 1 or 3 channels and up to 65,500 pixels a side",
+        ("uint8",),
+        (2,),
+        (1, 3),
+        _by_pillow("JPEG", quality=95, subsampling=0),
+        65_500,
+    ),
+    Format(
+        "WebP",
+        (".webp",),
+        "8-bit pictures of 3 or 4 channels and up to 16,383 pixels a side",
+        ("uint8",),
+        (2,),
+        (3, 4),
+        _by_pillow("WEBP", lossless=True, exact=True),
+        16_383,
+    ),
+    Format(
+        "BMP", (".bmp",), "8-bit pictures of 1 or 3 channels", ("uint8",), (2,), (1, 3), _by_pillow("BMP")
+    ),
+    Format("PPM", (".ppm",), "8-bit pictures of 3 channels", ("uint8",), (2,), (3,), _by_pillow("PPM")),
+    Format("PGM", (".pgm",), "8-bit pictures of 1 channel", ("uint8",), (2,), (1,), _by_pillow("PPM")),
+)
+"""Every format that `write` writes; a new one is one line here."""

@@ -1,0 +1,301 @@
+import dataclasses
+import math
+import os
+import random
+import signal as signals_of_the_system
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import noise, smooth
+
+import partinr
+from partinr import (
+    FAST,
+    PAPER,
+    DivergedError,
+    FitResult,
+    Grid,
+    InputError,
+    Progress,
+    ReluHarmonic,
+    Siren,
+    Whole,
+    fit,
+    render,
+)
+from partinr.coords import raster
+
+TINY = Siren(6, 1, omega_0=8.0)
+
+
+def bytes_of(result: FitResult) -> bytes:
+    return b"".join(p.detach().numpy().tobytes() for p in result.model.parameters())
+
+
+@pytest.mark.parametrize("shape", [(300,), (31, 22), (9, 12, 10)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_default_fit_of_a_smooth_signal_is_good(shape: tuple[int, ...], channels: int) -> None:
+    result = fit(smooth(shape, channels), steps=150)
+    assert result.psnr > 35
+    assert result.history.psnr[-1] > result.history.psnr[0] + 10
+
+
+def test_the_psnr_is_that_of_the_rendered_signal() -> None:
+    signal = noise((20, 16), 3)
+    result = fit(signal, Grid(2, 2), TINY, steps=10)
+    mse = np.mean((render(result.model).astype(float) - signal.values) ** 2)
+    assert result.psnr == pytest.approx(10 * math.log10(255**2 / mse), abs=1e-9)
+
+
+def test_history_has_one_entry_a_step() -> None:
+    result = fit(smooth((20, 16)), Grid(2, 2), TINY, steps=37)
+    assert len(result.history) == result.steps == 37
+    assert result.history.step.tolist() == list(range(37))
+    assert (np.diff(result.history.seconds) >= 0).all()
+    assert result.stopped == "steps"
+
+
+def test_the_first_loss_of_a_full_batch_is_that_of_the_initial_function() -> None:
+    signal = smooth((12, 10), 2)
+    result = fit(signal, Grid(2, 2), TINY, recipe=PAPER, steps=1, seed=5)
+    model = partinr.PiecewiseINR(result.model.partition, TINY, signal.spec, "global")
+    model.initialise(5)
+    error = model(torch.as_tensor(raster((12, 10)))).detach().numpy() - signal.normalised().reshape(-1, 2)
+    assert result.history.loss[0] == pytest.approx(float(np.mean(error**2)), rel=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [FAST, PAPER])
+def test_the_same_seed_gives_the_same_bytes(recipe: partinr.Recipe) -> None:
+    signal = noise((24, 30), 3)
+    runs = [
+        fit(signal, Grid(3, 3), TINY, recipe=recipe, steps=12, seed=s, threads=t)
+        for s, t in [(1, 1), (1, 2), (2, 1)]
+    ]
+    assert bytes_of(runs[0]) == bytes_of(runs[1])
+    assert bytes_of(runs[0]) != bytes_of(runs[2])
+
+
+def test_arrays_and_tensors_are_signals_too() -> None:
+    values = np.linspace(0, 1, 120).reshape(10, 12)
+    a, b = fit(values, steps=5), fit(torch.as_tensor(values), steps=5)
+    assert bytes_of(a) == bytes_of(b)
+    assert a.model.signal.shape == (10, 12)
+
+
+def test_defaults_count_parameters_as_published() -> None:
+    signal = noise((64, 64), 3)
+    for rule, network, params in (
+        (Whole(), None, 791_043),
+        (Grid(3, 3), None, 794_097),
+        (Whole(), "relu", 912_899),
+        (Grid(3, 3), "relu", 920_439),
+    ):
+        made = rule.partition(signal)
+        shape = partinr.defaults.network_for(network or "siren", PAPER, signal.spec, made)
+        assert made.regions * shape.params(2, 3) == params
+
+
+@pytest.mark.parametrize("budget", [400, 5_000, 60_000])
+@pytest.mark.parametrize("rule", [None, Grid(2, 2)])
+def test_a_budget_is_used_and_kept(budget: int, rule: Grid | None) -> None:
+    result = fit(noise((50, 60), 3), rule, params=budget, steps=1)
+    assert result.params <= budget
+    width = result.model.group_list[0].network.hidden
+    wider = dataclasses.replace(result.model.group_list[0].network, hidden=width + 1)
+    assert result.regions * wider.params(2, 3) > budget
+
+
+def test_a_target_stops_the_fit_once_it_is_rendered() -> None:
+    result = fit(smooth((40, 40)), psnr=30.0)
+    assert result.stopped == "psnr"
+    assert result.reached
+    assert 30 <= result.psnr < 36
+    assert result.steps < FAST.steps
+
+
+def test_a_target_out_of_reach_is_said_to_be_missed() -> None:
+    result = fit(noise((40, 40)), Grid(2, 2), TINY, psnr=60.0, steps=30)
+    assert result.stopped == "steps"
+    assert not result.reached
+    assert result.psnr < 60
+
+
+def test_a_target_without_a_limit_extends_the_fit() -> None:
+    short = dataclasses.replace(FAST, steps=10)
+    result = fit(noise((20, 20)), Grid(2, 2), TINY, recipe=short, psnr=60.0)
+    assert result.steps == 10 + 20 + 40
+
+
+def test_seconds_limit_the_fit() -> None:
+    began = time.perf_counter()
+    result = fit(noise((60, 60), 3), seconds=1.0, steps=1_000_000)
+    assert result.stopped == "time"
+    assert result.steps > 5
+    assert time.perf_counter() - began < 10
+
+
+def test_the_callback_sees_progress_and_can_stop_the_fit() -> None:
+    seen: list[Progress] = []
+
+    def callback(progress: Progress) -> bool:
+        seen.append(progress)
+        return progress.steps >= 7
+
+    result = fit(noise((20, 20)), Grid(2, 2), TINY, steps=50, callback=callback)
+    assert result.stopped == "callback"
+    assert result.steps <= 7
+    assert [p.steps for p in seen] == sorted(p.steps for p in seen)
+    assert all(0 < p.fraction <= 1 and p.remaining is not None for p in seen)
+    assert np.isfinite(result.psnr)
+
+
+def test_a_fit_can_start_from_another() -> None:
+    signal = smooth((30, 30))
+    first = fit(signal, Grid(2, 2), TINY, steps=80)
+    further = fit(signal, init=first.model, steps=1)
+    assert further.history.psnr[0] > first.history.psnr[0] + 3
+    assert further.model.group_list[0].network == TINY
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"partition": Grid(3, 3)}, "partition"),
+        ({"network": Siren(7, 1)}, "networks"),
+        ({"frame": "global"}, "frame"),
+    ],
+)
+def test_a_start_of_another_shape_is_refused(changes: dict[str, object], message: str) -> None:
+    signal = smooth((30, 30))
+    first = fit(signal, Grid(2, 2), TINY, steps=1)
+    with pytest.raises(InputError, match=f"start must have the fit's {message}"):
+        fit(signal, init=first.model, steps=1, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": 0},
+        {"steps": -3},
+        {"psnr": -1.0},
+        {"psnr": math.nan},
+        {"seconds": 0.0},
+        {"params": 0},
+        {"params": 3},
+        {"threads": 0},
+        {"batch": 0},
+        {"learning_rate": -1.0},
+        {"learning_rate": math.inf},
+        {"engine": "warp"},
+        {"device": "nowhere"},
+        {"partition": Grid(100, 100)},
+        {"partition": Grid(3)},
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(InputError) as error:
+        fit(noise((10, 10)), **options)  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
+
+
+def test_a_diverging_fit_names_the_step() -> None:
+    with pytest.raises(DivergedError, match=r"step \d+"):
+        fit(noise((10, 10)), Whole(), ReluHarmonic(16, 3, 4), learning_rate=1e30, steps=50)
+
+
+def test_one_sample_is_enough() -> None:
+    for signal in (noise((1, 1), 3), noise((1,)), smooth((1, 9)), np.full((4, 4), 7.0)):
+        assert fit(signal, steps=40).psnr > 20
+
+
+CHECKPOINTED = {"partition": Grid(3, 3), "network": Siren(8, 1), "steps": 60, "seed": 3}
+
+
+def test_resuming_a_stopped_fit_gives_the_same_bytes(tmp_path: Path) -> None:
+    signal = noise((40, 40), 3)
+    whole = fit(signal, **CHECKPOINTED)  # type: ignore[arg-type]
+
+    def stop(progress: Progress) -> bool:
+        return progress.steps > 20
+
+    fit(signal, **CHECKPOINTED, checkpoint=tmp_path / "c", callback=stop)  # type: ignore[arg-type]
+    resumed = fit(signal, **CHECKPOINTED, checkpoint=tmp_path / "c", resume=True)  # type: ignore[arg-type]
+    assert bytes_of(resumed) == bytes_of(whole)
+    np.testing.assert_array_equal(resumed.history.loss, whole.history.loss)
+    finished = fit(signal, **CHECKPOINTED, checkpoint=tmp_path / "c", resume=True)  # type: ignore[arg-type]
+    assert bytes_of(finished) == bytes_of(whole)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    signal = noise((40, 40), 3)
+    fit(signal, **CHECKPOINTED, checkpoint=tmp_path)  # type: ignore[arg-type]
+    for change in (
+        {"seed": 4},
+        {"steps": 61},
+        {"partition": Grid(2, 2)},
+        {"learning_rate": 1e-3},
+        {"psnr": 50.0},
+    ):
+        with pytest.raises(InputError, match="other settings"):
+            fit(signal, **(CHECKPOINTED | change), checkpoint=tmp_path, resume=True)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="other settings: signal"):
+        fit(noise((40, 40), 3, seed=1), **CHECKPOINTED, checkpoint=tmp_path, resume=True)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="holds the checkpoint"):
+        fit(signal, **CHECKPOINTED, checkpoint=tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    signal = noise((40, 40), 3)
+    fit(signal, **CHECKPOINTED, checkpoint=tmp_path)  # type: ignore[arg-type]
+    file = tmp_path / "state.safetensors"
+    for damaged in (b"", file.read_bytes()[:100], b"nonsense" * 50):
+        file.write_bytes(damaged)
+        with pytest.raises(InputError, match="not a readable checkpoint"):
+            fit(signal, **CHECKPOINTED, checkpoint=tmp_path, resume=True)  # type: ignore[arg-type]
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import partinr, partinr.training
+partinr.training._CHECKPOINT_SECONDS = 0.0
+partinr.training._ROUND_SECONDS = 0.01
+values = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+print("started", flush=True)
+result = partinr.fit(
+    partinr.from_array(values, kind="image"), partinr.Grid(4, 4), partinr.Siren(16, 2), steps=120,
+    checkpoint=sys.argv[1], resume=True, threads=1,
+)
+partinr.save(result.model, sys.argv[2], summary={"steps": result.steps})
+"""
+
+
+def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    def start(name: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(tmp_path / f"{name}.inr")],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    with start("undisturbed") as process:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    chance = random.Random(0)
+    kills = 0
+    for _ in range(3):
+        with start("killed") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(chance.uniform(0.1, 0.6))
+            process.send_signal(signals_of_the_system.SIGKILL)
+            kills += process.wait() == -signals_of_the_system.SIGKILL
+    assert kills > 0
+    with start("killed") as process:
+        process.communicate(timeout=120)
+    assert (tmp_path / "killed.inr").read_bytes() == (tmp_path / "undisturbed.inr").read_bytes()

@@ -1,0 +1,469 @@
+"""Signals from arrays and .npy files, their value range, and the way back from normalised values."""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from partinr.errors import InputError
+from partinr.signals import Signal, as_signal, from_array, read
+
+INTEGERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
+FLOATS = ["float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels_last", "expected"),
+    [
+        ((7,), None, ((7,), 1)),
+        ((7,), False, ((7,), 1)),
+        ((7, 2), None, ((7, 2), 1)),
+        ((7, 2), True, ((7,), 2)),
+        ((7, 2), False, ((7, 2), 1)),
+        ((5, 7, 3), None, ((5, 7), 3)),
+        ((5, 7, 4), None, ((5, 7), 4)),
+        ((5, 7, 1), None, ((5, 7), 1)),
+        ((5, 7, 5), None, ((5, 7, 5), 1)),
+        ((5, 7, 3), False, ((5, 7, 3), 1)),
+        ((5, 7, 9), True, ((5, 7), 9)),
+        ((2, 3, 4, 9), None, ((2, 3, 4), 9)),
+        ((2, 3, 4, 1), True, ((2, 3, 4), 1)),
+        ((1,), None, ((1,), 1)),
+        ((1, 1, 1), None, ((1, 1), 1)),
+    ],
+)
+def test_which_axis_holds_the_channels(
+    shape: tuple[int, ...], channels_last: bool | None, expected: tuple[tuple[int, ...], int]
+) -> None:
+    values = np.arange(math.prod(shape), dtype=np.uint16).reshape(shape)
+    signal = from_array(values, channels_last=channels_last)
+    assert (signal.shape, signal.channels) == expected
+    assert signal.spec.array_shape == shape
+    np.testing.assert_array_equal(signal.values.reshape(shape), values)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels_last"),
+    [((), None), ((7,), True), ((2, 2, 2, 2), False), ((2,) * 5, None), ((2,) * 5, True), ((2,) * 6, None)],
+)
+def test_other_numbers_of_axes_are_refused(shape: tuple[int, ...], channels_last: bool | None) -> None:
+    with pytest.raises(InputError, match="a signal has 1 to 3 axes"):
+        from_array(np.zeros(shape), channels_last=channels_last)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (3, 4, 0)])
+def test_empty_arrays_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="at least one sample"):
+        from_array(np.zeros(shape), channels_last=len(shape) == 3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("bool", (0, 1)),
+        ("uint8", (0, 255)),
+        ("uint16", (0, 65535)),
+        ("int8", (-128, 127)),
+        ("int16", (-32768, 32767)),
+        ("uint32", (0, 1)),
+        ("int32", (0, 1)),
+        ("uint64", (0, 1)),
+        ("int64", (0, 1)),
+        ("float16", (0, 1)),
+        ("float32", (0, 1)),
+        ("float64", (0, 1)),
+    ],
+)
+def test_value_range_of_each_type(dtype: str, expected: tuple[float, float]) -> None:
+    signal = from_array(np.array([0, 1], dtype))
+    assert signal.spec.value_range == expected
+    assert all(type(bound) is float for bound in signal.spec.value_range)
+    assert signal.spec.dtype == dtype
+    np.testing.assert_array_equal(signal.spec.quantise(signal.normalised()), signal.values)
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS[2:4], *INTEGERS[6:], *FLOATS])
+def test_wide_types_have_the_range_of_their_values(dtype: str) -> None:
+    assert from_array(np.array([3, 9, 5], dtype)).spec.value_range == (3, 9)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float32(2.5), (2.5, 3.5)),
+        (np.float64(-1e300), (-1e300, math.nextafter(-1e300, 0))),
+        (np.int32(-7), (-7, -6)),
+        (np.uint32(2**32 - 1), (2**32 - 2, 2**32 - 1)),
+        (np.int32(2**31 - 1), (2**31 - 2, 2**31 - 1)),
+    ],
+)
+def test_constant_data_has_a_range_all_the_same(value: np.generic, expected: tuple[float, float]) -> None:
+    signal = from_array(np.full(4, value))
+    assert signal.spec.value_range == expected
+    np.testing.assert_array_equal(signal.spec.quantise(signal.normalised()), signal.values)
+
+
+def test_a_given_range_is_kept() -> None:
+    signal = from_array(np.array([0, 4095], np.uint16), value_range=(0.0, 4095.0))
+    assert signal.spec.value_range == (0, 4095)
+    np.testing.assert_array_equal(signal.normalised()[:, 0], [0, 1])
+    # 0.1 in single precision is above 0.1 in double.
+    assert from_array(np.array([0, 0.1], np.float32), value_range=(0.0, 0.1)).spec.value_range == (0, 0.1)
+    np.testing.assert_array_equal(
+        from_array(np.array([-1.0, 0, 3]), value_range=(-1.0, 3.0)).normalised()[:, 0], [0, 0.25, 1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value_range", "message"),
+    [
+        ("float32", (1, 1), "low < high"),
+        ("float32", (2, 1), "low < high"),
+        ("float32", (0, math.nan), "low < high"),
+        ("float32", (-math.inf, 1), "finite"),
+        ("float64", (-1.7e308, 1.7e308), "finite"),
+        ("float32", (0, 4), "must lie in value_range"),
+        ("float32", (1, 9), "must lie in value_range"),
+        ("uint8", (0, 4), "must lie in value_range"),
+        ("uint8", (0, 256), "within what uint8 holds"),
+        ("int8", (-129, 100), "within what int8 holds"),
+        ("bool", (0, 2), "within what bool holds"),
+    ],
+)
+def test_ranges_that_are_none_or_do_not_hold_the_values(
+    dtype: str, value_range: tuple[float, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        from_array(np.array([0, 5]).astype(dtype), value_range=(float(value_range[0]), float(value_range[1])))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array([1.0, np.nan]), "must be finite, got 1 NaN"),
+        (np.array([np.inf, -np.inf, 0], np.float32), "must be finite, got 2 NaN"),
+        (np.array([1, None], object), "got object"),
+        (np.array([1j]), "got complex128"),
+        (np.array(["a"]), "got <U1"),
+        (np.array([b"a"]), r"got \|S1"),
+        (np.zeros(3, [("a", "f4")]), "got "),
+        (np.zeros(3, "datetime64[s]"), "got datetime64"),
+        (np.zeros(3, "timedelta64[s]"), "got timedelta64"),
+        (np.ma.masked_equal([1, 2], 2), "masked"),
+        ([[1, 2], [3]], "convertible to a NumPy array"),
+        (np.array([0, 2**53 + 1]), "2\\^53"),
+        (np.array([-(2**63), 0]), "2\\^53"),
+        (np.array([-1.7e308, 1.7e308]), "span a range"),
+        (torch.zeros(3, dtype=torch.bfloat16), "convertible to a NumPy array, got Tensor"),
+    ],
+    ids=str,
+)
+def test_values_that_are_not_finite_numbers_are_refused(values: object, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        from_array(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_long_doubles_are_refused_where_there_are_any() -> None:
+    wide = np.zeros(3, np.longdouble)
+    if wide.dtype.itemsize == 8:
+        pytest.skip("long double is double here")
+    with pytest.raises(InputError, match="up to 64 bits"):
+        from_array(wide)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[0, 1, 2], [3, 4, 5]],
+        torch.arange(6).reshape(2, 3),
+        torch.arange(6.0).reshape(2, 3).requires_grad_(),
+        np.arange(6, dtype=">i4").reshape(2, 3),
+        np.asfortranarray(np.arange(6, dtype=np.uint8).reshape(2, 3)),
+        np.arange(12).reshape(2, 6)[:, ::2] // 2,
+        np.ma.array([[0, 1, 2], [3, 4, 5]]),
+    ],
+    ids=["list", "tensor", "with gradient", "big endian", "Fortran", "strided", "nothing masked"],
+)
+def test_everything_like_an_array_is_copied_native_and_frozen(values: object) -> None:
+    signal = from_array(values)
+    np.testing.assert_array_equal(signal.values[..., 0], [[0, 1, 2], [3, 4, 5]])
+    assert signal.values.dtype.isnative
+    assert signal.values.flags.c_contiguous
+    with pytest.raises(ValueError, match="read-only"):
+        signal.values[0, 0, 0] = 9
+
+
+def test_the_signal_does_not_change_with_the_array() -> None:
+    values = np.zeros((3, 4), np.uint8)
+    signal = from_array(values)
+    values[:] = 9
+    assert not signal.values.any()
+    assert values.flags.writeable
+    tensor = torch.zeros(5)
+    signal = from_array(tensor)
+    tensor += 1
+    assert not signal.values.any()
+
+
+def test_as_signal_leaves_signals_alone() -> None:
+    signal = as_signal(np.zeros((3, 4), np.uint8))
+    assert isinstance(signal, Signal)
+    assert as_signal(signal) is signal
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    npst.arrays(
+        npst.integer_dtypes(sizes=(8, 16)) | npst.unsigned_integer_dtypes(sizes=(8, 16)) | st.just(bool),
+        npst.array_shapes(max_dims=3),
+    )
+)
+def test_normalised_integers_come_back_exactly(values: np.ndarray) -> None:
+    signal = from_array(values)
+    normalised = signal.normalised()
+    assert normalised.dtype == np.float32
+    assert normalised.min() >= 0
+    assert normalised.max() <= 1
+    back = signal.spec.quantise(normalised)
+    assert back.dtype == signal.values.dtype
+    np.testing.assert_array_equal(back, signal.values)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int8", "int16"])
+def test_single_precision_keeps_every_value_of_16_bits(dtype: str) -> None:
+    info = np.iinfo(dtype)
+    signal = from_array(np.arange(info.min, info.max + 1).astype(dtype))
+    np.testing.assert_array_equal(signal.spec.quantise(signal.normalised()), signal.values)
+    # ... with room to spare: an error of a tenth of a step changes nothing.
+    step = 0.1 / (info.max - info.min)
+    for error in (-step, step):
+        np.testing.assert_array_equal(
+            signal.spec.quantise(signal.normalised() + np.float32(error)), signal.values
+        )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    npst.arrays(
+        st.sampled_from(["float32", "float64"]),
+        npst.array_shapes(max_dims=2),
+        elements=st.floats(-(2.0**100), 2.0**100, width=32),
+    )
+)
+@example(np.array([-3.0e38, 3.0e38], np.float32))
+@example(np.array([0, 5e-324]))
+def test_normalised_floats_come_back_to_single_precision_of_the_range(values: np.ndarray) -> None:
+    signal = from_array(values)
+    low, high = signal.spec.value_range
+    back = signal.spec.quantise(signal.normalised())
+    assert back.dtype == values.dtype
+    error = np.abs(back[..., 0].astype(np.float64) - values)
+    # Half a unit in the last place of a number up to 1, and rounding to the values' own type.
+    assert (error <= (high - low) * 2.0**-24 + np.spacing(np.abs(values).astype(values.dtype))).all()
+
+
+@pytest.mark.parametrize("dtype", ["bool", *INTEGERS])
+def test_predictions_beyond_the_range_are_clipped_to_it(dtype: str) -> None:
+    info = np.iinfo(dtype) if dtype != "bool" else None
+    top = 1 if info is None else min(info.max, 2**53)
+    bottom = 0 if info is None else max(info.min, -(2**53))
+    spec = from_array(np.array([bottom, top]).astype(dtype)).spec
+    beyond = np.array([[-0.5], [1.5], [-1e6], [1e6]], np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(
+            spec.quantise(beyond)[:, 0], np.array([bottom, top, bottom, top]).astype(dtype)
+        )
+
+
+def test_float_predictions_are_neither_rounded_nor_made_infinite() -> None:
+    spec = from_array(np.array([0, 60000], np.float16)).spec
+    np.testing.assert_array_equal(
+        spec.quantise(np.array([[0.5], [1.05013], [2], [-0.1]]))[:, 0], [30000, 63008, 65504, -6000]
+    )
+
+
+# --- .npy ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["bool", *INTEGERS, *FLOATS, ">u2", ">f4"])
+@pytest.mark.parametrize("shape", [(7,), (5, 7), (5, 7, 3), (4, 5, 6), (2, 3, 4, 5)])
+def test_npy_of_every_type_and_shape(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -> None:
+    values = (np.arange(math.prod(shape)) % 2).reshape(shape).astype(dtype)
+    path = tmp_path / "a.npy"
+    np.save(path, values)
+    signal, expected = read(path), from_array(values)
+    assert signal.spec == expected.spec
+    np.testing.assert_array_equal(signal.values, expected.values)
+    assert not signal.values.flags.writeable
+
+
+def test_npy_options_reach_the_array(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((4, 5, 3), np.uint16))
+    assert read(path, channels_last=False).shape == (4, 5, 3)
+    assert read(path, value_range=(0.0, 4095.0)).spec.value_range == (0, 4095)
+
+
+def test_npy_in_fortran_order_and_of_format_version_2(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    values = np.asfortranarray(np.arange(20.0).reshape(4, 5))
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, values, version=(2, 0))
+    np.testing.assert_array_equal(read(path).values[..., 0], values)
+
+
+def test_the_name_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "array.png"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(5))
+    assert read(path).shape == (5,)
+
+
+class Bomb:
+    """Would leave a file behind if it were unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_object_arrays_are_never_unpickled(tmp_path: Path) -> None:
+    path, trace = tmp_path / "a.npy", tmp_path / "trace"
+    np.save(path, np.array([Bomb(trace)], object), allow_pickle=True)
+    with pytest.raises(InputError, match="Python objects, which are never unpickled"):
+        read(path)
+    assert not trace.exists()
+    # The file is a bomb indeed.
+    np.load(path, allow_pickle=True)
+    assert trace.exists()
+    path.write_bytes(pickle.dumps(Bomb(tmp_path / "second")))
+    with pytest.raises(InputError, match="something else"):
+        read(path)
+    assert not (tmp_path / "second").exists()
+
+
+def npy_with_header(header: str, data: bytes = b"") -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x93NUMPY", "not a whole .npy file"),
+        (b"\x93NUMPY\x09\x00", "not a whole .npy file"),
+        (b"\x93NUMPY\x03\x00", "not a whole .npy file"),
+        (npy_with_header("{'descr': '<f4', 'fortran_order"), "not a whole .npy file"),
+        (
+            npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}"),
+            "not a whole .npy file",
+        ),
+        (npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': 'a'}"), "not a whole .npy file"),
+        (npy_with_header("__import__('os')"), "not a whole .npy file"),
+        (
+            npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", bytes(11)),
+            "truncated: .* take 12 bytes after the header, got 11",
+        ),
+        # A header that claims 8 TB must not allocate them.
+        (
+            npy_with_header(
+                "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000)}", bytes(80)
+            ),
+            "truncated",
+        ),
+    ],
+)
+def test_damaged_npy_files(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_npy_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.arange(5.0))
+    path = tmp_path / "a.npy"
+    for length in range(buffer.getbuffer().nbytes):
+        path.write_bytes(buffer.getvalue()[:length])
+        with pytest.raises(InputError):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array([0, np.nan]), "must be finite"),
+        (np.zeros((2,) * 5), "1 to 3 axes"),
+        (np.zeros((0, 3)), "at least one sample"),
+        (np.array(5.0), "1 to 3 axes"),
+        (np.zeros(3, complex), "got complex128"),
+        (np.zeros(3, [("a", "f4")]), "got "),
+        (np.array(["text"]), "got <U4"),
+    ],
+)
+def test_npy_files_that_are_no_signals(tmp_path: Path, values: np.ndarray, message: str) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, values)
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+# --- files that are nothing ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".png", ".npy", ".tif", ".txt", ""])
+def test_files_that_are_no_signals(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"file{suffix}"
+    cases = [
+        (lambda: None, "no such file"),
+        (lambda: path.write_bytes(b""), "empty"),
+        (lambda: path.write_text("Dear reader,\nthis is a text."), "got something else"),
+    ]
+    for make, message in cases:
+        make()
+        with pytest.raises(InputError, match=message) as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="got a folder"):
+        read(tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read(path / "below a file")
+    for name in ("n" * 300, "nul\0"):
+        with pytest.raises(InputError, match="cannot be read"):
+            read(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a device file")
+def test_devices_are_refused() -> None:
+    with pytest.raises(InputError, match="device"):
+        read("/dev/null")
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros(3))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match="may not be read; check its permissions"):
+        read(path)

@@ -1,0 +1,429 @@
+"""Images of every mode give exactly the values that they should."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import sys
+import threading
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy import ndarray
+from PIL import Image, ImageOps
+
+from partinr.errors import InputError
+from partinr.signals import MAX_PIXELS, read
+from partinr.signals.decoding import check_pixels
+from partinr.signals.image import image_values
+
+ROWS, COLUMNS = 5, 7
+
+
+def noise(channels: int, dtype: str = "uint8", shape: tuple[int, int] = (ROWS, COLUMNS)) -> ndarray:
+    """Random pixels; no axis for a single channel."""
+    full = (*shape, channels) if channels > 1 else shape
+    return np.random.default_rng(channels).integers(0, np.iinfo(dtype).max, full, dtype=dtype, endpoint=True)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def plain_png(values: ndarray, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A PNG by the shortest way that the specification allows: no filters, one chunk."""
+    rows, columns = values.shape[:2]
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[1 if values.ndim == 2 else values.shape[2]]
+    header = struct.pack(">IIBBBBB", columns, rows, 8 * values.dtype.itemsize, colour_type, 0, 0, 0)
+    data = b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in values)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + before
+        + chunk(b"IDAT", zlib.compress(data))
+        + after
+        + chunk(b"IEND", b"")
+    )
+
+
+def read_as(path: Path, image: Image.Image, **options: object) -> ndarray:
+    """The values read from an image that Pillow wrote, without the axis of a single channel."""
+    image.save(path, **options)
+    return values_of(path)
+
+
+def values_of(path: Path) -> ndarray:
+    signal = read(path)
+    assert signal.spec.kind == "image"
+    assert signal.spec.channel_axis == (signal.channels > 1)
+    assert signal.values.flags.c_contiguous
+    assert not signal.values.flags.writeable
+    assert signal.values.dtype == signal.spec.dtype
+    return signal.values.reshape(signal.spec.array_shape)
+
+
+# --- modes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suffix", "channels"),
+    [*itertools.product((".png", ".tif"), (1, 2, 3, 4)), *itertools.product((".webp",), (3, 4))],
+)
+def test_modes_of_8_bits(tmp_path: Path, channels: int, suffix: str) -> None:
+    values = noise(channels)
+    options = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    read_values = read_as(tmp_path / f"a{suffix}", Image.fromarray(values), **options)
+    assert read_values.dtype == np.uint8
+    np.testing.assert_array_equal(read_values, values)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".gif", ".pbm"])
+def test_1_bit_is_black_and_white(tmp_path: Path, suffix: str) -> None:
+    bits = noise(1) > 127
+    values = read_as(tmp_path / f"a{suffix}", Image.fromarray(bits))
+    assert values.dtype == np.uint8
+    if suffix == ".gif":  # a palette there
+        values = values[..., 0] if values.ndim == 3 else values
+    np.testing.assert_array_equal(values, bits * np.uint8(255))
+
+
+def palette_image() -> tuple[Image.Image, ndarray]:
+    """An image with a palette and its colours."""
+    colours = np.random.default_rng(0).integers(0, 256, (16, 3), dtype=np.uint8)
+    indices = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) % 16
+    image = Image.fromarray(indices.astype(np.uint8), "L")
+    image.putpalette(colours.tobytes())
+    return image, colours[indices]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".tif", ".bmp", ".pcx"])
+def test_palettes_become_rgb(tmp_path: Path, suffix: str) -> None:
+    image, colours = palette_image()
+    np.testing.assert_array_equal(read_as(tmp_path / f"a{suffix}", image), colours)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif"])
+def test_a_transparent_colour_of_a_palette_becomes_alpha(tmp_path: Path, suffix: str) -> None:
+    image, colours = palette_image()
+    indices = np.array(image)
+    values = read_as(tmp_path / f"a{suffix}", image, transparency=3)
+    assert values.shape == (ROWS, COLUMNS, 4)
+    np.testing.assert_array_equal(values[..., 3], np.where(indices == 3, 0, 255))
+    opaque = values[..., 3] == 255
+    np.testing.assert_array_equal(values[opaque, :3], colours[opaque])
+
+
+def test_a_palette_with_an_alpha_for_each_colour(tmp_path: Path) -> None:
+    image, colours = palette_image()
+    alpha = np.arange(16, dtype=np.uint8) * 15
+    values = read_as(tmp_path / "a.png", image, transparency=alpha.tobytes())
+    np.testing.assert_array_equal(values[..., :3], colours)
+    np.testing.assert_array_equal(values[..., 3], alpha[np.array(image)])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_without_a_palette(tmp_path: Path, channels: int, dtype: str) -> None:
+    values = noise(channels, dtype)
+    key = np.atleast_1d(values[2, 3])
+    path = tmp_path / "a.png"
+    path.write_bytes(plain_png(values, before=chunk(b"tRNS", key.astype(">u2").tobytes())))
+    found = values_of(path)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[..., :-1], values.reshape(ROWS, COLUMNS, channels))
+    transparent = (values.reshape(ROWS, COLUMNS, channels) == key).all(axis=-1)
+    assert transparent.any()
+    assert not transparent.all()
+    np.testing.assert_array_equal(found[..., -1], np.where(transparent, 0, np.iinfo(dtype).max))
+
+
+def test_a_transparent_value_of_1_bit(tmp_path: Path) -> None:
+    bits = noise(1) > 127
+    values = read_as(tmp_path / "a.png", Image.fromarray(bits), transparency=0)
+    np.testing.assert_array_equal(values[..., 0], bits * np.uint8(255))
+    np.testing.assert_array_equal(values[..., 1], bits * np.uint8(255))
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("CMYK", ".tif"), ("CMYK", ".jpg"), ("YCbCr", ""), ("RGBX", ""), ("HSV", "")]
+)
+def test_other_colours_become_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
+    image = Image.frombytes(mode, (COLUMNS, ROWS), noise(len(Image.new(mode, (1, 1)).getbands())).tobytes())
+    path = tmp_path / f"a{suffix}"
+    if not suffix:  # no file that Pillow writes gives this mode
+        values = image_values(image)
+    else:
+        values = read_as(path, image)
+        with Image.open(path) as image:
+            image.load()
+    assert values.shape == (ROWS, COLUMNS, 3)
+    np.testing.assert_array_equal(values, np.array(image.convert("RGB")))
+
+
+def test_lab_becomes_srgb(tmp_path: Path) -> None:
+    # Black, the middle grey of sRGB, white, and pure red, whose L*a*b* under D50 is 54.3, 80.8, 69.9.
+    lab = np.array([[[0, 0, 0], [136, 0, 0], [255, 0, 0], [138, 81, 70]]], np.uint8)
+    values = read_as(tmp_path / "a.tif", Image.frombytes("LAB", (4, 1), lab.tobytes()))
+    expected = np.array([[[0, 0, 0], [128, 128, 128], [255, 255, 255], [255, 0, 0]]])
+    np.testing.assert_allclose(values, expected, atol=6)
+
+
+def test_premultiplied_modes_become_straight() -> None:
+    rgba = np.array([[[200, 100, 0, 255], [200, 100, 50, 51], [0, 0, 0, 0]]], np.uint8)
+    straight = image_values(Image.fromarray(rgba).convert("RGBa"))
+    np.testing.assert_allclose(straight, rgba, atol=5)
+    grey = np.array([[[200, 255], [100, 51], [0, 0]]], np.uint8)
+    np.testing.assert_allclose(image_values(Image.fromarray(grey).convert("La")), grey, atol=5)
+
+
+def test_palettes_with_alpha_in_memory() -> None:
+    image = Image.new("PA", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((0, 0), (1, 7))
+    np.testing.assert_array_equal(image_values(image), [[[40, 50, 60, 7], [10, 20, 30, 0]]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("I;16", ".png"), ("I;16", ".tif"), ("I;16B", ".tif"), ("I;16", ".jp2")]
+)
+def test_16_bit_grey(tmp_path: Path, mode: str, suffix: str) -> None:
+    values = noise(1, "uint16")
+    order = ">" if mode.endswith("B") else "<"
+    image = Image.frombytes(mode, (COLUMNS, ROWS), values.astype(f"{order}u2").tobytes())
+    found = read_as(tmp_path / f"a{suffix}", image, **({"irreversible": False} if suffix == ".jp2" else {}))
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, values)
+    assert read(tmp_path / f"a{suffix}").spec.value_range == (0, 65535)
+
+
+def test_16_bit_pgm(tmp_path: Path) -> None:
+    values = noise(1, "uint16")
+    path = tmp_path / "a.pgm"
+    path.write_bytes(b"P5 7 5 65535\n" + values.astype(">u2").tobytes())
+    assert read(path).spec.dtype == "uint16"
+    np.testing.assert_array_equal(values_of(path), values)
+
+
+def test_32_bit_integers_and_floats_have_their_own_range(tmp_path: Path) -> None:
+    whole = np.array([[-5, 70000], [3, 4]], np.int32)
+    path = tmp_path / "a.tif"
+    np.testing.assert_array_equal(read_as(path, Image.fromarray(whole)), whole)
+    assert (read(path).spec.dtype, read(path).spec.value_range) == ("int32", (-5, 70000))
+    real = np.array([[-0.5, 2.25], [1, 0]], np.float32)
+    for name in ("b.tif", "b.pfm"):
+        path = tmp_path / name
+        np.testing.assert_array_equal(read_as(path, Image.fromarray(real)), real)
+        assert (read(path).spec.dtype, read(path).spec.value_range) == ("float32", (-0.5, 2.25))
+    np.testing.assert_array_equal(image_values(Image.fromarray(whole)), whole)
+
+
+def test_infinity_in_a_float_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.pfm"
+    Image.fromarray(np.array([[0, np.inf]], np.float32)).save(path)
+    with pytest.raises(InputError, match="finite"):
+        read(path)
+
+
+def test_one_pixel(tmp_path: Path) -> None:
+    signal_values = read_as(tmp_path / "a.png", Image.new("RGB", (1, 1), (1, 2, 3)))
+    np.testing.assert_array_equal(signal_values, [[[1, 2, 3]]])
+    assert read(tmp_path / "a.png").shape == (1, 1)
+
+
+def test_the_first_frame_of_several(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "lime", "blue")]
+    for name in ("a.gif", "a.png", "a.webp"):
+        path = tmp_path / name
+        options = {"lossless": True} if name.endswith("webp") else {}
+        frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+        values = values_of(path)
+        assert values.shape[:2] == (3, 4)
+        assert (values[..., :3] == (255, 0, 0)).all()
+        assert read(path).metadata["frames"] == 3
+
+
+def test_a_value_range_is_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("L", (4, 3), 15).save(path)
+    assert read(path, value_range=(0.0, 15.0)).spec.value_range == (0, 15)
+    with pytest.raises(InputError, match="must lie in value_range"):
+        read(path, value_range=(0.0, 14.0))
+
+
+# --- orientation --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_exif_orientation_of_8_bits(tmp_path: Path, suffix: str, orientation: int) -> None:
+    path = tmp_path / f"a{suffix}"
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(noise(3, shape=(16, 24))).save(path, exif=exif)
+    with Image.open(path) as image:
+        expected = np.array(ImageOps.exif_transpose(image))
+    assert expected.shape == ((24, 16, 3) if orientation > 4 else (16, 24, 3))
+    np.testing.assert_array_equal(values_of(path), expected)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_of_16_bits(tmp_path: Path, orientation: int, channels: int, behind: bool) -> None:
+    values = noise(channels, "uint16")
+    exif = Image.Exif()
+    exif[274] = orientation
+    part = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    path = tmp_path / "a.png"
+    path.write_bytes(plain_png(values, **{"after" if behind else "before": part}))
+    # Pillow turns the number of each pixel, which says where each pixel comes from.
+    numbers = Image.fromarray(np.arange(ROWS * COLUMNS, dtype=np.int32).reshape(ROWS, COLUMNS))
+    numbers.getexif()[274] = orientation
+    origin = np.array(ImageOps.exif_transpose(numbers))
+    flat = values.reshape(ROWS * COLUMNS, *values.shape[2:])
+    np.testing.assert_array_equal(values_of(path), flat[origin])
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_orientations_that_are_none(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    values = noise(3)
+    np.testing.assert_array_equal(read_as(tmp_path / "a.png", Image.fromarray(values), exif=exif), values)
+
+
+# --- 16-bit PNG ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bit_png_keeps_every_bit(tmp_path: Path, channels: int) -> None:
+    values = noise(channels, "uint16")
+    # A name that OpenCV could not open by itself on every system.
+    path = tmp_path / "снимок 写真.png"
+    path.write_bytes(plain_png(values))
+    found = values_of(path)
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, values)
+    assert read(path).spec.value_range == (0, 65535)
+
+
+def test_16_bit_png_is_not_changed_by_a_gamma(tmp_path: Path) -> None:
+    values = noise(3, "uint16")
+    path = tmp_path / "a.png"
+    path.write_bytes(plain_png(values, before=chunk(b"gAMA", struct.pack(">I", 100_000))))
+    np.testing.assert_array_equal(values_of(path), values)
+
+
+def test_a_damaged_16_bit_png_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = plain_png(noise(3, "uint16", (40, 50)))
+    path = tmp_path / "a.png"
+    wrong_bit = bytearray(whole)
+    wrong_bit[len(whole) // 2] ^= 1
+    for damaged in (*(whole[:n] for n in range(30, len(whole) - 12, 997)), bytes(wrong_bit)):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged"):
+            read(path)
+    assert capfd.readouterr() == ("", "")
+
+
+# --- damage -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp", ".ppm", ".tif"])
+def test_truncated_images(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(noise(3, shape=(40, 50))).save(path)
+    whole = path.read_bytes()
+    for length in range(1, len(whole) * 9 // 10, 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"{path}: ")
+        assert "\n" not in str(caught.value)
+
+
+def test_an_image_of_no_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.ppm"
+    path.write_bytes(b"P6 0 5 255\n")
+    with pytest.raises(InputError):
+        read(path)
+    # Pillow refuses most by itself; what it lets pass is refused here.
+    with pytest.raises(InputError, match="at least one pixel, got 5 x 0"):
+        check_pixels(path, (5, 0), None)
+
+
+def test_odd_files_warn_nobody(tmp_path: Path) -> None:
+    """Pillow warns of an EXIF block that ends too early; the pixels are there all the same."""
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[270] = "a description of some length"
+    block = exif.tobytes()[:-20]
+    Image.new("L", (4, 3), 7).save(path, exif=block)
+    with pytest.warns(UserWarning, match="Truncated|Corrupt"), Image.open(path) as image:
+        image.getexif()
+    before = list(warnings.filters)
+    assert (values_of(path) == 7).all()
+    assert warnings.filters == before
+
+
+# --- decompression bombs ------------------------------------------------------------------------------------
+
+
+def bomb(path: Path, columns: int, rows: int) -> Path:
+    """A small file whose header states a large image."""
+    header = struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")))
+    return path
+
+
+def test_images_above_the_limit_are_refused_by_their_header(tmp_path: Path) -> None:
+    path = bomb(tmp_path / "a.png", 10_000, 10_001)
+    with pytest.raises(InputError, match=r"at most 100,000,000 pixels, got 100,010,000") as caught:
+        read(path)
+    assert "--max-pixels 100010000" in str(caught.value)
+    # At the limit the header passes, and the missing pixels are found.
+    with pytest.raises(InputError, match="damaged"):
+        read(path, max_pixels=100_010_000)
+    with pytest.raises(InputError, match="damaged"):
+        read(bomb(tmp_path / "b.png", 100, 100))
+    with pytest.raises(InputError, match="at most 100,000,000"):
+        read(bomb(tmp_path / "c.png", 2**31 - 1, 2**31 - 1))
+    assert MAX_PIXELS == 100_000_000
+
+
+@pytest.mark.parametrize("pillows_limit", [10, 20, None])
+def test_pillows_own_limit_does_not_matter_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pillows_limit: int | None
+) -> None:
+    # 35 pixels: Pillow warns above its limit and refuses twice of it.
+    path = tmp_path / "a.png"
+    Image.fromarray(noise(3)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows_limit)
+    np.testing.assert_array_equal(read(path).values, noise(3))
+    np.testing.assert_array_equal(read(path, max_pixels=None).values, noise(3))
+    with pytest.raises(InputError, match="at most 34 pixels, got 35"):
+        read(path, max_pixels=34)
+    assert pillows_limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_threads_leave_the_settings_of_the_process_alone(tmp_path: Path) -> None:
+    paths = []
+    for i, suffix in itertools.product(range(4), (".png", ".tif")):
+        paths.append(tmp_path / f"{i}{suffix}")
+        Image.fromarray(noise(3, shape=(30 + i, 40))).save(paths[-1])
+    limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda: [read(path) for path in paths]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert limit == Image.MAX_IMAGE_PIXELS
+    assert warnings.filters == filters
