@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import noise, one_network, smooth
 from numpy import ndarray
 
+from helpers import noise, one_network, smooth
 from partinr import (
     Adam,
     Grid,
@@ -21,13 +21,21 @@ from partinr import (
     Siren,
 )
 from partinr.coords import Frame, raster
-from partinr.engines import Engine, Plan, Samples, TorchEngine, TrainingState, select, torch_engine
+from partinr.engines import CpuEngine, Engine, Plan, Samples, TorchEngine, TrainingState, select, torch_engine
+from partinr.engines.cpu_engine import why_missing
 from partinr.engines.readout import solve_readout
 from partinr.networks import NETWORKS, Network, Parameters
 from partinr.sampling import batch_indices
 from partinr.training import pack_groups
 
 TRAJECTORIES = Path(__file__).parent / "data" / "trajectories"
+
+# Installed without a compiler, partinr has no native kernel; that engine's tests are then skipped.
+ENGINES = [
+    TorchEngine,
+    pytest.param(CpuEngine, marks=pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))),
+]
+every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 def never(_: int) -> bool:
@@ -92,28 +100,32 @@ def ragged(shape: tuple[int, ...], regions: int) -> Partition:
     return Partition.from_labels(labels, "labels")
 
 
+@every_engine
 @pytest.mark.parametrize("batch", [None, 1, 16, 1000])
 @pytest.mark.parametrize("whole_signal", [False, True])
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_training_equals_a_loop_over_regions(name: str, batch: int | None, whole_signal: bool) -> None:
+def test_training_equals_a_loop_over_regions(
+    engine: type[TorchEngine | CpuEngine], name: str, batch: int | None, whole_signal: bool
+) -> None:
     signal = smooth((14, 11), 2)
     network = NETWORKS[name](hidden=6, layers=1).suited_to(8)
     state, samples = prepared(signal, ragged((14, 11), 5), network)
     expected, _ = prepared(signal, ragged((14, 11), 5), network)
     todo = plan(state, batch=batch, whole_signal=whole_signal, signal_samples=154)
-    losses = TorchEngine().advance(network, state, samples, todo, never)
+    losses = engine().advance(network, state, samples, todo, never)
     np.testing.assert_allclose(losses, train_one_by_one(network, expected, samples, todo), rtol=2e-4)
     for mine, theirs in zip(state.parameters.weights, expected.parameters.weights, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=2e-5)
 
 
+@every_engine
 @pytest.mark.parametrize("shape", [(40,), (9, 8), (5, 4, 6)])
-def test_any_number_of_axes(shape: tuple[int, ...]) -> None:
+def test_any_number_of_axes(engine: type[TorchEngine | CpuEngine], shape: tuple[int, ...]) -> None:
     signal = noise(shape, 3)
     partition = Grid(*[2] * len(shape)).partition(signal)
     state, samples = prepared(signal, partition, Siren(5, 1, omega_0=5))
     expected, _ = prepared(signal, partition, Siren(5, 1, omega_0=5))
-    losses = TorchEngine().advance(Siren(5, 1, omega_0=5), state, samples, plan(state, batch=4), never)
+    losses = engine().advance(Siren(5, 1, omega_0=5), state, samples, plan(state, batch=4), never)
     oracle = train_one_by_one(Siren(5, 1, omega_0=5), expected, samples, plan(state, batch=4))
     np.testing.assert_allclose(losses, oracle, rtol=1e-4)
 
@@ -131,25 +143,27 @@ def test_chunks_of_a_large_region_add_up(monkeypatch: pytest.MonkeyPatch) -> Non
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+@every_engine
 @pytest.mark.parametrize("batch", [None, 8])
-def test_two_calls_equal_one(batch: int | None) -> None:
+def test_two_calls_equal_one(engine: type[TorchEngine | CpuEngine], batch: int | None) -> None:
     signal = noise((12, 12))
     network = Siren(6, 1)
     once, samples = prepared(signal, Grid(2, 2).partition(signal), network)
     twice, _ = prepared(signal, Grid(2, 2).partition(signal), network)
     rates = np.full(6, 1e-3)
-    TorchEngine().advance(network, once, samples, plan(once, batch=batch, learning_rates=rates), never)
+    engine().advance(network, once, samples, plan(once, batch=batch, learning_rates=rates), never)
     for start in (0, 2):
         part = plan(twice, start=start, batch=batch, learning_rates=rates[: 2 if start == 0 else 4])
-        TorchEngine().advance(network, twice, samples, part, never)
+        engine().advance(network, twice, samples, part, never)
     assert all(torch.equal(a, b) for a, b in zip(once.tensors(), twice.tensors(), strict=True))
 
 
-def test_only_the_planned_regions_change() -> None:
+@every_engine
+def test_only_the_planned_regions_change(engine: type[TorchEngine | CpuEngine]) -> None:
     signal = noise((12, 12))
     state, samples = prepared(signal, Grid(2, 2).partition(signal), Siren(6, 1))
     before = [t.clone() for t in state.tensors()]
-    losses = TorchEngine().advance(Siren(6, 1), state, samples, plan(state, regions=np.array([3, 1])), never)
+    losses = engine().advance(Siren(6, 1), state, samples, plan(state, regions=np.array([3, 1])), never)
     assert losses.shape == (2, 5)
     for old, new in zip(before, state.tensors(), strict=True):
         assert torch.equal(old[[0, 2]], new[[0, 2]])
@@ -168,27 +182,29 @@ def test_a_tick_that_returns_true_stops_after_the_step(monkeypatch: pytest.Monke
     assert np.isfinite(losses).sum(axis=1).tolist() == [5, 2, 0, 0]
 
 
+@every_engine
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_threads_do_not_change_the_bytes(threads: int) -> None:
+def test_threads_do_not_change_the_bytes(engine: type[TorchEngine | CpuEngine], threads: int) -> None:
     signal = noise((40, 40), 3)
     results = []
     for count in (1, threads):
         state, samples = prepared(signal, Grid(3, 3).partition(signal), Siren(16, 2))
-        TorchEngine(threads=count).advance(Siren(16, 2), state, samples, plan(state, batch=64), never)
+        engine(threads=count).advance(Siren(16, 2), state, samples, plan(state, batch=64), never)
         results.append(state)
     before = torch.get_num_threads()
     assert all(torch.equal(a, b) for a, b in zip(results[0].tensors(), results[1].tensors(), strict=True))
     assert torch.get_num_threads() == before
 
 
-def test_squared_error_is_that_of_the_function() -> None:
+@every_engine
+def test_squared_error_is_that_of_the_function(engine: type[TorchEngine | CpuEngine]) -> None:
     signal = smooth((13, 9), 2)
     model = PiecewiseINR(ragged((13, 9), 5), Siren(6, 1), signal.spec, "local")
     model.initialise(0)
     (samples,) = pack_groups(model, signal, 0, torch.device("cpu"))
     error = model(torch.as_tensor(raster((13, 9)))).detach().numpy() - signal.normalised().reshape(-1, 2)
     expected = [float((error[model.partition.label_map.reshape(-1) == r] ** 2).sum()) for r in range(5)]
-    found = TorchEngine().squared_error(Siren(6, 1), model.group_list[0].parameters_by_layer, samples)
+    found = engine().squared_error(Siren(6, 1), model.group_list[0].parameters_by_layer, samples)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -210,8 +226,9 @@ def test_solved_readout_is_the_ridge_regression_on_the_hidden_features(name: str
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@every_engine
 @pytest.mark.parametrize("run", ["siren_none", "siren_grid9", "siren_hfs4", "relu_grid9"])
-def test_follows_the_published_implementation(run: str) -> None:
+def test_follows_the_published_implementation(engine: type[TorchEngine | CpuEngine], run: str) -> None:
     """Sixty losses of the reference code from its own initial weights, each to a relative 1e-4."""
     with np.load(TRAJECTORIES / f"{run}.npz") as data:
         arrays = dict(data)
@@ -237,15 +254,57 @@ def test_follows_the_published_implementation(run: str) -> None:
         signal_samples=64 * 64,
         adam=Adam(),
     )
-    losses = TorchEngine().advance(network, state, samples, todo, never)
+    losses = engine().advance(network, state, samples, todo, never)
     whole = (losses * samples.counts[:, None]).sum(axis=0) / (64 * 64)
     np.testing.assert_allclose(whole, arrays["losses"], rtol=1e-4)
 
 
 def test_unknown_engines_and_devices_are_refused() -> None:
     with pytest.raises(InputError, match="engine must be"):
-        select("gpu", "cpu", None)
+        select("gpu", "cpu", None, 1)
     for device in ("nonsense", "cuda:99"):
         with pytest.raises(InputError, match="device must be"):
-            select("torch", device, None)
-    assert isinstance(select("auto", "cpu", 1), Engine)
+            select("torch", device, None, 1)
+    assert isinstance(select("auto", "cpu", 1, 1), Engine)
+
+
+@pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
+def test_the_kernel_stops_when_told_and_says_what_it_did() -> None:
+    signal = noise((90, 90), 3)
+    network = Siren(24, 2)
+    state, samples = prepared(signal, Grid(3, 3).partition(signal), network)
+    todo = plan(state, learning_rates=np.full(200_000, 1e-4))
+    told: list[int] = []
+    losses = CpuEngine(threads=2).advance(
+        network, state, samples, todo, lambda n: bool(told.append(n)) or sum(told) > 50
+    )
+    done = np.isfinite(losses).sum(axis=1)
+    assert 50 < done.sum() < 9 * 200_000
+    assert all(np.isfinite(row[:n]).all() for row, n in zip(losses, done, strict=True))
+    assert (done == 0).sum() >= 7
+
+
+@pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_both_engines_follow_the_same_path(name: str) -> None:
+    signal = smooth((24, 24), 3)
+    network = NETWORKS[name](hidden=10, layers=2).suited_to(12)
+    runs = []
+    for engine in (TorchEngine(), CpuEngine()):
+        state, samples = prepared(signal, Grid(2, 2).partition(signal), network)
+        todo = plan(state, learning_rates=np.full(50, 1e-3), batch=40)
+        runs.append(engine.advance(network, state, samples, todo, never).mean(axis=0))
+    np.testing.assert_allclose(runs[1], runs[0], rtol=1e-3)
+
+
+def test_auto_takes_the_kernel_where_there_is_work_for_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    native = why_missing() is None
+    assert select("auto", "cpu", 4, 100).name == ("cpu" if native else "torch")
+    assert select("auto", "cpu", 4, 3).name == "torch"
+    monkeypatch.setattr("partinr.engines.why_missing", lambda: "it was not compiled")
+    assert select("auto", "cpu", 4, 100).name == "torch"
+    monkeypatch.setattr("partinr.engines.cpu_engine.why_missing", lambda: "it was not compiled")
+    with pytest.raises(InputError, match="not available: it was not compiled"):
+        select("cpu", "cpu", 4, 100)
+    with pytest.raises(InputError, match="device cpu"):
+        select("cpu", "cuda", 4, 100)

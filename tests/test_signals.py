@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from partinr.errors import InputError
-from partinr.signals import Signal, as_signal, from_array, read
+from partinr.signals import Signal, SignalSpec, as_signal, from_array, read
 
 INTEGERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
 FLOATS = ["float16", "float32", "float64"]
@@ -214,6 +214,20 @@ def test_the_signal_does_not_change_with_the_array() -> None:
     signal = from_array(tensor)
     tensor += 1
     assert not signal.values.any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "spec_shape", "message"),
+    [
+        ((3, 4, 1), (3, 5), r"must have shape \(3, 5, 1\), got \(3, 4, 1\)"),
+        ((2, 2, 2, 2, 1), (2, 2, 2, 2), "1 to 3 axes"),
+        ((3, 0, 1), (3, 0), "at least one sample"),
+    ],
+)
+def test_a_signal_checks_itself(shape: tuple[int, ...], spec_shape: tuple[int, ...], message: str) -> None:
+    spec = SignalSpec("array", spec_shape, 1, "uint8", (0.0, 255.0), True)
+    with pytest.raises(InputError, match=message):
+        Signal(np.zeros(shape, np.uint8), spec)
 
 
 def test_as_signal_leaves_signals_alone() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import struct
+import subprocess
 import sys
-import threading
 import warnings
 import zlib
 from pathlib import Path
@@ -322,11 +322,22 @@ def test_a_damaged_16_bit_png_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixt
     path = tmp_path / "a.png"
     wrong_bit = bytearray(whole)
     wrong_bit[len(whole) // 2] ^= 1
-    for damaged in (*(whole[:n] for n in range(30, len(whole) - 12, 997)), bytes(wrong_bit)):
+    wrong_sum = bytearray(whole)
+    wrong_sum[-13] ^= 1  # the checksum of the pixels, in front of the last chunk of 12 bytes
+    cut = [whole[:n] for n in range(30, len(whole) - 12, 997)]
+    for damaged in (*cut, bytes(wrong_bit), bytes(wrong_sum)):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match="damaged"):
             read(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_16_bit_png_that_opencv_does_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(plain_png(noise(3, "uint16")))
+    monkeypatch.setattr("partinr.signals.image.decode_pages", lambda _: [])
+    with pytest.raises(InputError, match="OpenCV cannot read this 16-bit PNG"):
+        read(path)
 
 
 # --- damage -------------------------------------------------------------------------------------------------
@@ -409,21 +420,29 @@ def test_pillows_own_limit_does_not_matter_and_stays(
     assert pillows_limit == Image.MAX_IMAGE_PIXELS
 
 
+THREADS = """
+import sys, threading, warnings
+from PIL import Image
+from partinr.signals import read
+
+paths = sys.argv[1:]
+for path in paths:
+    read(path)  # imports what is imported when it is first needed
+limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=lambda: [read(path) for path in paths]) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+sys.exit(not (limit == Image.MAX_IMAGE_PIXELS and warnings.filters == filters))
+"""
+
+
 def test_threads_leave_the_settings_of_the_process_alone(tmp_path: Path) -> None:
     paths = []
     for i, suffix in itertools.product(range(4), (".png", ".tif")):
         paths.append(tmp_path / f"{i}{suffix}")
         Image.fromarray(noise(3, shape=(30 + i, 40))).save(paths[-1])
-    limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=lambda: [read(path) for path in paths]) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert limit == Image.MAX_IMAGE_PIXELS
-    assert warnings.filters == filters
+    # In a process of its own: the type checker of the tests changes the same settings without our lock.
+    assert subprocess.run([sys.executable, "-W", "error", "-c", THREADS, *paths], check=False).returncode == 0

@@ -304,6 +304,18 @@ def test_a_compression_that_nobody_here_reads(tmp_path: Path) -> None:
         read(path)
 
 
+def test_pages_beyond_the_first_series_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV decodes every page of a file; one that was not held against the pixel limit might be a bomb."""
+    first, second = (Image.fromarray(noise((n, 8))) for n in (5, 9))
+    path = tmp_path / "a.tif"
+    first.save(path, compression="tiff_lzw", save_all=True, append_images=[second])
+    monkeypatch.setattr("partinr.signals.tiff.decode_pages", None)
+    with pytest.raises(InputError, match="imagecodecs"):
+        read(path)
+
+
 # --- alpha --------------------------------------------------------------------------------------------------
 
 
@@ -376,17 +388,21 @@ def test_truncated_files(tmp_path: Path, shape: tuple[int, ...], options: dict[s
     assert refused >= len(whole) // 1000
 
 
-def test_the_log_of_tifffile_stays_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_tifffile_logs_of_damaged_files_goes_nowhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without the handlers of pytest, as in a program that has set up no logging.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     handlers = list(logging.getLogger("tifffile").handlers)
-    path = tmp_path / "a.tif"
-    content = tiff(tmp_path / "b.tif", noise((5, 7)), photometric="minisblack").read_bytes()
-    path.write_bytes(content[:-60] + b"\xff" * 60)
-    for broken in (content[:100], content[:9] + b"\xff" + content[10:], b"II*\0" + bytes(20)):
-        path.write_bytes(broken)
-        with pytest.raises(InputError):
-            read(path)
-    assert logging.getLogger("tifffile").handlers == handlers
+    path = tiff(tmp_path / "a.tif", noise((4, 5, 7)), imagej=True, truncate=True, metadata={"axes": "ZYX"})
+    path.write_bytes(path.read_bytes()[:-1])
+    with tifffile.TiffFile(path) as file:
+        assert file.series
+    assert "corrupted file" in capfd.readouterr().err
+    with pytest.raises(InputError, match="truncated"):
+        read(path)
     assert capfd.readouterr() == ("", "")
+    assert logging.getLogger("tifffile").handlers == handlers
 
 
 def test_values_that_are_no_signal(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from partinr.signals import (
     write_slabs,
 )
 from partinr.signals.png import write_png
+from partinr.signals.writing import _strips
 
 TIFF_DTYPES = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64"]
 NPY_DTYPES = ["bool", "uint64", "int64", *TIFF_DTYPES]
@@ -203,6 +204,13 @@ def test_parts_make_the_same_file_as_the_whole(
         write(tmp_path / f"whole{suffix}", signal.values, signal.spec)
         whole, together = ((tmp_path / f"{n}{suffix}").read_bytes() for n in ("whole", "parts"))
         assert whole == together
+
+
+def test_strips_have_as_many_rows_as_the_file_says() -> None:
+    rows = np.arange(50 * 3, dtype=np.uint8).reshape(50, 3, 1)
+    strips = list(_strips([rows[:7], rows[7:9], rows[9:]], 4))
+    assert [len(strip) for strip in strips] == [4 * 3] * 12 + [2 * 3]
+    assert b"".join(strips) == rows.tobytes()
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".npy"])

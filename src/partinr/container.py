@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
@@ -33,7 +33,7 @@ KEY = "partinr"
 
 Precision = Literal["float32", "float16"]
 Store = Literal["float32", "float16", "auto"]
-Tensors = dict[str, "ndarray[Any, Any]"]
+Tensors = dict[str, Shaped[ndarray, "..."]]
 
 # What float16 may cost with store="auto", in dB.
 _HALF_COST = 0.05

@@ -20,8 +20,8 @@ from partinr.signals.signal import Signal, SignalSpec
 # Published experiments compare piecewise networks with one network of 512 x 3 at equal numbers of parameters;
 # "equal" there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
 _PAPER_WIDTH, _PAPER_LAYERS, _PAPER_TOLERANCE = 512, 3, 1.01
-# Without a budget, a fast fit has about one parameter a sample and networks of two hidden layers.
-_FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 16, 2, 1.1
+# Without a budget, a fast fit has at most this many parameters a sample: 13 x 2 in cells of 20 x 20 pixels.
+_FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 13, 2, 1.15
 _FAST_NARROWEST, _FAST_WIDEST = 8, 256
 
 
@@ -68,7 +68,7 @@ def network_for(
 
     The paper's recipe takes the published constants and the width at which all regions together have as many
     parameters as one network of 512 x 3. The fast recipe takes constants that suit the size of the regions,
-    and the width that gives about one parameter a sample. `hidden` and `layers` override either.
+    and the largest width that keeps to about one parameter a sample. `hidden` and `layers` override either.
     """
     kind = NETWORKS.get(name)
     if kind is None:

@@ -1,18 +1,18 @@
 """A piecewise network as one ONNX file: coordinates in, values out, the look-up of the region inside.
 
-The graph has no loops and no branches. It sorts the points by region, cuts each region's points into chunks of
-one size, the last one filled up, and fetches one set of weights a chunk: batched matrix products then do the
-work of each network on its own points, and memory grows with the points, not with points times weights.
+The graph has no loops and no branches. It sorts the points by region, cuts each region's points into chunks
+of one size, the last one filled up, and fetches one set of weights a chunk: batched matrix products then do
+the work of each network on its own points, and memory grows with the points, not with points times weights.
 """
 
 from __future__ import annotations
 
-import math
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -29,7 +29,7 @@ from partinr.piecewise import PiecewiseINR
 if TYPE_CHECKING:
     import onnx
 
-Array = ndarray[Any, Any]
+Array = Shaped[ndarray, "..."]
 
 # Operators and file version of the middle of 2022, which runtimes made since then can read.
 _OPSET, _IR_VERSION = 17, 8
@@ -230,8 +230,7 @@ def _chunks(graph: _Graph, region: str, regions: int, size: int) -> tuple[str, s
     # The regions before chunk c are those whose last chunk is not beyond it: marks summed up count them.
     total = graph("ReduceSum", chunks, keepdims=1)
     slots = graph.filled(graph("Add", total, 1), np.zeros(1, np.int64))
-    every = graph.filled(np.array([regions]), np.ones(1, np.int64))
-    marks = graph("ScatterElements", slots, last, every, reduction="add")
+    marks = graph("ScatterElements", slots, last, np.ones(regions, np.int64), reduction="add")
     chunk_region = graph("Slice", graph("CumSum", marks, 0), np.array([0]), total)
     return chunk_region, place
 

@@ -136,7 +136,7 @@ def fit(
     chosen, shape = choose(what, partition, network, made, params, init)
     model = PiecewiseINR(chosen, shape, what.spec, made.frame)
     limits = Limits(made.steps, psnr, seconds, extend=psnr is not None and steps is None and seconds is None)
-    run = Training(model, what, made, select(engine, device, threads), limits, seed, callback)
+    run = Training(model, what, made, select(engine, device, threads, chosen.regions), limits, seed, callback)
     run.start_from(init)
     if checkpoint is not None:
         run.keep_in(Path(checkpoint), resume)

@@ -75,7 +75,7 @@ def describe(model: PiecewiseINR, checksum: str, summary: Mapping[str, Any]) -> 
         "summary": dict(summary),
     }
     try:
-        return json.dumps(_plain(fields), allow_nan=False)
+        return json.dumps(_plain(fields), allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the summary must be made of JSON types: {error}") from error
 
@@ -153,14 +153,11 @@ def _signal(fields: dict[str, Any]) -> SignalSpec:
     axes = tuple(_whole(n, _LARGEST_AXIS, "an axis of the signal") for n in shape)
     if math.prod(axes) > _LARGEST_SIGNAL:
         raise InputError(f"the signal must have at most 2^53 samples, got shape {axes}")
-    return SignalSpec(
-        kind=kind,
-        shape=axes,
-        channels=_whole(fields.get("channels"), _LARGEST_AXIS, "channels"),
-        dtype=dtype,
-        value_range=_range(span, np.dtype(dtype)),
-        channel_axis=_of_type(fields, "channel_axis", bool),
-    )
+    channels = _whole(fields.get("channels"), _LARGEST_AXIS, "channels")
+    channel_axis = _of_type(fields, "channel_axis", bool)
+    if channels > 1 and not channel_axis:
+        raise InputError(f"{channels} channels need a channel_axis")
+    return SignalSpec(kind, axes, channels, dtype, _range(span, np.dtype(dtype)), channel_axis)
 
 
 def _range(span: list[Any], dtype: np.dtype[Any]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Samples sorted by region, and batches of regions with near-equal numbers of samples.
 
-Regions have unequal sizes. Batched matrix products want equal ones. So regions are sorted by size and cut into
-batches in which little is padded; a region too large for one batch is cut into several.
+Regions have unequal sizes. Batched matrix products want equal ones. So regions are sorted by size and cut
+into batches in which little is padded; a region too large for one batch is cut into several.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Batch:
     def index(self) -> Int64[ndarray, "regions width"]:
         """Packed samples of each run; padding repeats the run's last sample."""
         within = np.minimum(np.arange(self.width), self.lengths[:, None] - 1)
-        return self.starts[:, None] + within
+        index: Int64[ndarray, "regions width"] = self.starts[:, None] + within
+        return index
 
     def mask(self) -> Bool[ndarray, "regions width"]:
         """False where `index` is padding."""

@@ -60,7 +60,7 @@ class Recipe:
     def batch_for(self, samples: float) -> int | None:
         """Samples in a step for regions of this mean size: "auto" takes 5 sqrt(samples), at least 128.
 
-        That is a fifth of a 25 x 25 cell, and still a small share of a region that is half a photograph.
+        That is a third of a 20 x 20 cell, and still a small share of a region that is half a photograph.
         """
         if self.batch != "auto":
             return self.batch
@@ -83,8 +83,8 @@ FAST = Recipe(
     frame="local",
     steps=600,
     batch="auto",
-    learning_rate=7e-3,
-    reference_width=16,
+    learning_rate=8e-3,
+    reference_width=13,
     schedule="cosine",
     adam=Adam(0.9, 0.95),
     whole_signal=False,

@@ -17,7 +17,7 @@ from partinr.piecewise import PiecewiseINR
 _BLOCK = 1 << 18
 
 Crop = tuple[tuple[float, float], ...]
-"""Start and stop along each axis in samples of the signal, such as ((100, 200), (0, 50)) for rows and columns."""
+"""Start and stop along each axis in samples of the signal: ((100, 200), (0, 50)) for rows and columns."""
 
 
 def output_shape(

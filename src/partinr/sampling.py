@@ -67,7 +67,8 @@ def permute(
     while todo.size:
         i[todo] = _hash(i[todo], mask[todo], key[todo])
         todo = todo[i[todo] >= size[todo]]
-    return ((i.astype(np.uint64) + key) % size).astype(np.uint32).reshape(shape)
+    moved: UInt32[ndarray, "*n"] = ((i.astype(np.uint64) + key) % size).astype(np.uint32).reshape(shape)
+    return moved
 
 
 def _hash(

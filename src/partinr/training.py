@@ -1,4 +1,4 @@
-"""The training loop: rounds over all regions, with the clock, the target and the checkpoint in between."""
+"""The training loop: rounds over all regions; the clock, the target and the checkpoint in between."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ROUND_SECONDS = 0.5
 _CHECKPOINT_SECONDS = 2.0
 # With a target PSNR and no other limit, a fit that falls short goes on this often, each time twice as long.
 _EXTENSIONS = 2
-# A target is looked at after every so many steps, by rendering once the training loss is this near to it (dB).
+# A target is looked at after every so many steps: rendered once the training loss is this near to it (dB).
 _LOOK_STEPS = 20
 _NEAR = 1.0
 
@@ -46,7 +46,7 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a fit stands; given to the callback after every step of every batch of regions.
+    """Where a fit stands; given to the callback between rounds, and several times within a long one.
 
     Attributes:
         steps: steps done, averaged over regions.
@@ -176,6 +176,8 @@ class Training:
                 return "steps"
             if self.limits.seconds is not None and self.seconds >= self.limits.seconds:
                 return "time"
+            if self._told_to_stop(self.steps):
+                return "callback"
             start, began = self.steps, self.seconds
             stop = self._round_end(start, length)
             if not self._round(start, stop):
@@ -196,12 +198,13 @@ class Training:
 
     def _round(self, start: int, stop: int) -> bool:
         """Train all regions to `stop` steps; False if the callback said to stop in between."""
-        region_steps = 0
+        region_steps, told = 0, False
 
         def tick(done: int) -> bool:
-            nonlocal region_steps
+            nonlocal region_steps, told
             region_steps += done
-            return self._told_to_stop(start + region_steps / self.model.regions)
+            told = self._told_to_stop(start + region_steps / self.model.regions)
+            return told
 
         squared = np.zeros(stop - start)
         for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
@@ -215,7 +218,7 @@ class Training:
                 adam=self.recipe.adam,
             )
             losses = self.engine.advance(group.network, state, samples, plan, tick)
-            if np.isnan(losses[:, -1]).any() and region_steps < self.model.regions * (stop - start):
+            if told:
                 return False
             squared += (losses * samples.counts[:, None]).sum(axis=0)
         if not np.isfinite(squared).all():

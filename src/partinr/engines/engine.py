@@ -70,7 +70,7 @@ class TrainingState:
 
         def copies(zero: bool) -> Parameters:
             def copy(tensor: Tensor) -> Tensor:
-                own = tensor.detach().to(device, copy=True)
+                own = tensor.detach().to(device).clone(memory_format=torch.contiguous_format)
                 return own.zero_() if zero else own
 
             return Parameters([copy(w) for w in parameters.weights], [copy(b) for b in parameters.biases])
@@ -112,7 +112,7 @@ class Plan:
 
 
 Tick = Callable[[int], bool]
-"""Called after every step of every batch of regions with the number of region steps just done; true to stop."""
+"""Called often while an engine works, with the region steps done since the last call; true to stop."""
 
 
 class Engine(ABC):

@@ -42,7 +42,7 @@ def solve_readout(network: Network, parameters: Parameters, samples: Samples) ->
             gram.index_add_(0, rows, design.transpose(1, 2) @ design)
             moment.index_add_(0, rows, design.transpose(1, 2) @ samples.values[index].double())
         solved = _ridge(gram, moment)
-    weight, bias = network.readout(solved[:, :-1].float(), solved[:, -1].float())
+    weight, bias = (t.contiguous() for t in network.readout(solved[:, :-1].float(), solved[:, -1].float()))
     return Parameters([*parameters.weights[:-1], weight], [*parameters.biases[:-1], bias])
 
 
@@ -51,4 +51,5 @@ def _ridge(gram: Tensor, moment: Tensor) -> Tensor:
     scale = gram.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-30)
     penalty = torch.full((width,), _RIDGE, dtype=gram.dtype, device=gram.device)
     penalty[-1] = 1e-9  # the bias is free
-    return torch.linalg.solve(gram + scale[:, None, None] * torch.diag(penalty), moment)
+    solution: Tensor = torch.linalg.solve(gram + scale[:, None, None] * torch.diag(penalty), moment)
+    return solution

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from partinr.engines.engine import Engine, Tick, Plan, Samples, TrainingState
+from partinr.engines.engine import Engine, Plan, Samples, Tick, TrainingState
 from partinr.networks.network import Network, Parameters
 from partinr.packing import Batch, batches, group_by_size
 from partinr.sampling import batch_indices
