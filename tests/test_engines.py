@@ -22,8 +22,8 @@ from partinr import (
 )
 from partinr.coords import Frame, raster
 from partinr.engines import CpuEngine, Engine, Plan, Samples, TorchEngine, TrainingState, select, torch_engine
-from partinr.engines.cpu_engine import why_missing
 from partinr.engines.readout import solve_readout
+from partinr.kernel import why_missing
 from partinr.networks import NETWORKS, Network, Parameters
 from partinr.sampling import batch_indices
 from partinr.training import pack_groups
@@ -303,7 +303,7 @@ def test_auto_takes_the_kernel_where_there_is_work_for_every_thread(monkeypatch:
     assert select("auto", "cpu", 4, 3).name == "torch"
     monkeypatch.setattr("partinr.engines.why_missing", lambda: "it was not compiled")
     assert select("auto", "cpu", 4, 100).name == "torch"
-    monkeypatch.setattr("partinr.engines.cpu_engine.why_missing", lambda: "it was not compiled")
+    monkeypatch.setattr("partinr.kernel.why_missing", lambda: "it was not compiled")
     with pytest.raises(InputError, match="not available: it was not compiled"):
         select("cpu", "cpu", 4, 100)
     with pytest.raises(InputError, match="device cpu"):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from helpers import evaluate_by_loop, noise
 
+from helpers import evaluate_by_loop, noise
 from partinr import Grid, InputError, Partition, PiecewiseINR, ReluHarmonic, Siren, Whole
 from partinr.coords import Frame, raster
 

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from partinr.recipe import PAPER as PAPER
     from partinr.recipe import Recipe as Recipe
     from partinr.rendering import render as render
+    from partinr.report.fit_report import write_report as write_report
+    from partinr.report.overlay import overlay as overlay
+    from partinr.report.overlay import write_overlay as write_overlay
     from partinr.signals import Signal as Signal
     from partinr.signals import SignalSpec as SignalSpec
     from partinr.signals import from_array as from_array
@@ -80,6 +83,8 @@ _MODULES = {
     "piecewise": ("PiecewiseINR",),
     "recipe": ("FAST", "PAPER", "Recipe"),
     "rendering": ("render",),
+    "report.fit_report": ("write_report",),
+    "report.overlay": ("overlay", "write_overlay"),
     "signals": ("Signal", "SignalSpec", "from_array", "read", "write"),
     "training": ("DivergedError", "Progress"),
 }

@@ -133,17 +133,29 @@ def load_with_header(
 ) -> tuple[PiecewiseINR, dict[str, Any]]:
     """The network and the file's header, which has the summary; see `load`."""
     path = Path(path)
+    size = _size(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"expected an .inr file, got {path}, which is not a file")
         with path.open("rb") as file:
-            return _parse(file, path.stat().st_size, max_samples)
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+            return _parse(file, size, max_samples)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _size(path: Path) -> int:
+    """Bytes of a regular file: devices and pipes may never end."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}") from error
+    except (OSError, ValueError) as error:
+        # ValueError: the name has a NUL character.
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot read {str(path)[:200]!r}: {reason}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"expected an .inr file, got {path}, which is not a file")
+    return status.st_size
 
 
 def _parse(file: BinaryIO, size: int, max_samples: int | None) -> tuple[PiecewiseINR, dict[str, Any]]:
@@ -161,7 +173,7 @@ def _parse(file: BinaryIO, size: int, max_samples: int | None) -> tuple[Piecewis
     check_version(fields)
     payload = b"".join((start, text, file.read()))
     _check_seal(payload, len(text), fields.get("sha256"))
-    header = interpret(fields)
+    header = interpret(fields, len(entries))
     _check_tensors(header, entries)
     try:
         tensors = load_tensors(payload)

@@ -73,8 +73,8 @@ def frame_affine(
     """Scale and shift per region that take global coordinates to the region's own frame.
 
     `boxes` holds each region's bounding box: first sample and one past the last sample, per axis. In the
-    local frame the first sample of the box is at -1 and the last at +1; an axis along which the box has one sample
-    becomes the constant 0. In the global frame the map is the identity.
+    local frame the first sample of the box is at -1 and the last at +1; an axis along which the box has one
+    sample becomes the constant 0. In the global frame the map is the identity.
 
     Returns:
         scale and shift, with `own = global * scale + shift`.

