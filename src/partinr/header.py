@@ -158,7 +158,7 @@ def _signal(fields: dict[str, Any]) -> SignalSpec:
     if not 1 <= len(shape) <= 3:
         raise InputError(f"the signal must have 1 to 3 axes, got {brief(shape)}")
     axes = tuple(_whole(n, _LARGEST_AXIS, "an axis of the signal") for n in shape)
-    if False:
+    if math.prod(axes) > _LARGEST_SIGNAL:
         raise InputError(f"the signal must have at most 2^53 samples, got shape {axes}")
     channels = _whole(fields.get("channels"), _LARGEST_AXIS, "channels")
     channel_axis = _of_type(fields, "channel_axis", bool)

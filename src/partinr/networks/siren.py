@@ -43,7 +43,7 @@ class Siren(Network):
 
     def suited_to(self, span: float) -> Siren:
         """See `Network.suited_to`; measured by `benchmarks/recipe.py` for spans of 16 to 40 samples."""
-        return replace(self, omega_0=3 * math.sqrt(span), omega_hidden=20.0)
+        return replace(self, omega_0=2.5 * math.sqrt(span), omega_hidden=20.0)
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""

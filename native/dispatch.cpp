@@ -1,0 +1,37 @@
+#include "dispatch.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace partinr {
+
+const std::vector<const Kernel*>& kernels() {
+  static const std::vector<const Kernel*> found = [] {
+    std::vector<const Kernel*> list;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (avx512 && kernel_avx512()) list.push_back(kernel_avx512());
+    if (avx2 && kernel_avx2()) list.push_back(kernel_avx2());
+#endif
+    list.push_back(kernel_generic());
+    return list;
+  }();
+  return found;
+}
+
+const Kernel& kernel() {
+  const char* wanted = std::getenv("PARTINR_ISA");
+  if (!wanted || !*wanted) return *kernels().front();
+  std::string names;
+  for (const Kernel* k : kernels()) {
+    if (k->name == std::string(wanted)) return *k;
+    names += (names.empty() ? "" : ", ") + std::string(k->name);
+  }
+  throw std::invalid_argument("PARTINR_ISA must name a code path that this machine can run (" + names + "), got '" +
+                              wanted + "'; correct it or leave it unset");
+}
+
+}  // namespace partinr

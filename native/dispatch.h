@@ -1,0 +1,17 @@
+// Which code path runs on this machine.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernel.h"
+
+namespace partinr {
+
+// The paths that this machine can run, best first.
+const std::vector<const Kernel*>& kernels();
+
+// The path that the environment variable PARTINR_ISA names, else the best.
+// Throws std::invalid_argument if it names none, or one that the machine does not have.
+const Kernel& kernel();
+
+}  // namespace partinr

@@ -1,0 +1,74 @@
+// What a compiled code path offers: one region's training, evaluation and gradient, plain pointers only.
+//
+// Every instruction set compiles the same source (kernel.inc) in a translation unit of its own. Nothing in those
+// units may have external linkage but the table below, lest the linker keep an AVX-512 copy of a shared inline
+// function for all; so no standard containers cross this interface.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace partinr {
+
+enum class Kind { siren, relu, finer, wire, gauss };
+
+struct Network {
+  Kind kind;
+  int features;        // inputs of the first layer
+  int channels;        // outputs
+  int hidden;          // units of a hidden layer, complex ones for wire
+  int hidden_layers;   // first layer included
+  const float* omega;  // [hidden_layers]
+  const float* scale;  // [hidden_layers], inverse width of gauss and wire
+};
+
+// Stacked arrays as the caller holds them, one pointer per layer, region-major.
+struct Arrays {
+  float* const* weights;  // [layer] -> (regions, fan_in, fan_out)
+  float* const* biases;   // [layer] -> (regions, fan_out)
+};
+
+struct Region {
+  int64_t index;              // row of the stacked arrays
+  int64_t samples;
+  const float* coords;        // (samples, features)
+  const float* values;        // (samples, channels)
+  const float* importance;    // (samples,), or null for all ones
+  uint64_t key;
+  double loss_scale;          // d(loss)/d(sum of squared errors) where all samples are used
+};
+
+struct Schedule {
+  const float* learning_rates;  // [steps]
+  int64_t steps;
+  int64_t first_step;
+  int64_t batch;  // 0: all samples
+  double beta1, beta2, eps;
+};
+
+struct Kernel {
+  const char* name;
+  // Scratch memory of one thread for networks of one shape; null when memory runs out.
+  void* (*create)(const Network&);
+  void (*destroy)(void* worker);
+  // Memory that grows with the batch; false when it runs out.
+  bool (*reserve)(void* worker, int64_t batch);
+  // Trains in place, returns the steps done: fewer than asked when *stop turned nonzero.
+  int64_t (*train)(void* worker, const Arrays& parameters, const Arrays& first, const Arrays& second,
+                   const Region&, const Schedule&, float* losses, const int* stop);
+  // Outputs (samples, channels); returns false when *stop turned nonzero.
+  bool (*evaluate)(void* worker, const Arrays& parameters, const Region&, float* out, const int* stop);
+  // Sum of squared errors, and the gradient of loss_scale times it.
+  double (*gradient)(void* worker, const Arrays& parameters, const Region&, const Arrays& gradient);
+  // For tests: sin and cos of pi x, 2^x, and the samples at positions of a region's stream.
+  void (*sincospi)(const float* x, float* sine, float* cosine, int64_t count);
+  void (*exp2)(const float* x, float* out, int64_t count);
+  bool (*stream)(uint64_t key, int64_t count, uint64_t position, int64_t length, uint32_t* out);
+  // Runs independent fused multiply-adds and returns how many floating-point operations they were.
+  double (*peak)(int64_t rounds, float* sink);
+};
+
+const Kernel* kernel_avx512();  // null where the compiler has no such target
+const Kernel* kernel_avx2();
+const Kernel* kernel_generic();
+
+}  // namespace partinr

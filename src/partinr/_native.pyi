@@ -1,0 +1,158 @@
+"""The native kernel: fused training and evaluation of many small coordinate networks on CPU cores.
+
+Arrays are C-contiguous and of exactly the named dtype; nothing is copied or converted. Regions are stacked:
+weights[l] is float32 (regions, fan_in, fan_out), biases[l] float32 (regions, fan_out), with the shapes that
+`NetSpec.layer_shapes` gives. Samples are packed by region: region r holds offsets[r] .. offsets[r + 1] - 1.
+Wrong values raise ValueError, wrong types or dtypes TypeError.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_F32 = NDArray[np.float32]
+_F64 = NDArray[np.float64]
+_I32 = NDArray[np.int32]
+_I64 = NDArray[np.int64]
+
+class NetSpec:
+    """Shape and constants of one region's network.
+
+    Args:
+        kind: "siren", "relu", "fourier" (a relu network too), "finer", "wire" or "gauss".
+        dims: inputs of the first layer: coordinates, or the features that `Network.encode` makes of them.
+        channels: outputs.
+        hidden: units of a hidden layer; complex units for wire.
+        layers: hidden layers after the first one.
+        omega: frequency factor of each of the layers + 1 hidden layers (siren, finer, wire); empty for ones.
+        scale: inverse width of each hidden layer: gauss is exp(-(scale z)²), wire has scale² |z|²; empty for ones.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        dims: int,
+        channels: int,
+        hidden: int,
+        layers: int,
+        omega: Sequence[float] = ...,
+        scale: Sequence[float] = ...,
+    ) -> None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def dims(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def omega(self) -> list[float]: ...
+    @property
+    def scale(self) -> list[float]: ...
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        """(fan_in, fan_out) of each layer's stored parameters, first to output."""
+
+def train(
+    net: NetSpec,
+    weights: Sequence[_F32],
+    biases: Sequence[_F32],
+    m_w: Sequence[_F32],
+    m_b: Sequence[_F32],
+    v_w: Sequence[_F32],
+    v_b: Sequence[_F32],
+    coords: _F32,
+    values: _F32,
+    offsets: _I64,
+    regions: _I64,
+    region_keys: NDArray[np.uint64],
+    *,
+    first_step: int,
+    learning_rates: _F32,
+    batch: int,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    loss_scale: _F64,
+    threads: int,
+    losses: _F32,
+    stop: Callable[[], bool] | _I32 | None = None,
+    sample_weights: _F32 | None = None,
+) -> _I64:
+    """Advance some regions by len(learning_rates) steps of Adam, in place.
+
+    Args:
+        m_w, m_b, v_w, v_b: Adam's moments, shaped like the parameters.
+        coords: (samples, dims) in the frame of each sample's region.
+        values: (samples, channels).
+        regions: (k,) which regions to advance; all different.
+        region_keys: (regions,) sampling keys, see `partinr.sampling`.
+        first_step: absolute number of the first step, for the samples and for Adam's bias correction.
+        batch: samples a step; 0, or at least a region's samples, for all of them.
+        eps: above 0.
+        loss_scale: (regions,) d(loss) / d(sum of squared errors of the samples that a step uses).
+        losses: (k, steps), written: mean squared error of the samples of each step before its update. Steps
+            that were not done are left alone.
+        stop: polled every 20 ms; once it is true (an array: its first element nonzero), every thread stops
+            after its current step. Signal handlers run too, so that Ctrl-C ends the call; it raises after
+            the state has been written back.
+        sample_weights: (samples,) factor of each sample's squared error.
+
+    Returns:
+        (k,) steps done by each region.
+
+    The result doesn't depend on the number of threads. The interpreter lock is released.
+    """
+
+def evaluate(
+    net: NetSpec,
+    weights: Sequence[_F32],
+    biases: Sequence[_F32],
+    coords: _F32,
+    offsets: _I64,
+    regions: _I64,
+    *,
+    threads: int,
+    out: _F32,
+    stop: Callable[[], bool] | _I32 | None = None,
+) -> None:
+    """Write the values of some regions at their samples to `out` (samples, channels)."""
+
+def gradient(
+    net: NetSpec,
+    weights: Sequence[_F32],
+    biases: Sequence[_F32],
+    coords: _F32,
+    values: _F32,
+    offsets: _I64,
+    regions: _I64,
+    *,
+    loss_scale: _F64,
+    grad_w: Sequence[_F32],
+    grad_b: Sequence[_F32],
+    threads: int,
+    sample_weights: _F32 | None = None,
+) -> _F64:
+    """Write the gradient of loss_scale times the sum of squared errors; return those sums, shape (k,)."""
+
+def sincospi(x: _F32, sine: _F32, cosine: _F32) -> None:
+    """Write sin(pi x) and cos(pi x); absolute errors below 1.5e-7 for every finite float."""
+
+def exp2(x: _F32, out: _F32) -> None:
+    """Write 2**x; relative error below 2.5e-7 for -126 <= x < 128, 0 below, infinity above."""
+
+def stream(key: int, count: int, position: int, length: int) -> NDArray[np.uint32]:
+    """Samples at `length` positions of the stream of a region with `count` samples, see `partinr.sampling`."""
+
+def peak(seconds: float) -> float:
+    """Floating-point operations a second of one thread that only multiplies and adds, best of many short runs."""
+
+def isa() -> str:
+    """The code path in use: the best of `isa_paths`, or the one that the variable PARTINR_ISA names."""
+
+def isa_paths() -> list[str]:
+    """Code paths that this machine can run, best first: "avx512", "avx2", "generic"."""

@@ -1,0 +1,25 @@
+"""The command line: one file per command; they parse, call and print, and compute nothing.
+
+What needs NumPy or torch is imported inside the commands, so that `partinr --help` does not wait for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    # Names of files can have characters that the terminal's encoding lacks.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    # Warnings are for developers, who can have them with python -W.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        from partinr.cli.commands import app
+    except KeyboardInterrupt:
+        sys.exit(130)
+    app()

@@ -1,0 +1,135 @@
+"""What people and programs see: lines, JSON, and progress bars on a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_REFRESH_SECONDS = 0.1
+
+
+def complain(message: str) -> None:
+    """One line on standard error, whatever the message has in it."""
+    print(f"partinr: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def printable(text: object) -> str:
+    """Text that any terminal takes: names of files can hold control characters and bytes that are no text."""
+    plain = str(text).encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+
+
+def say(rows: Iterable[tuple[str, object]]) -> None:
+    """A table of names and values on standard output, one row a line however long."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True, highlight=False)
+    table = list(rows)
+    width = max(len(name) for name, _ in table) + 2
+    for name, value in table:
+        console.print(Text.assemble((f"{name:<{width}}", "bold"), printable(value)))
+
+
+def emit(values: Mapping[str, Any]) -> None:
+    """One JSON object on one line of standard output."""
+    print(json.dumps(_json(values), allow_nan=False), flush=True)  # noqa: T201
+
+
+def _json(value: Any) -> Any:
+    """The value in JSON's types: numbers that JSON lacks become "inf", "-inf" and "nan"."""
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+class Bar:
+    """A progress bar on standard error, and nothing at all where that is no terminal or `quiet` is asked for.
+
+    Args:
+        what: name of the work, shown before the bar.
+        quiet: show nothing.
+    """
+
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
+        self.shown = not quiet and sys.stderr.isatty()
+        self._what = what
+        self._progress: Progress | None = None
+        self._due = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the bar was made."""
+        return time.monotonic() - self._started
+
+    def __enter__(self) -> Bar:
+        if self.shown:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[note]}", markup=False),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.add_task(self._what, total=1.0, note="")
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def due(self) -> bool:
+        """Whether it is time to show something new; asked before every step, so it costs next to nothing."""
+        now = time.monotonic()
+        if not self.shown or now < self._due:
+            return False
+        self._due = now + _REFRESH_SECONDS
+        return True
+
+    def show(self, fraction: float, note: str = "", what: str | None = None) -> None:
+        """Move the bar to a share of the work, 0..1."""
+        if self._progress is not None:
+            (task,) = self._progress.task_ids
+            description = self._what if what is None else what
+            self._progress.update(task, completed=fraction, note=note, description=description)
+            self._progress.refresh()
+
+
+def duration(seconds: float | None) -> str:
+    """A time to wait as people read it: 0:07, 12:34, 1:02:03."""
+    if seconds is None or not math.isfinite(seconds):
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(count: int, what: str) -> str:
+    """1 step, 2 steps, 3,000 steps."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def decibels(psnr: float | None) -> str:
+    """A PSNR as people read it."""
+    if psnr is None:
+        return "unknown"
+    return "infinite" if psnr == math.inf else f"{psnr:.2f} dB"

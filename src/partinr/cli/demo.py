@@ -1,0 +1,47 @@
+"""`partinr demo`: the whole of it on one photograph, in under a minute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partinr.cli.console import Bar, decibels, say
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write to; made if missing.")
+    ] = Path("partinr-demo"),
+    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Seed of all fits.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+) -> None:
+    """Fit a photograph that comes with scikit-image, and compare a grid (PoG), a segmentation (PoS) and one
+    network at equal parameters.
+
+    Leaves the .inr file, the picture rendered from it, an enlarged part beside bicubic, and a page with
+    curves, partitions and pictures.
+    """
+    from partinr.report.demo import run
+
+    with Bar("starting", quiet=quiet) as bar:
+
+        def follow(message: str, fraction: float) -> None:
+            if bar.due():
+                bar.show(fraction, what=message)
+
+        done = run(output, follow, seed=seed)
+    if quiet:
+        return
+    say(
+        [
+            *((run.name, f"{decibels(run.result.psnr)}, {run.architecture}") for run in done.runs),
+            ("fit", f"{decibels(done.saved.psnr)}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),
+            ("file", done.inr),
+            ("picture", done.picture),
+            ("enlarged", done.enlarged),
+            ("page", done.report),
+            ("time", f"{done.seconds:.0f} s in all"),
+        ]
+    )

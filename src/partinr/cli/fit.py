@@ -1,0 +1,283 @@
+"""`partinr fit`: a signal becomes an .inr file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import partinr
+from partinr.cli import words
+from partinr.cli.console import Bar, complain, decibels, duration, emit, say
+from partinr.cli.files import check_outputs, check_picture
+from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
+from partinr.cli.interrupt import Stop, stopping
+from partinr.cli.outcome import write_outcome
+from partinr.cli.wishes import Wishes
+from partinr.errors import InputError
+
+SUFFIX = ".inr"
+PICTURES = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm")
+"""Suffixes that `render` writes and `fit` does not."""
+
+_WHAT, _LONG, _HOW, _OUT = "What to fit", "For how long", "How", "What to write"
+
+
+def fit(
+    source: INPUT,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file to write. Default: the input's name with .inr, beside the input.",
+            rich_help_panel=_OUT,
+        ),
+    ] = None,
+    preset: Annotated[
+        words.PresetWord,
+        typer.Option(
+            help="fast: small cells, local frame, minibatches. paper: the published recipe, full batch.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = words.PresetWord.fast,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="none, grid:RxC (grid:N on one axis, grid:PxRxC on three), hfs:N, slic:N, felzenszwalb:N, "
+            "labels:FILE, or auto: cells that suit the signal. Default: auto; grid:3x3 with --preset paper.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"The network of each region: {', '.join(words.NETWORK_WORDS)}. Default: siren.",
+            autocompletion=lambda: list(words.NETWORK_WORDS),
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    hidden: Annotated[
+        int | None, typer.Option(metavar="N", help="Width of the hidden layers.", rich_help_panel=_WHAT)
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Hidden layers after the first one.", rich_help_panel=_WHAT),
+    ] = None,
+    omega_0: Annotated[
+        float | None,
+        typer.Option(
+            "--omega-0",
+            metavar="X",
+            help="Frequency factor of the first layer, for networks that have one.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    params: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Budget of parameters over all regions: picks the greatest width within it.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    frame: Annotated[
+        words.FrameWord | None,
+        typer.Option(
+            help="Coordinates over the whole signal, or over each region. Default: the preset's.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    init: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|none",
+            help="Start from another fit of the same shape, with its partition, network and frame.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = "none",
+    channels_last: CHANNELS_LAST = None,
+    value_range: VALUE_RANGE = None,
+    max_pixels: MAX_PIXELS = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", max=2**31 - 1, help="Optimiser updates of each region.", rich_help_panel=_LONG
+        ),
+    ] = None,
+    psnr: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DB",
+            help="Stop at this quality. Without --steps or --time, goes on up to seven times the preset's "
+            "steps for it. Exit code 1 if it is not reached.",
+            rich_help_panel=_LONG,
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--time", metavar="SECONDS", help="Stop after this time.", rich_help_panel=_LONG),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep the state of the unfinished fit in this folder, every few seconds.",
+            rich_help_panel=_LONG,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the state in the --checkpoint folder, if there is one.",
+            rich_help_panel=_LONG,
+        ),
+    ] = False,
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="N|full", help="Samples of each region in a step.", rich_help_panel=_HOW),
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(metavar="X", help="Peak learning rate.", rich_help_panel=_HOW)
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=2**63 - 1,
+            help="Same seed, engine and machine: same file.",
+            rich_help_panel=_HOW,
+        ),
+    ] = 0,
+    engine: Annotated[
+        words.EngineWord,
+        typer.Option(
+            help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
+            rich_help_panel=_HOW,
+        ),
+    ] = words.EngineWord.auto,
+    device: Annotated[
+        str, typer.Option(help="Where the torch engine computes, such as cuda.", rich_help_panel=_HOW)
+    ] = "cpu",
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", max=1024, help="CPU threads; all by default.", rich_help_panel=_HOW),
+    ] = None,
+    store: Annotated[
+        words.StoreWord,
+        typer.Option(
+            help="Precision in the file. auto: float16 where that costs under 0.05 dB.", rich_help_panel=_OUT
+        ),
+    ] = words.StoreWord.auto,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Also write a page with pictures, curves and the partition.",
+            rich_help_panel=_OUT,
+        ),
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Also write a picture of the signal with the regions' borders.",
+            rich_help_panel=_OUT,
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=_OUT),
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="One JSON object on standard output, nothing else.", rich_help_panel=_OUT
+        ),
+    ] = False,
+) -> None:
+    """Fit a signal piece by piece and write it as an .inr file.
+
+    Ctrl-C once stops at the next step and writes what is there; twice stops at once and writes nothing. An
+    existing output is replaced, once the new file is whole.
+
+    Example: partinr fit photo.png -o photo.inr
+    """
+    target = _output(source, output)
+    wishes = Wishes(
+        None if partition is None else words.rule(partition), network, hidden, layers, omega_0, params
+    )
+    size = words.batch(batch)
+    if resume and checkpoint is None:
+        raise InputError("--resume needs --checkpoint DIR; name the folder of the unfinished fit")
+    start_file = None if init == "none" else Path(init)
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--report must end in .html, got {report}")
+    signal = read_input(source, channels_last, value_range, max_pixels)
+    check_outputs({"-o": target, "--report": report, "--overlay": overlay}, [source])
+    check_picture("--overlay", overlay)
+
+    from partinr.recipe import RECIPES
+
+    start = None if start_file is None else partinr.load(start_file, max_samples=pixel_limit(max_pixels))
+    recipe = RECIPES[preset.value]
+    if frame is not None:
+        recipe = replace(recipe, frame=frame.value)
+    elif start is not None:
+        recipe = replace(recipe, frame=start.frame)
+    with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
+        chosen, shape = wishes.choose(signal, recipe, start)
+        result = partinr.fit(
+            signal,
+            chosen,
+            shape,
+            recipe=recipe,
+            steps=steps,
+            psnr=psnr,
+            seconds=seconds,
+            batch=size,
+            learning_rate=lr,
+            engine=engine.value,
+            device=device,
+            threads=threads,
+            seed=seed,
+            init=start,
+            checkpoint=checkpoint,
+            resume=resume,
+            callback=lambda progress: _follow(bar, stop, progress),
+        )
+        bar.show(1.0, what="writing")
+        outcome = write_outcome(result, target, store.value, report, overlay)
+    if as_json:
+        emit(outcome.facts())
+    elif not quiet:
+        say(outcome.rows(params))
+    complaint = outcome.complaint(checkpoint)
+    if complaint is not None:
+        complain(complaint)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _output(source: Path, output: Path | None) -> Path:
+    """The file to write; not a picture, which a mixed-up command line would replace."""
+    if output is None:
+        return source.parent / f"{source.stem}{SUFFIX}"
+    if output.suffix.lower() in PICTURES:
+        raise InputError(f"-o must be an {SUFFIX} file, got {output}; fit first, then render a picture")
+    return output
+
+
+def _follow(bar: Bar, stop: Stop, progress: partinr.Progress) -> bool:
+    """Show where the fit stands; whether to stop it."""
+    if bar.due():
+        quality = "" if progress.psnr is None else f"{decibels(progress.psnr)}  "
+        pace = progress.steps / max(progress.seconds, 1e-9)
+        note = f"{quality}{pace:.{0 if pace >= 10 else 2}f} steps/s  {duration(progress.remaining)} left"
+        bar.show(progress.fraction, note, "stopping" if stop.asked else None)
+    return stop.asked

@@ -1,0 +1,183 @@
+"""`partinr info`: what an .inr file holds, how good it is, and what this installation can do."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import partinr
+from partinr.cli import words
+from partinr.cli.console import decibels, emit, say
+from partinr.cli.inputs import MAX_PIXELS, pixel_limit
+from partinr.cli.quality import quality
+from partinr.cli.rows import bits_per_sample, network_row, signal_row, size_row
+from partinr.errors import InputError
+
+_STORES = {"F16": "float16", "F32": "float32"}
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def info(
+    source: Annotated[
+        Path | None, typer.Argument(metavar="FILE.inr", show_default=False, help="A file that fit wrote.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="IMAGE", help="The signal that was fitted: measures the quality, and compares with PNG."
+        ),
+    ] = None,
+    max_pixels: MAX_PIXELS = None,
+    system: Annotated[
+        bool, typer.Option("--system", help="Show versions, engines and processor instead of a file.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
+    ] = False,
+) -> None:
+    """Show what an .inr file holds.
+
+    The quality is the one that fit measured; with --reference it is measured again.
+
+    Example: partinr info photo.inr --reference photo.png
+    """
+    if system == (source is not None):
+        raise InputError("give either FILE.inr or --system")
+    if source is None:
+        from partinr.cli.system import system_facts
+
+        facts = system_facts()
+        rows = [(key, value) for key, value in facts.items()]
+    else:
+        facts = _facts(source, reference, pixel_limit(max_pixels))
+        rows = _rows(facts)
+    if as_json:
+        emit(facts)
+    else:
+        say(rows)
+
+
+def _facts(path: Path, reference: Path | None, limit: int | None) -> dict[str, Any]:
+    from partinr.container import load_with_header
+
+    model, header = load_with_header(path, max_samples=limit)
+    spec, size = model.signal, path.stat().st_size
+    counts = model.partition.counts
+    facts = {
+        "file": path,
+        "bytes": size,
+        "bits_per_sample": bits_per_sample(size, spec.samples),
+        "store": _store(path),
+        "format": header["format"],
+        "kind": spec.kind,
+        "shape": spec.shape,
+        "channels": spec.channels,
+        "dtype": spec.dtype,
+        "value_range": spec.value_range,
+        "partition": model.partition.rule,
+        "regions": model.regions,
+        "region_samples": [int(counts.min()), int(counts.max())],
+        "networks": [group.network.config() for group in model.group_list],
+        "frame": model.frame,
+        "params": model.params,
+        "psnr": _told_psnr(header["summary"]),
+        "summary": header["summary"],
+    }
+    return facts if reference is None else {**facts, "reference": _compared(model, reference, limit)}
+
+
+def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
+    shape, samples = words.spelled(facts["shape"]), math.prod(facts["shape"])
+    low, high = facts["value_range"]
+    least, most = facts["region_samples"]
+    rows: list[tuple[str, object]] = [
+        ("file", facts["file"]),
+        ("size", size_row(facts["bytes"], samples, facts["store"])),
+        ("signal", f"{facts['kind']} {signal_row(shape, facts['channels'], facts['dtype'])}"),
+        ("range", f"{low:g} to {high:g}"),
+        ("regions", f"{facts['regions']:,} ({facts['partition']}), {least:,} to {most:,} samples"),
+        *(("network", network_row(config)) for config in facts["networks"]),
+        ("frame", facts["frame"]),
+        ("parameters", f"{facts['params']:,}"),
+        ("quality", f"{decibels(facts['psnr'])} PSNR when it was written"),
+        *_summary_rows(facts["summary"]),
+    ]
+    if "reference" in facts:
+        compared = facts["reference"]
+        similarity = "" if compared["ssim"] is None else f", {compared['ssim']:.4f} SSIM"
+        rows.append(("measured", f"{decibels(compared['psnr'])} PSNR{similarity} against {compared['file']}"))
+        png = compared["png_bytes"]
+        if png is None:
+            rows.append(("PNG", "cannot hold such data"))
+        else:
+            share = 100 * facts["bytes"] / png
+            bits = bits_per_sample(png, samples)
+            rows.append(("PNG", f"{png:,} bytes, {bits:.2f} bits a sample; this file is {share:.0f}% of it"))
+    return rows
+
+
+def _summary_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
+    """How the file was made, of which a file made by another program may say nothing, or anything."""
+    keys = ("steps", "seed", "engine", "device")
+    told = ", ".join(f"{key} {summary[key]}" for key in keys if key in summary)
+    return [("made with", told)] if told else []
+
+
+def _told_psnr(summary: dict[str, Any]) -> float | None:
+    told = summary.get("psnr")
+    return float(told) if isinstance(told, (int, float)) else None
+
+
+def _store(path: Path) -> str:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        return _STORES[file.get_slice("groups.0.weights.0").get_dtype()]
+
+
+def _compared(model: partinr.PiecewiseINR, path: Path, limit: int | None) -> dict[str, Any]:
+    """The model against the signal in a file."""
+    from partinr.signals import read
+
+    spec = model.signal
+    signal = read(path, channels_last=spec.channel_axis, max_pixels=limit)
+    theirs = (signal.shape, signal.channels, signal.spec.dtype)
+    ours = (spec.shape, spec.channels, spec.dtype)
+    if theirs != ours:
+        raise InputError(
+            f"--reference must be like the fitted signal, {_like(*ours)}; {path} is {_like(*theirs)}"
+        )
+    measured = quality(model, signal)
+    png = _png_bytes(path, signal)
+    return {
+        "file": path,
+        "bytes": path.stat().st_size,
+        "psnr": measured.psnr,
+        "ssim": measured.ssim,
+        "png_bytes": png,
+        "png_bits_per_sample": None if png is None else bits_per_sample(png, spec.samples),
+    }
+
+
+def _like(shape: tuple[int, ...], channels: int, dtype: str) -> str:
+    return signal_row(words.spelled(shape), channels, dtype)
+
+
+def _png_bytes(path: Path, signal: partinr.Signal) -> int | None:
+    """Size of the file if it is a PNG, else of the signal as a PNG; None if PNG cannot hold it."""
+    from partinr.signals import writable_format
+
+    with path.open("rb") as file:
+        if file.read(len(_PNG_SIGNATURE)) == _PNG_SIGNATURE:
+            return path.stat().st_size
+    try:
+        png = writable_format("as.png", signal.shape, signal.spec)
+    except InputError:
+        return None
+    with tempfile.TemporaryFile() as encoded:
+        png.writer(encoded, [signal.values], signal.shape, signal.spec)
+        return encoded.tell()

@@ -1,0 +1,71 @@
+"""How the commands read a signal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import partinr
+from partinr.cli import words
+
+_PANEL = "How to read it"
+
+INPUT = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT", show_default=False, help="An image, a TIFF, or a NumPy .npy array of 1 to 3 axes."
+    ),
+]
+CHANNELS_LAST = Annotated[
+    bool | None,
+    typer.Option(
+        "--channels-last/--no-channels-last",
+        help="Whether the last axis of an .npy array holds the channels. Default: it does in an array of "
+        "four axes, and of three if it has 1 to 4 entries.",
+        rich_help_panel=_PANEL,
+    ),
+]
+VALUE_RANGE = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="Lowest and highest possible value, whose difference is the peak of PSNR. Default: all that an "
+        "8 or 16-bit type holds, lowest and highest value of other data.",
+        rich_help_panel=_PANEL,
+    ),
+]
+MAX_PIXELS = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|none",
+        help="Refuse images and label maps of more pixels, before they are decoded. Default: 100 million.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+
+def pixel_limit(word: str | None) -> int | None:
+    """What --max-pixels says; None for no limit.
+
+    Raises:
+        InputError: neither a number nor none.
+    """
+    from partinr.signals import MAX_PIXELS
+
+    return MAX_PIXELS if word is None else words.limit(word)
+
+
+def read_input(
+    path: Path, channels_last: bool | None, value_range: str | None, max_pixels: str | None
+) -> partinr.Signal:
+    """Read a signal as the options say.
+
+    Raises:
+        InputError: an option that is not of its form, or a file that cannot be read.
+    """
+    from partinr.signals import read
+
+    limit, interval = pixel_limit(max_pixels), words.interval(value_range)
+    return read(path, channels_last=channels_last, value_range=interval, max_pixels=limit)

@@ -1,0 +1,149 @@
+"""What came of a fit: the files, the numbers and the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import partinr
+from partinr.cli.console import counted, decibels
+from partinr.cli.exits import DONE, FAILED, INTERRUPTED
+from partinr.cli.rows import bits_per_sample, network_row, size_row
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fit that has been written.
+
+    Attributes:
+        result: the fit.
+        saved: the file.
+        ssim: structural similarity of what the file holds; None for signals too small for it.
+        extras: what else was written.
+    """
+
+    result: partinr.FitResult
+    saved: partinr.Saved
+    ssim: float | None
+    extras: tuple[Path, ...]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped the fit."""
+        return self.result.stopped == "callback"
+
+    @property
+    def short(self) -> float:
+        """Decibels that the file lacks of the PSNR asked for; 0 or less if it was reached or none was."""
+        target, psnr = self.result.target, self.saved.psnr
+        return 0.0 if target is None or psnr is None else target - psnr
+
+    @property
+    def exit_code(self) -> int:
+        """See the exit codes of `partinr --help`."""
+        return INTERRUPTED if self.interrupted else FAILED if self.short > 0 else DONE
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that programs may want to know."""
+        result, saved, spec = self.result, self.saved, self.result.signal.spec
+        network = result.model.group_list[0].network
+        return {
+            "output": saved.path,
+            "bytes": saved.bytes,
+            "store": saved.store,
+            "psnr": saved.psnr,
+            "ssim": self.ssim,
+            "params": result.params,
+            "regions": result.regions,
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "bits_per_sample": bits_per_sample(saved.bytes, spec.samples),
+            "network": network.name,
+            "width": network.hidden,
+            "layers": network.layers,
+            "partition": result.model.partition.rule,
+            "frame": result.model.frame,
+            "preset": result.recipe.name,
+            "engine": result.engine,
+            "device": result.device,
+            "seed": result.seed,
+            "target": result.target,
+            "reached": self.short <= 0,
+            "stopped": "interrupted" if self.interrupted else result.stopped,
+            "shape": spec.shape,
+            "channels": spec.channels,
+            "dtype": spec.dtype,
+        }
+
+    def rows(self, params: int | None) -> list[tuple[str, object]]:
+        """The same for people; `params` is the budget that was asked for."""
+        result, facts = self.result, self.facts()
+        network = network_row(result.model.group_list[0].network.config())
+        budget = "" if params is None else f", the widest within {params:,}"
+        where = facts["engine"] if facts["device"] == "cpu" else f"{facts['engine']} on {facts['device']}"
+        similarity = "" if self.ssim is None else f", {self.ssim:.4f} SSIM"
+        return [
+            ("output", self.saved.path),
+            ("quality", f"{decibels(self.saved.psnr)} PSNR{similarity}"),
+            ("size", size_row(self.saved.bytes, result.signal.spec.samples, self.saved.store)),
+            ("network", network),
+            ("regions", f"{facts['regions']:,} ({facts['partition']}), {facts['frame']} frame"),
+            ("parameters", f"{facts['params']:,}{budget}"),
+            ("time", f"{facts['seconds']:.1f} s, {counted(result.steps, 'step')}, {where}"),
+            *(("also", path) for path in self.extras),
+        ]
+
+    def complaint(self, checkpoint: Path | None) -> str | None:
+        """What the user should know about an exit code that is not 0."""
+        if self.interrupted:
+            onwards = "--resume" if checkpoint is not None else f"--init {self.saved.path}"
+            return (
+                f"interrupted after {counted(self.result.steps, 'step')}; {self.saved.path} holds what was "
+                f"there, {decibels(self.saved.psnr)}; the same command with {onwards} goes on"
+            )
+        if self.short > 0:
+            return (
+                f"reached {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
+                f"{self.result.target:g} dB asked for; allow more --steps, --time or --params"
+            )
+        return None
+
+
+def write_outcome(
+    result: partinr.FitResult, target: Path, store: Any, report: Path | None, overlay: Path | None
+) -> Outcome:
+    """Write all files of a fit.
+
+    Raises:
+        InputError: a file cannot be written.
+        OSError: the disk is full.
+    """
+    from partinr.cli.quality import quality
+    from partinr.container import load, save
+
+    summary = {
+        "steps": result.steps,
+        "stopped": result.stopped,
+        "target": result.target,
+        "seed": result.seed,
+        "engine": result.engine,
+        "device": result.device,
+        "recipe": asdict(result.recipe),
+    }
+    signal = result.signal
+    saved = save(result.model, target, store=store, signal=signal, target=result.target, summary=summary)
+    # Rounding the parameters changes the similarity a little; what is reported must be true of the file.
+    ssim = result.ssim
+    if ssim is not None and saved.store != "float32":
+        ssim = quality(load(target, max_samples=None), signal).ssim
+    if report is not None:
+        from partinr.report.fit_report import write_report
+
+        write_report(report, result, saved)
+    if overlay is not None:
+        from partinr.report.overlay import write_overlay
+
+        write_overlay(overlay, signal, result.model.partition)
+    extras = tuple(path for path in (report, overlay) if path is not None)
+    return Outcome(result, saved, ssim, extras)

@@ -1,0 +1,55 @@
+"""Partition and network from the options of `fit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import partinr
+from partinr.cli import words
+from partinr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for; None where the preset decides.
+
+    Raises:
+        InputError: what was asked for does not go together, whatever the signal.
+    """
+
+    rule: partinr.Rule | None
+    name: str | None
+    hidden: int | None
+    layers: int | None
+    omega_0: float | None
+    params: int | None
+
+    def __post_init__(self) -> None:
+        if self.params is not None and self.params < 1:
+            raise InputError(f"--params must be at least 1, got {self.params}")
+        if self.params is not None and self.hidden is not None:
+            raise InputError(
+                "give either --hidden or --params, got both; a budget of parameters decides the width"
+            )
+        # Made for its checks: a wrong name or number is found before the signal is read.
+        words.network(self.name, self.hidden, self.layers, self.omega_0)
+
+    def choose(
+        self, signal: partinr.Signal, recipe: partinr.Recipe, start: partinr.PiecewiseINR | None
+    ) -> tuple[partinr.Partition, partinr.Network]:
+        """Partition and network for this signal.
+
+        Raises:
+            InputError: the partition does not fit the signal, or the budget is too small.
+        """
+        from partinr.defaults import choose, network_for
+
+        asked = words.network(self.name, self.hidden, self.layers, self.omega_0)
+        partition, network = choose(signal, self.rule, asked, recipe, self.params, start)
+        if asked is None:
+            return partition, network
+        network = network_for(asked.name, recipe, signal.spec, partition, self.hidden, self.layers)
+        if self.omega_0 is not None:
+            network = replace(network, **cast(Any, {"omega_0": self.omega_0}))
+        return choose(signal, partition, network, recipe, self.params, start)

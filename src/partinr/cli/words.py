@@ -1,0 +1,158 @@
+"""The words of the command line, as the objects that the library takes.
+
+Sizes and places are written as they are for pictures: width first, x before y. The library's axes are
+(plane, row, column), so every such list is turned around here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import StrEnum
+from typing import Literal
+
+import partinr
+from partinr.errors import InputError
+
+
+class PresetWord(StrEnum):
+    """Names of the recipes."""
+
+    fast = "fast"
+    paper = "paper"
+
+
+class FrameWord(StrEnum):
+    """Names of the coordinate frames."""
+
+    global_ = "global"
+    local = "local"
+
+
+class EngineWord(StrEnum):
+    """Names of the engines."""
+
+    auto = "auto"
+    torch = "torch"
+    cpu = "cpu"
+
+
+class StoreWord(StrEnum):
+    """Precisions that a file can have."""
+
+    float32 = "float32"
+    float16 = "float16"
+    auto = "auto"
+
+
+NETWORK_WORDS = ("siren", "relu", "fourier", "finer", "wire", "gauss")
+"""Names of the networks, known before torch is imported."""
+
+# By number of axes; what the library calls (plane, row, column) is written in reverse.
+_SIZES = {1: "N", 2: "WxH", 3: "WxHxP"}
+_CROPS = {1: "X0,X1", 2: "X0,Y0,X1,Y1", 3: "X0,Y0,P0,X1,Y1,P1"}
+
+
+def rule(word: str) -> partinr.Rule:
+    """A partition rule, such as grid:3x3."""
+    from partinr.partition import rule_from_word
+
+    return rule_from_word(word)
+
+
+def network(
+    name: str | None, hidden: int | None, layers: int | None, omega_0: float | None
+) -> partinr.Network | None:
+    """A network with published constants but for those given; None if nothing is asked for.
+
+    Raises:
+        InputError: no such network, it has no omega_0, or a number is out of its bounds.
+    """
+    asked = {"hidden": hidden, "layers": layers, "omega_0": omega_0}
+    overrides = {field: value for field, value in asked.items() if value is not None}
+    if name is None and not overrides:
+        return None
+    from partinr.networks import network_from_word
+
+    return network_from_word(name or NETWORK_WORDS[0], **overrides)
+
+
+def batch(word: str | None) -> int | Literal["full"] | None:
+    """A number of samples, or full."""
+    return "full" if word == "full" else _count("--batch", word, "full")
+
+
+def limit(word: str) -> int | None:
+    """A number of pixels, or none for no limit."""
+    return None if word == "none" else _count("--max-pixels", word, "none")
+
+
+def interval(word: str | None) -> tuple[float, float] | None:
+    """A value range: LOW,HIGH."""
+    if word is None:
+        return None
+    numbers = _numbers(word)
+    if len(numbers) != 2:
+        raise InputError(f"--value-range must be LOW,HIGH such as 0,1, got {word!r:.100}")
+    return numbers[0], numbers[1]
+
+
+def size(word: str | None, dims: int) -> tuple[int, ...] | None:
+    """The shape (plane, row, column) that is written as WxH (WxHxP with planes, N on one axis).
+
+    Raises:
+        InputError: not of this form for a signal of this number of axes.
+    """
+    if word is None:
+        return None
+    numbers = word.lower().replace("×", "x").split("x")
+    if len(numbers) != dims or not all(re.fullmatch("[0-9]{1,12}", n) and int(n) for n in numbers):
+        raise InputError(
+            f"--size must be {_SIZES[dims]} with whole numbers above 0 for a signal of {_axes(dims)}, "
+            f"got {word!r:.100}"
+        )
+    return tuple(int(n) for n in reversed(numbers))
+
+
+def crop(word: str | None, dims: int) -> tuple[tuple[float, float], ...] | None:
+    """The part that is written as X0,Y0,X1,Y1 (X0,Y0,P0,X1,Y1,P1 with planes, X0,X1 on one axis).
+
+    Raises:
+        InputError: not of this form for a signal of this number of axes.
+    """
+    if word is None:
+        return None
+    numbers = _numbers(word)
+    if len(numbers) != 2 * dims:
+        raise InputError(
+            f"--crop must be {_CROPS[dims]} for a signal of {_axes(dims)}, "
+            f"the first sample of each axis and one past the last, got {word!r:.100}"
+        )
+    starts, stops = numbers[:dims], numbers[dims:]
+    return tuple(zip(reversed(starts), reversed(stops), strict=True))
+
+
+def spelled(shape: tuple[int, ...]) -> str:
+    """A shape as --size writes it."""
+    return "x".join(str(n) for n in reversed(shape))
+
+
+def _axes(dims: int) -> str:
+    return "1 axis" if dims == 1 else f"{dims} axes"
+
+
+def _count(option: str, word: str | None, other: str) -> int | None:
+    if word is None:
+        return None
+    if not re.fullmatch("[0-9]{1,18}", word) or int(word) == 0:
+        raise InputError(f"{option} must be a whole number above 0, or {other}, got {word!r:.100}")
+    return int(word)
+
+
+def _numbers(word: str) -> list[float]:
+    """Finite numbers between commas; none at all if something else is among them."""
+    try:
+        numbers = [float(part) for part in word.split(",")]
+    except ValueError:
+        return []
+    return numbers if all(math.isfinite(n) for n in numbers) else []

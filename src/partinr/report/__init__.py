@@ -1,0 +1,1 @@
+"""Reports: pictures of partitions and fits, and self-contained HTML pages."""

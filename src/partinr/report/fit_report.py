@@ -1,0 +1,260 @@
+"""One page for one fit: numbers, pictures, curves, partition and settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy import ndarray
+
+from partinr import __version__
+from partinr.container import Saved, load
+from partinr.files import atomic_write, check_writable
+from partinr.fitting import FitResult
+from partinr.metrics import psnr as psnr_of
+from partinr.metrics import ssim as ssim_of
+from partinr.piecewise import PiecewiseINR
+from partinr.rendering import render
+from partinr.report import page, words
+from partinr.report.convergence import Run, psnr_plots
+from partinr.report.enlarging import busiest_window, describe, enlarged
+from partinr.report.overlay import overlay
+from partinr.report.pictures import (
+    Picture,
+    error_map,
+    error_rgb,
+    error_stops,
+    error_top,
+    plane,
+    shown_range,
+    to_rgb,
+)
+from partinr.report.plots import SHOWN_CHANNELS, draw_borders, draw_samples, draw_signals, to_svg
+from partinr.signals.signal import Signal
+
+Values = Shaped[ndarray, "*shape channels"]
+
+_SCALE = 8
+# Side of the enlarged window in pixels, and the least a picture must have for one.
+_SIDE, _LEAST = 56, 8
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    result: FitResult,
+    saved: Saved | None = None,
+    *,
+    reference: Signal | None = None,
+) -> None:
+    """Write a self-contained HTML page about a fit.
+
+    Args:
+        path: the file; an old one is replaced once the page is whole.
+        result: the fit.
+        saved: the file that the fit was saved to. What is shown and measured is then what that file holds.
+        reference: the same scene with more pixels, if there is one, to compare the enlarged window with.
+
+    Raises:
+        InputError: the path cannot be written, or the saved file cannot be read.
+        OSError: the disk is full.
+
+    Example:
+        >>> import numpy as np, partinr, tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "fit.html"
+        >>> write_report(file, partinr.fit(np.eye(16), steps=5))
+        >>> file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+        True
+    """
+    check_writable(path)
+    spec = result.signal.spec
+    model = result.model if saved is None else load(saved.path, max_samples=None)
+    values = render(model).reshape(result.signal.values.shape)
+    title = f"Fit of {words.extent(spec.shape)} samples" if saved is None else saved.path.name
+    source = f"{spec.dims}-D {spec.kind} of {words.extent(spec.shape)} samples, {_channels(spec.channels)}"
+    sections = [
+        page.Section("Result", [page.facts(result_facts(result, saved, values))]),
+        *(
+            _sections_1d(model, result.signal, values)
+            if spec.dims == 1
+            else _sections(model, result.signal, values, reference)
+        ),
+        page.Section("Learning", _learning(result)),
+        page.Section("Settings", [page.facts(setting_facts(result))]),
+    ]
+    html = page.document(title, f"A {source}, fitted piece by piece by partinr {__version__}.", sections)
+    with atomic_write(path) as file:
+        file.write(html.encode())
+
+
+def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list[tuple[str, object]]:
+    """What came of a fit; `values` is the rendering that its quality is measured of."""
+    spec = result.signal.spec
+    peak = spec.value_range[1] - spec.value_range[0]
+    psnr = psnr_of(result.signal.values, values, peak)
+    ssim = ssim_of(result.signal.values, values, peak)
+    rows: list[tuple[str, object]] = [("PSNR", words.decibels(psnr))]
+    if result.target is not None:
+        rows.append(
+            (
+                "PSNR asked for",
+                f"{result.target:g} dB, {'reached' if psnr >= result.target else 'not reached'}",
+            )
+        )
+    if ssim is not None:
+        rows.append(("SSIM", f"{ssim:.4f}"))
+    rows += [
+        ("Regions", f"{result.regions:,} ({result.model.partition.rule})"),
+        ("Parameters", f"{result.params:,}, {result.params / spec.samples:.3g} a sample"),
+    ]
+    if saved is not None:
+        bits = 8 * saved.bytes / spec.samples
+        rows += [
+            ("File", f"{saved.bytes:,} bytes, parameters as {saved.store}"),
+            ("Bits a sample", f"{bits:.2f}, everything in the file counted"),
+        ]
+    each = result.seconds / max(result.steps, 1)
+    rows += [
+        ("Steps", f"{result.steps:,}"),
+        ("Time", f"{words.seconds(result.seconds)}, {1000 * each:.3g} ms a step"),
+        ("Ended by", _ENDS[result.stopped]),
+    ]
+    return rows
+
+
+def setting_facts(result: FitResult) -> list[tuple[str, object]]:
+    """Everything that decides what a fit does."""
+    spec, recipe = result.signal.spec, result.recipe
+    network = result.model.group_list[0].network
+    constants = {k: v for k, v in network.config().items() if k not in ("name", "hidden", "layers")}
+    batch = recipe.batch_for(spec.samples / result.regions)
+    low, high = spec.value_range
+    return [
+        ("Signal", f"{words.extent(spec.shape)} samples, {_channels(spec.channels)}, {spec.dtype}"),
+        ("Value range", f"{low:g} to {high:g}; the peak of PSNR is {high - low:g}"),
+        ("Partition", result.model.partition.rule),
+        ("Network", f"{network.name}, {network.hidden} wide, {network.layers} hidden layers after the first"),
+        *((name, words.number(value)) for name, value in constants.items()),
+        ("Frame", result.model.frame),
+        ("Recipe", recipe.name),
+        ("Batch", "all samples of each region" if batch is None else f"{batch:,} samples of each region"),
+        ("Learning rate", f"{recipe.rate_for(network.hidden):.3g}, {recipe.schedule}"),
+        ("Adam", f"beta1 {recipe.adam.beta1:g}, beta2 {recipe.adam.beta2:g}"),
+        ("Start", "output layers solved by least squares" if recipe.solve_readout else "random"),
+        ("Seed", result.seed),
+        ("Engine", result.engine if result.device == "cpu" else f"{result.engine} on {result.device}"),
+    ]
+
+
+def comparison(signal: Signal, values: Values, where: str = "") -> list[page.Html]:
+    """Original, reconstruction and error map of a picture or a middle plane, with the scale of colours."""
+    shown = shown_range(signal)
+    stretched = shown != signal.spec.value_range
+    error = error_map(plane(signal.values), plane(values), signal.spec)
+    top = error_top([error])
+    return [
+        page.gallery(
+            [
+                Picture("Original", to_rgb(plane(signal.values), signal.spec, shown), where),
+                Picture("Reconstruction", to_rgb(plane(values), signal.spec, shown), where),
+                Picture("Error", error_rgb(error, top), where),
+            ]
+        ),
+        error_scale(top),
+        *([page.paragraph(f"Shown from black to white: {shown[0]:g} to {shown[1]:g}.")] if stretched else []),
+    ]
+
+
+def error_scale(top: float) -> page.Html:
+    """What the colours of error maps stand for."""
+    return page.colour_bar(
+        error_stops(),
+        "0",
+        f"{top:g} % and more",
+        "Error: absolute difference in per cent of the value range.",
+    )
+
+
+def _sections(
+    model: PiecewiseINR, signal: Signal, values: Values, reference: Signal | None
+) -> list[page.Section]:
+    where = ""
+    if signal.spec.dims == 3:
+        where = f"Plane {signal.shape[0] // 2} of 0 to {signal.shape[0] - 1}."
+    count = "one region" if model.regions == 1 else f"{model.regions:,} regions"
+    drawn = Picture(
+        "Partition", overlay(signal, model.partition), f"{model.partition.rule}: {count}. {where}"
+    )
+    sections = [
+        page.Section("Pictures", comparison(signal, values, where)),
+        page.Section("Partition", [page.gallery([drawn], large=True)]),
+    ]
+    if min(signal.shape[-2:]) >= _LEAST:
+        shown = shown_range(signal)
+        picture = to_rgb(plane(signal.values), signal.spec, shown)
+        window = busiest_window(picture, min(_SIDE, max(_LEAST, min(signal.shape[-2:]) // 4)))
+        pictures = enlarged(model, signal, window, _SCALE, shown, reference)
+        text = f"{describe(window)}, the most detailed part of this size, enlarged {_SCALE} times."
+        sections.append(page.Section("Enlarged", [page.paragraph(text), page.gallery(pictures)]))
+    return sections
+
+
+def _sections_1d(model: PiecewiseINR, signal: Signal, values: Values) -> list[page.Section]:
+    low, high = signal.spec.value_range
+    exact = signal.values.astype(np.float64)
+    error = (values.astype(np.float64) - exact) * (100 / (high - low))
+    side = min(64, signal.shape[0])
+    jump = int(np.abs(np.diff(exact.mean(axis=1), prepend=exact[0].mean())).argmax())
+    start = min(max(0, jump - side // 2), len(exact) - side)
+    stop = start + side
+    between = render(model, scale=_SCALE, crop=((start, stop),)).reshape(side * _SCALE, signal.channels)
+    places = start + (np.arange(side * _SCALE) + 0.5) / _SCALE - 0.5
+    wide = {"width": 9.0, "height": 3.0}
+    drawn = [
+        (
+            to_svg(lambda axes: draw_signals(axes, [signal.values, values]), "signal", **wide),
+            "Original (solid) and reconstruction (dashed)." + _shown_channels(signal.channels),
+        ),
+        (
+            to_svg(lambda axes: draw_signals(axes, [error], "error (%)"), "error", **wide),
+            "Error: reconstruction less original, in per cent of the value range.",
+        ),
+        (
+            to_svg(lambda axes: draw_borders(axes, signal, model.partition), "partition", **wide),
+            f"Partition {model.partition.rule}: vertical lines are the borders of {model.regions:,} regions.",
+        ),
+        (
+            to_svg(
+                lambda axes: draw_samples(axes, exact[start:stop], start, places, between), "between", **wide
+            ),
+            f"Samples {start} to {stop - 1} (dots), where the signal changes most, and the network between "
+            "them (line).",
+        ),
+    ]
+    return [page.Section("Curves", [page.plots([plot]) for plot in drawn])]
+
+
+def _learning(result: FitResult) -> Sequence[page.Html]:
+    if len(result.history) == 0:
+        return [page.paragraph("No step was made.")]
+    batch = result.recipe.batch_for(result.signal.spec.samples / result.regions)
+    of = "all samples" if batch is None else f"the {batch:,} samples of each region that a step used"
+    text = f"PSNR of the loss over {of}, before the step's update and before values are clipped and rounded."
+    return [page.paragraph(text), psnr_plots([Run("fit", result)], result.target)]
+
+
+def _shown_channels(count: int) -> str:
+    return f" The first {SHOWN_CHANNELS} of {count} channels." if count > SHOWN_CHANNELS else ""
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'' if count == 1 else 's'}"
+
+
+_ENDS = {
+    "steps": "its number of steps",
+    "psnr": "the PSNR asked for",
+    "time": "the time allowed",
+    "callback": "a request to stop",
+}

@@ -1,0 +1,35 @@
+"""Numbers as reports write them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def decibels(psnr: float | None) -> str:
+    """A PSNR: two decimals, "exact" where nothing differs."""
+    if psnr is None:
+        return "–"
+    return "exact" if math.isinf(psnr) else f"{psnr:.2f} dB"
+
+
+def seconds(duration: float | None) -> str:
+    """A duration in seconds: two digits after the point below ten seconds, one above."""
+    if duration is None:
+        return "–"
+    return f"{duration:.2f} s" if duration < 10 else f"{duration:.1f} s"
+
+
+def number(value: float) -> str:
+    """A number with as many digits as matter."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def extent(shape: Sequence[int]) -> str:
+    """Lengths of axes: 512 × 768."""
+    return " × ".join(f"{n:,}" for n in shape)
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items as a sentence lists them: a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,185 @@
+"""A reader of .inr files written from docs/format.md alone: standard library and NumPy, nothing of partinr.
+
+Slow and literal: one point after another, in double precision except where the format says single.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import zlib
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+fl = np.float32
+TYPES = {"F32": "<f4", "F16": "<f2", "U32": "<u4", "U16": "<u2", "U8": "u1"}
+INTEGERS = 2**64
+
+
+class Reader:
+    """An .inr file, evaluated point by point."""
+
+    def __init__(self, data: bytes) -> None:
+        length = int.from_bytes(data[:8], "little")
+        entries = json.loads(data[8 : 8 + length])
+        self.header: dict[str, Any] = json.loads(entries.pop("__metadata__")["partinr"])
+        if self.header["format"] != 1:
+            raise ValueError("another version")
+        digits = self.header["sha256"].encode()
+        if len(digits) != 64 or data[8 : 8 + length].count(digits) != 1:
+            raise ValueError("checksum not found")
+        if hashlib.sha256(data.replace(digits, b"0" * 64, 1)).hexdigest().encode() != digits:
+            raise ValueError("damaged")
+        self.tensors: dict[str, ndarray] = {}
+        for name, entry in entries.items():
+            first, last = (8 + length + offset for offset in entry["data_offsets"])
+            numbers = np.frombuffer(data[first:last], TYPES[entry["dtype"]])
+            self.tensors[name] = numbers.reshape(entry["shape"])
+        signal = self.header["signal"]
+        self.shape: tuple[int, ...] = tuple(signal["shape"])
+        self.channels: int = signal["channels"]
+        self.regions: int = self.header["partition"]["regions"]
+        self.labels = self._labels()
+        members: dict[int, list[int]] = {g: [] for g in range(len(self.header["networks"]))}
+        for region in range(self.regions):
+            members[int(self.tensors["group_of"][region]) if len(members) > 1 else 0].append(region)
+        self.home = {region: (g, i) for g, own in members.items() for i, region in enumerate(own)}
+
+    def _labels(self) -> ndarray:
+        if "boxes" in self.tensors:
+            labels = np.full(self.shape, -1)
+            for region, (first, last) in enumerate(self.tensors["boxes"].astype(int)):
+                for index in product(*(range(a, b) for a, b in zip(first, last, strict=True))):
+                    labels[index] = region
+            return labels
+        return inflated(self.tensors["labels"].tobytes(), self.shape, self.regions)
+
+    # Coordinates
+
+    def sample_coordinate(self, i: int, n: int) -> fl:
+        if n == 1:
+            return fl(0)
+        s = float(fl(fl(2) / fl(n - 1)))
+        return fl(-1 + s * i) if i < n // 2 else fl(1 - s * (n - 1 - i))
+
+    def resampled(self, k: int, m: int, n: int, start: float, stop: float) -> fl:
+        if n == 1:
+            return fl(0)
+        if (start, stop, m) == (0, n, n):
+            return self.sample_coordinate(k, n)
+        c = start + (k + 0.5) * ((stop - start) / m) - 0.5
+        return fl(c * (2 / (n - 1)) - 1)
+
+    def region(self, point: ndarray) -> int:
+        index = []
+        for x, n in zip(point, self.shape, strict=True):
+            t = float(fl(fl(x + fl(1)) * fl((n - 1) / 2)))
+            index.append(min(max(round(t), 0), n - 1))
+        return int(self.labels[tuple(index)])
+
+    def own(self, point: ndarray, region: int) -> ndarray:
+        if self.header["frame"] == "global":
+            return point
+        u = []
+        for axis, (x, n) in enumerate(zip(point, self.shape, strict=True)):
+            used = np.nonzero(self.labels == region)[axis]
+            a, z = int(used.min()), int(used.max())
+            scale = shift = fl(0)
+            if a != z:
+                first, last = a * (2 / (n - 1)) - 1, z * (2 / (n - 1)) - 1
+                s = 2 / (last - first)
+                scale, shift = fl(s), fl(-1 - first * s)
+            u.append(fl(fl(x * scale) + shift))
+        return np.array(u, np.float32)
+
+    # Networks
+
+    def normalised(self, point: ndarray) -> ndarray:
+        """Normalised values (channels,) at a point (dims,) of single precision."""
+        region = self.region(point)
+        g, i = self.home[region]
+        config = self.header["networks"][g]
+        h = features(config, self.own(point, region))
+        last = config["layers"] + 1
+        for layer in range(last + 1):
+            w = self.tensors[f"groups.{g}.weights.{layer}"][i].astype(float)
+            b = self.tensors[f"groups.{g}.biases.{layer}"][i].astype(float)
+            if config["name"] == "wire" and layer > 0:
+                half = len(b) // 2
+                w, b = w[:, :half] + 1j * w[:, half:], b[:half] + 1j * b[half:]
+            z = h @ w + b
+            h = z if layer == last else activation(config, z, layer)
+        return h.real
+
+    # Values
+
+    def value(self, normalised: ndarray) -> ndarray:
+        dtype = np.dtype(self.header["signal"]["dtype"])
+        low, high = self.header["signal"]["value_range"]
+        whole = dtype.kind in "biu"
+        kind = np.float32 if whole and dtype.itemsize <= 2 else np.float64
+        v = normalised.astype(np.float32).astype(kind) * kind(high - low) + kind(low)
+        if whole:
+            return np.clip(np.round(v), low, high).astype(dtype)
+        limits = np.finfo(dtype)
+        return np.clip(v, float(limits.min), float(limits.max)).astype(dtype)
+
+    def render(self, size: tuple[int, ...] | None = None, crop: Any = None) -> ndarray:
+        crop = crop or [(0, n) for n in self.shape]
+        size = size or self.shape
+        axes = [
+            [self.resampled(k, m, n, *part) for k in range(m)]
+            for m, n, part in zip(size, self.shape, crop, strict=True)
+        ]
+        values = [self.value(self.normalised(np.array(x, np.float32))) for x in product(*axes)]
+        array = np.array(values).reshape(*size, self.channels)
+        return array if self.header["signal"]["channel_axis"] else array[..., 0]
+
+
+def inflated(packed: bytes, shape: tuple[int, ...], regions: int) -> ndarray:
+    size = 1 if regions <= 2**8 else 2 if regions <= 2**16 else 4
+    steps = np.frombuffer(zlib.decompress(packed), f"<u{size}").reshape(shape).astype(np.int64)
+    return np.cumsum(steps, axis=0) % 2 ** (8 * size)
+
+
+def features(config: dict[str, Any], u: ndarray) -> ndarray:
+    if config["name"] == "relu":
+        phases = [2.0 ** (k - 1) * float(x) for x in u for k in range(config["frequencies"])]
+    elif config["name"] == "fourier":
+        d = len(u)
+        phases = []
+        for f in range(config["features"]):
+            m = [fl(math.pi * config["sigma"] * standard_normal(config["seed"], f * d + a)) for a in range(d)]
+            phases.append(sum(float(x) * float(entry) for x, entry in zip(u, m, strict=True)))
+    else:
+        return u.astype(float)
+    return np.array([math.sin(p) for p in phases] + [math.cos(p) for p in phases])
+
+
+def standard_normal(seed: int, i: int) -> float:
+    def q(n: int) -> int:
+        m = (seed + (n + 1) * 0x9E3779B97F4A7C15) % INTEGERS
+        m = (m ^ (m >> 30)) * 0xBF58476D1CE4E5B9 % INTEGERS
+        m = (m ^ (m >> 27)) * 0x94D049BB133111EB % INTEGERS
+        return (m ^ (m >> 31)) // 2**11
+
+    return math.sqrt(-2 * math.log((q(2 * i) + 1) / 2**53)) * math.cos(2 * math.pi * q(2 * i + 1) / 2**53)
+
+
+def activation(config: dict[str, Any], z: ndarray, layer: int) -> ndarray:
+    name = config["name"]
+    if name in ("relu", "fourier"):
+        return np.maximum(z, 0)
+    if name == "gauss":
+        return np.exp(-(z**2) / (2 * config["sigma"] ** 2))
+    omega = config["omega_0"] if layer == 0 else config["omega_hidden"]
+    if name == "siren":
+        return np.sin(omega * z)
+    if name == "finer":
+        return np.sin(omega * (np.abs(z) + 1) * z)
+    assert name == "wire"
+    return np.exp(1j * omega * z - config["scale"] ** 2 * np.abs(z) ** 2)
