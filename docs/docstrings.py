@@ -1,6 +1,6 @@
-"""An extension of the manual's API reference: what the docstrings' own headings mean.
+"""An extension of the manual's API reference: docstrings of this project as the reference understands them.
 
-`Example:` holds doctests, which the reference shows as code; `Source:` says where something comes from.
+`Example:` holds doctests, which are shown as code; `Source:` says where something comes from; a star is a star.
 """
 
 from __future__ import annotations
@@ -12,11 +12,19 @@ import griffe
 
 
 class Headings(griffe.Extension):
-    """Turns the headings of this project's docstrings into those that the reference knows."""
+    """Rewrites docstrings when they are collected; the sources stay as they are."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for every class, function and attribute."""
-        if obj.docstring is None:
-            return
-        text = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
-        obj.docstring.value = re.sub(r"^Source: ", "**Source:** ", text, flags=re.MULTILINE)
+        if obj.docstring is not None:
+            obj.docstring.value = "\n".join(_line(line) for line in obj.docstring.value.split("\n"))
+
+
+def _line(line: str) -> str:
+    if line.lstrip().startswith((">>>", "...")):
+        return line
+    if line == "Example:":
+        return "Examples:"
+    pieces = re.sub(r"^Source: ", "**Source:** ", line).split("`")
+    pieces[::2] = [re.sub(r"(?<!\*)\*(?=\w)", r"\\*", piece) for piece in pieces[::2]]
+    return "`".join(pieces)

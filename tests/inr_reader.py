@@ -74,12 +74,33 @@ class Reader:
         c = start + (k + 0.5) * ((stop - start) / m) - 0.5
         return fl(c * (2 / (n - 1)) - 1)
 
+    def positions(self, point: ndarray) -> list[fl]:
+        return [
+            min(max(fl(fl(x + fl(1)) * fl((n - 1) / 2)), fl(0)), fl(n - 1))
+            for x, n in zip(point, self.shape, strict=True)
+        ]
+
     def region(self, point: ndarray) -> int:
-        index = []
-        for x, n in zip(point, self.shape, strict=True):
-            t = float(fl(fl(x + fl(1)) * fl((n - 1) / 2)))
-            index.append(min(max(round(t), 0), n - 1))
-        return int(self.labels[tuple(index)])
+        return int(self.labels[tuple(round(float(t)) for t in self.positions(point))])
+
+    def shares(self, point: ndarray) -> dict[int, float]:
+        """Weight of each region at a point."""
+        if not self.header["blend"]:
+            return {self.region(point): 1.0}
+        near = fl(0.001)
+        first = [math.floor(fl(t + near)) for t in self.positions(point)]
+        beyond = [fl(t - fl(i)) for t, i in zip(self.positions(point), first, strict=True)]
+        weights: dict[int, float] = {}
+        for corner in product((0, 1), repeat=len(first)):
+            weight = 1.0
+            index = []
+            for c, i, f, n in zip(corner, first, beyond, self.shape, strict=True):
+                share = 0.0 if f <= near else float(f)
+                weight *= share if c else 1 - share
+                index.append(min(i + c, n - 1))
+            region = int(self.labels[tuple(index)])
+            weights[region] = weights.get(region, 0.0) + weight
+        return {region: weight for region, weight in weights.items() if weight > 0}
 
     def own(self, point: ndarray, region: int) -> ndarray:
         if self.header["frame"] == "global":
@@ -100,7 +121,13 @@ class Reader:
 
     def normalised(self, point: ndarray) -> ndarray:
         """Normalised values (channels,) at a point (dims,) of single precision."""
-        region = self.region(point)
+        return sum(
+            (weight * self.network(point, region) for region, weight in self.shares(point).items()),
+            start=np.zeros(self.channels),
+        )
+
+    def network(self, point: ndarray, region: int) -> ndarray:
+        """What one region's network gives at a point."""
         g, i = self.home[region]
         config = self.header["networks"][g]
         h = features(config, self.own(point, region))

@@ -47,7 +47,7 @@ def test_what_comes_back_is_bit_equal(
 @pytest.mark.parametrize("partition", [cells((6, 7), 3, 4), scattered((6, 7), 14)], ids=lambda p: p.rule)
 def test_several_groups(tmp_path: Path, partition: Partition, store: Any) -> None:
     path = tmp_path / "model.inr"
-    model = made(partition, NETWORKS)
+    model = made(partition, NETWORKS, blend=True)
     save(model, path, store=store)
     if store == "float16":
         model.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})

@@ -37,6 +37,7 @@ HEADERS: list[tuple[str, list[Any]]] = [
     ("format", [MISSING, "1", 0, -1, True, None, 1.0, [1]]),
     ("sha256", [MISSING, 5, None, "abc", "é" * 64, "f" * 64, [], "0"]),
     ("frame", [MISSING, "polar", None, [], 1]),
+    ("blend", [MISSING, 0, 1, "false", None]),
     ("networks", [MISSING, [], {}, "siren", None, [{}], [7], [{"name": "siren"}], [{"name": ["siren"]}] * 2]),
     ("networks.0.name", ["unknown", 3, None]),
     ("networks.0.hidden", [MISSING, 0, -1, 2, 10**9, 10**400, "1", 1.0, True, None]),
@@ -224,6 +225,7 @@ TENSORS: dict[str, Callable[[Forgery], None]] = {
     "data of others": claimed("groups.1.biases.1", data_offsets=[0, 4]),
     "groups out of range": changed("group_of", lambda g: g + np.uint16(1)),
     "all in one group": changed("group_of", np.zeros_like),
+    "groups of other sizes": changed("group_of", lambda g: np.uint16(1) - g),
     "groups of another type": changed("group_of", lambda g: g.astype(np.uint32)),
     "groups of too few": changed("group_of", lambda g: g[:-1]),
     "labels of another type": changed("labels", lambda x: x.astype(np.uint16)),
@@ -286,6 +288,7 @@ def many_boxes(boxes: ndarray, shape: tuple[int, ...]) -> bytes:
             **{"value_range": [0, 255], "channel_axis": False},
         },
         "frame": "local",
+        "blend": False,
         "networks": [TINY.config()],
         "partition": {"rule": "forged", "regions": count},
         "summary": {},
@@ -328,6 +331,23 @@ def test_boxes_that_would_be_drawn_over_each_other_for_hours(tmp_path: Path) -> 
         many_boxes(np.concatenate([small, large]), (2**32 - 1, 2**20)),
         "tile",
         megabytes=64,
+    )
+
+
+def test_networks_for_more_or_fewer_regions_than_there_are(tmp_path: Path) -> None:
+    halves = np.array([[[0], [5]], [[5], [9]]])
+    for count in (1, 3):
+        forged = taken_apart(many_boxes(halves, (9,)))
+        for name in forged.tensors:
+            if name != "boxes":
+                forged.tensors[name] = forged.tensors[name][:1].repeat(count, axis=0)
+        refused(tmp_path / "x.inr", forged.bytes(), "parameters of 2 regions")
+
+
+def test_a_signal_of_too_many_samples(tmp_path: Path) -> None:
+    side = 2**32 - 1
+    refused(
+        tmp_path / "x.inr", many_boxes(np.array([[[0, 0], [side, side]]]), (side, side)), "2\\^53 samples"
     )
 
 

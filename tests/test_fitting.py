@@ -133,7 +133,7 @@ def test_a_target_without_a_limit_extends_the_fit() -> None:
 
 def test_seconds_limit_the_fit() -> None:
     began = time.perf_counter()
-    result = fit(noise((60, 60), 3), seconds=1.0, steps=1_000_000)
+    result = fit(noise((60, 60), 3), seconds=1.0)
     assert result.stopped == "time"
     assert result.steps > 5
     assert time.perf_counter() - began < 10
@@ -190,6 +190,11 @@ def test_a_start_of_another_shape_is_refused(changes: dict[str, object], message
         {"params": 0},
         {"params": 3},
         {"threads": 0},
+        {"threads": 100_000},
+        {"seed": -1},
+        {"seed": 10**30},
+        {"steps": 10**30},
+        {"device": "meta"},
         {"batch": 0},
         {"learning_rate": -1.0},
         {"learning_rate": math.inf},
@@ -208,6 +213,11 @@ def test_options_that_cannot_be_are_refused(options: dict[str, object]) -> None:
 def test_a_diverging_fit_names_the_step() -> None:
     with pytest.raises(DivergedError, match=r"step \d+"):
         fit(noise((10, 10)), Whole(), ReluHarmonic(16, 3, 4), learning_rate=1e30, steps=50)
+
+
+def test_a_last_step_that_diverges_is_noticed() -> None:
+    with pytest.raises(DivergedError, match="after step 1"):
+        fit(noise((10, 10)), Whole(), TINY, recipe=PAPER, learning_rate=1e300, steps=1)
 
 
 def test_one_sample_is_enough() -> None:

@@ -61,9 +61,12 @@ def test_every_network_at_every_sample(
 @pytest.mark.parametrize("kind", [cells, scattered])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("frame", ["global", "local"])
-def test_between_and_beyond_samples(tmp_path: Path, kind: Kind, shape: tuple[int, ...], frame: Frame) -> None:
-    model, reader = both(made(kind(shape), NETWORKS[0], frame), tmp_path)
-    points = np.random.default_rng(1).uniform(-1.5, 1.5, (60, len(shape))).astype(np.float32)
+@pytest.mark.parametrize("blend", [False, True])
+def test_between_and_beyond_samples(
+    tmp_path: Path, kind: Kind, shape: tuple[int, ...], frame: Frame, blend: bool
+) -> None:
+    model, reader = both(made(kind(shape), NETWORKS[0], frame, blend=blend), tmp_path)
+    points = np.random.default_rng(1).uniform(-1.5, 1.5, (30, len(shape))).astype(np.float32)
     with torch.no_grad():
         expected = model(torch.as_tensor(points)).numpy()
     got = np.array([reader.normalised(point) for point in points])
@@ -78,6 +81,19 @@ def test_half_way_between_samples_the_even_one_wins(tmp_path: Path, kind: Kind) 
     points = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
     got = [reader.region(point) for point in points]
     assert got == model.region_of(torch.as_tensor(points)).tolist()
+
+
+@pytest.mark.parametrize("distance", [0.0, 0.0009, 0.0011, -0.0009, -0.0011])
+def test_blending_next_to_a_sample(tmp_path: Path, distance: float) -> None:
+    shape = (9, 5)
+    model, reader = both(made(scattered(shape, 30), NETWORKS[0], blend=True), tmp_path)
+    points = raster(shape) + np.float32(distance) * np.array([2 / 8, 2 / 4], np.float32)
+    with torch.no_grad():
+        expected = model(torch.as_tensor(points)).numpy()
+    got = np.array([reader.normalised(point) for point in points])
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+    alone = all(len(reader.shares(point)) == 1 for point in points)
+    assert alone == (abs(distance) < 0.001)
 
 
 def test_several_groups(tmp_path: Path) -> None:

@@ -140,10 +140,10 @@ def gradient(
     """Write the gradient of loss_scale times the sum of squared errors; return those sums, shape (k,)."""
 
 def sincospi(x: _F32, sine: _F32, cosine: _F32) -> None:
-    """Write sin(pi x) and cos(pi x); absolute errors below 1.5e-7 for every finite float."""
+    """Write sin(pi x) and cos(pi x); absolute errors below 2e-7 for every finite float."""
 
 def exp2(x: _F32, out: _F32) -> None:
-    """Write 2**x; relative error below 2.5e-7 for -126 <= x < 128, 0 below, infinity above."""
+    """Write 2**x; relative error below 2e-7 for -126 <= x < 128, 0 below, infinity above."""
 
 def stream(key: int, count: int, position: int, length: int) -> NDArray[np.uint32]:
     """Samples at `length` positions of the stream of a region with `count` samples, see `partinr.sampling`."""

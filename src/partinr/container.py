@@ -215,7 +215,8 @@ def _rendered_psnr(model: PiecewiseINR, signal: Signal) -> float:
 def _rounded(model: PiecewiseINR) -> PiecewiseINR:
     """The model as it will be when it is loaded from half precision."""
     networks = [group.network for group in model.group_list]
-    copy = PiecewiseINR(model.partition, networks, model.signal, model.frame, model.group_of.cpu().numpy())
+    members = model.group_of.cpu().numpy()
+    copy = PiecewiseINR(model.partition, networks, model.signal, model.frame, members, blend=model.blend)
     copy.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
     return copy
 
@@ -249,7 +250,7 @@ def _check_seal(payload: bytes, header: int, digest: object) -> None:
     """Make sure that the bytes are those that were written, all of them."""
     told = digest.encode("utf-8", "replace") if isinstance(digest, str) else b""
     at = payload.find(told, 8, 8 + header)
-    if len(told) != len(_UNSEALED) or at < 0 or payload.find(told, at + 1, 8 + header) >= 0:
+    if len(told) != len(_UNSEALED) or at < 0:
         raise InputError("damaged: its checksum is not in its place")
     view = memoryview(payload)
     found = hashlib.sha256(view[:at])
@@ -327,7 +328,9 @@ def _model(header: Header, tensors: Tensors, max_samples: int | None) -> Piecewi
         held = [len(tensors[f"groups.{g}.biases.0"]) for g in range(len(header.networks))]
         if sizes.tolist() != held:
             raise InputError("group_of must name each group for as many regions as the group has networks")
-    model = PiecewiseINR(partition, header.networks, header.signal, header.frame, group_of)
+    model = PiecewiseINR(
+        partition, header.networks, header.signal, header.frame, group_of, blend=header.blend
+    )
     model.load_state_dict({name: value.float() for name, value in parameters.items()}, assign=True)
     return model
 

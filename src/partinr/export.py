@@ -7,7 +7,7 @@ the work of each network on its own points, and memory grows with the points, no
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from partinr.networks.network import Network
 from partinr.networks.relu import ReluHarmonic
 from partinr.networks.siren import Siren
 from partinr.networks.wire import Wire
-from partinr.piecewise import PiecewiseINR
+from partinr.piecewise import AT_SAMPLE, PiecewiseINR
 
 if TYPE_CHECKING:
     import onnx
@@ -44,9 +44,9 @@ def export_onnx(model: PiecewiseINR, path: str | Path) -> None:
 
     Its input "coords" is float32 of shape (points, dims): global coordinates, -1..1 over the signal, first
     axis first, any number of points. Its output "values" is float32 of shape (points, channels): normalised
-    values, 0..1 over the signal's value range, which stands in the metadata. As in `PiecewiseINR`, a point
-    belongs to the region of the nearest sample and is seen by that region's network in its own frame.
-    Memory grows with the number of points: a large picture is best evaluated in pieces.
+    values, 0..1 over the signal's value range, which stands in the metadata. The look-up of regions, their
+    frames and the blending between them are inside, as in `PiecewiseINR`. Memory grows with the number of
+    points: a large picture is best evaluated in pieces.
 
     Args:
         model: what to export.
@@ -151,16 +151,29 @@ def _values(graph: _Graph, model: PiecewiseINR) -> str:
         own = _own_coords(graph, model, graph("Unsqueeze", "coords", np.array([0])), None)
         values = _group_values(graph, model, 0, own, None)  # (1, points, channels)
         return graph("Squeeze", values, np.array([0]))
+    if not model.blend:
+        index = [graph("Round", position) for position in _positions(graph, model)]
+        return _values_in(graph, model, "coords", _region(graph, model, index))
+    point, region, weight = _pairs(graph, model)
+    values = _values_in(graph, model, graph("Gather", "coords", point), region)
+    shares = graph("Mul", values, graph("Unsqueeze", weight, np.array([1])))
+    points = graph("Slice", graph("Shape", "coords"), np.array([0]), np.array([1]))
+    shape = graph("Concat", points, np.array([model.signal.channels]), axis=0)
+    nothing = graph.filled(shape, np.zeros(1, np.float32))
+    return graph("ScatterND", nothing, graph("Unsqueeze", point, np.array([1])), shares, reduction="add")
+
+
+def _values_in(graph: _Graph, model: PiecewiseINR, coords: str, region: str) -> str:
+    """Values (points, channels) of the functions of given regions (points,) at coordinates (points, dims)."""
     size = min(max(model.signal.samples // model.regions, _SMALLEST_CHUNK), _LARGEST_CHUNK)
-    region = _region(graph, model)
     chunk_region, place = _chunks(graph, region, model.regions, size)
     rows = graph("Mul", graph("Shape", chunk_region), size)  # places in all chunks together
-    row = graph("Unsqueeze", place, np.array([1]))
 
     def table(columns: int) -> str:
         return graph.filled(graph("Concat", rows, np.array([columns]), axis=0), np.zeros(1, np.float32))
 
-    filled = graph("ScatterND", table(model.signal.dims), row, "coords")
+    row = graph("Unsqueeze", place, np.array([1]))
+    filled = graph("ScatterND", table(model.signal.dims), row, coords)
     chunked = graph("Reshape", filled, np.array([-1, size, model.signal.dims]))
     own = _own_coords(graph, model, chunked, chunk_region)
     if len(model.group_list) == 1:
@@ -178,21 +191,65 @@ def _values(graph: _Graph, model: PiecewiseINR) -> str:
     return graph("Gather", graph("Reshape", values, np.array([-1, model.signal.channels])), place)
 
 
-def _region(graph: _Graph, model: PiecewiseINR) -> str:
-    """Region (points,) of the sample nearest to each point; see `PiecewiseINR.region_of`."""
+def _positions(graph: _Graph, model: PiecewiseINR) -> list[str]:
+    """Position (points,) along each axis, in samples, not before the first nor after the last."""
+    positions = []
+    for a, samples in enumerate(model.signal.shape):
+        coordinate = graph("Gather", "coords", a, axis=1)
+        position = graph("Mul", graph("Add", coordinate, 1.0), (samples - 1) / 2)
+        positions.append(graph("Clip", position, 0.0, float(samples - 1)))
+    return positions
+
+
+def _region(graph: _Graph, model: PiecewiseINR, indices: list[str]) -> str:
+    """Region (points,) of the samples at these indices, whole numbers of single precision."""
     cell = ""
     for a, samples in enumerate(model.signal.shape):
-        coordinate = graph("Gather", "coords", a, axis=1)  # (points,)
-        position = graph("Mul", graph("Add", coordinate, 1.0), (samples - 1) / 2)
-        # Clipped as a number of single precision first, so that it fits an integer, then exactly.
-        near = graph("Clip", graph("Round", position), 0.0, float(samples - 1))
-        index = graph("Min", graph("Max", graph.cast(near, np.int64), 0), samples - 1)
+        index = graph("Min", graph("Max", graph.cast(indices[a], np.int64), 0), samples - 1)
         if model.partition.edges is not None:
             index = _edges_up_to(graph, model.partition.edges[a][1:-1], index)
         cell = graph("Add", graph("Mul", cell, model.partition.table.shape[a]), index) if a else index
     table = model.partition.table.reshape(-1)
     smallest = np.uint8 if model.regions <= 1 << 8 else np.int32
     return graph.cast(graph("Gather", table.astype(smallest), cell), np.int64)
+
+
+def _pairs(graph: _Graph, model: PiecewiseINR) -> tuple[str, str, str]:
+    """Pairs of a point and a region that contributes to it, and the weight; see `PiecewiseINR.assign`.
+
+    The first pairs, one for each point, are with the region of the sample before the point along each axis,
+    the others with those of the samples around it that belong to another region.
+
+    Returns:
+        Point, region and weight of each pair, each (pairs,).
+    """
+    before, share = [], []
+    for position in _positions(graph, model):
+        first = graph("Floor", graph("Add", position, AT_SAMPLE))
+        beyond = graph("Sub", position, first)
+        before.append(first)
+        share.append(graph("Where", graph("LessOrEqual", beyond, AT_SAMPLE), 0.0, beyond))
+    home = _region(graph, model, before)
+    regions, weights = [], []
+    for corner in list(product((0, 1), repeat=model.signal.dims))[1:]:
+        weight = ""
+        for a, (c, part) in enumerate(zip(corner, share, strict=True)):
+            factor = part if c else graph("Sub", 1.0, part)
+            weight = graph("Mul", weight, factor) if a else factor
+        there = [graph("Add", first, float(c)) for c, first in zip(corner, before, strict=True)]
+        region = _region(graph, model, there)
+        other = graph.cast(graph("Not", graph("Equal", region, home)), np.float32)
+        regions.append(graph("Unsqueeze", region, np.array([0])))
+        weights.append(graph("Unsqueeze", graph("Mul", weight, other), np.array([0])))
+    region, weight = graph("Concat", *regions, axis=0), graph("Concat", *weights, axis=0)
+    found = graph("Transpose", graph("NonZero", weight), perm=[1, 0])  # (pairs, 2): corner, point
+    points = graph("Range", 0, graph("Squeeze", graph("Shape", home)), 1)
+    rest = graph("Sub", 1.0, graph("ReduceSum", weight, np.array([0]), keepdims=0))
+    return (
+        graph("Concat", points, graph("Gather", found, 1, axis=1), axis=0),
+        graph("Concat", home, graph("GatherND", region, found), axis=0),
+        graph("Concat", rest, graph("GatherND", weight, found), axis=0),
+    )
 
 
 def _edges_up_to(graph: _Graph, edges: Array, index: str) -> str:

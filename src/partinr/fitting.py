@@ -72,6 +72,10 @@ class FitResult:
         return self.model.regions
 
 
+_MOST_STEPS = 1 << 40
+_MOST_THREADS = 1024
+
+
 def fit(
     signal: Any,
     partition: Rule | Partition | None = None,
@@ -105,7 +109,8 @@ def fit(
         steps: optimiser updates, instead of the recipe's.
         psnr: stop once the rendered signal has this PSNR (dB). Without `steps` or `seconds`, a fit that falls
             short goes on for up to seven times the recipe's steps.
-        seconds: stop after this time; the schedule follows the clock, so results differ from run to run.
+        seconds: train for this time, or until `steps` if both are given. The schedule follows the clock, so
+            results differ from run to run.
         batch: samples of each region in a step, or "full".
         learning_rate: peak rate, used as it is at any width.
         frame: coordinates that networks see, instead of the recipe's.
@@ -130,12 +135,14 @@ def fit(
         >>> result.regions, result.steps
         (1, 20)
     """
-    _check(steps, psnr, seconds, params, threads)
+    _check(steps, psnr, seconds, params, threads, seed)
     what = as_signal(signal)
     made = _with_changes(recipe, steps, batch, learning_rate, frame)
     chosen, shape = choose(what, partition, network, made, params, init)
     model = PiecewiseINR(chosen, shape, what.spec, made.frame)
-    limits = Limits(made.steps, psnr, seconds, extend=psnr is not None and steps is None and seconds is None)
+    limited = steps is not None or seconds is None
+    extend = psnr is not None and steps is None and seconds is None
+    limits = Limits(made.steps if limited else None, psnr, seconds, extend)
     run = Training(model, what, made, select(engine, device, threads, chosen.regions), limits, seed, callback)
     run.start_from(init)
     if checkpoint is not None:
@@ -181,11 +188,21 @@ def _with_changes(
 
 
 def _check(
-    steps: int | None, psnr: float | None, seconds: float | None, params: int | None, threads: int | None
+    steps: int | None,
+    psnr: float | None,
+    seconds: float | None,
+    params: int | None,
+    threads: int | None,
+    seed: int,
 ) -> None:
-    for name, value in (("steps", steps), ("params", params), ("threads", threads)):
+    bounds = (("steps", steps, _MOST_STEPS), ("params", params, None), ("threads", threads, _MOST_THREADS))
+    for name, value, most in bounds:
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1, got {value}")
+        if value is not None and most is not None and value > most:
+            raise InputError(f"{name} must be at most {most}, got {value}")
+    if not 0 <= seed < 1 << 64:
+        raise InputError(f"seed must be 0 to 2^64 - 1, got {seed}")
     for name, number in (("psnr", psnr), ("seconds", seconds)):
         if number is not None and not 0 < number < math.inf:
             raise InputError(f"{name} must be a positive number, got {number}")

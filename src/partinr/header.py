@@ -38,6 +38,7 @@ class Header:
         signal: what the network represents.
         networks: the network of each group.
         frame: coordinates that the networks see.
+        blend: whether the function is continuous between regions.
         rule: the rule that made the partition.
         regions: number of regions.
     """
@@ -45,6 +46,7 @@ class Header:
     signal: SignalSpec
     networks: list[Network]
     frame: Frame
+    blend: bool
     rule: str
     regions: int
 
@@ -70,6 +72,7 @@ def describe(model: PiecewiseINR, checksum: str, summary: Mapping[str, Any]) -> 
             "channel_axis": spec.channel_axis,
         },
         "frame": model.frame,
+        "blend": model.blend,
         "networks": [group.network.config() for group in model.group_list],
         "partition": {"rule": model.partition.rule, "regions": model.regions},
         "summary": dict(summary),
@@ -143,6 +146,7 @@ def interpret(fields: dict[str, Any], tensors: int) -> Header:
         signal,
         [from_config(config) for config in configs],
         frame,
+        _of_type(fields, "blend", bool),
         _of_type(partition, "rule", str),
         _whole(partition.get("regions"), min(signal.samples, _LARGEST_AXIS), "regions"),
     )

@@ -24,7 +24,7 @@ from partinr.signals.signal import SignalSpec
 # Values of the widest layer in one batch of an evaluation: bounds memory and stays in cache.
 _BATCH_VALUES = 1 << 19
 # A coordinate this near to a sample, in samples, is at the sample: single precision cannot tell.
-_AT_SAMPLE = 1e-3
+AT_SAMPLE = 1e-3
 
 
 class Assignment(NamedTuple):
@@ -214,10 +214,10 @@ class PiecewiseINR(nn.Module):
         below, fraction = [], []
         for a, samples in enumerate(self.signal.shape):
             index = frames.to_index(coords[:, a], samples).clip(0, samples - 1)
-            first = (index.detach() + _AT_SAMPLE).floor()
+            first = (index.detach() + AT_SAMPLE).floor()
             beyond = index - first
             below.append(first.long())
-            fraction.append(torch.where(beyond.detach() <= _AT_SAMPLE, torch.zeros_like(beyond), beyond))
+            fraction.append(torch.where(beyond.detach() <= AT_SAMPLE, torch.zeros_like(beyond), beyond))
         regions, weights = [], []
         for corner in itertools.product((0, 1), repeat=self.signal.dims):
             weight = coords.new_ones(len(coords))

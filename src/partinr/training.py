@@ -38,6 +38,8 @@ _EXTENSIONS = 2
 # A target is looked at after every so many steps: rendered once the training loss is this near to it (dB).
 _LOOK_STEPS = 20
 _NEAR = 1.0
+# More steps than anyone will do.
+_ENDLESS = 1 << 40
 
 
 class DivergedError(ArithmeticError):
@@ -50,14 +52,14 @@ class Progress:
 
     Attributes:
         steps: steps done, averaged over regions.
-        total_steps: steps planned.
+        total_steps: steps planned; None where only the time counts.
         seconds: since the start of the fit.
         fraction: share of the plan that is done, 0..1.
         psnr: PSNR in dB of the training loss at the end of the last round; None during the first round.
     """
 
     steps: float
-    total_steps: int
+    total_steps: int | None
     seconds: float
     fraction: float
     psnr: float | None
@@ -76,10 +78,10 @@ Callback = Callable[[Progress], "bool | None"]
 class Limits:
     """When a fit ends: after so many steps, at a PSNR (dB), after so many seconds.
 
-    `extend` lets a fit with a target PSNR go on past `steps` in longer and longer learning-rate cycles.
+    Without steps, the seconds alone count. `extend` lets a fit with a target PSNR go on past `steps` in longer and longer learning-rate cycles.
     """
 
-    steps: int
+    steps: int | None
     psnr: float | None
     seconds: float | None
     extend: bool
@@ -87,7 +89,7 @@ class Limits:
     @property
     def cycles(self) -> list[int]:
         """First step of each learning-rate cycle, and the end of the last."""
-        lengths = [self.steps * 2**i for i in range(1 + (_EXTENSIONS if self.extend else 0))]
+        lengths = [(self.steps or _ENDLESS) * 2**i for i in range(1 + (_EXTENSIONS if self.extend else 0))]
         return [0, *(int(end) for end in np.cumsum(lengths))]
 
 
@@ -162,10 +164,19 @@ class Training:
     def train(self) -> Stopped:
         """Run to the end, put the parameters into the model, and say what ended it."""
         stopped = self._rounds()
+        self._check_parameters()
         if stopped != "callback":
             self._save()
         self._load_model()
         return stopped
+
+    def _check_parameters(self) -> None:
+        for state in self.states:
+            for tensor in (*state.parameters.weights, *state.parameters.biases):
+                if not torch.isfinite(tensor).all():
+                    raise DivergedError(
+                        f"parameters are no longer finite after step {self.steps}; lower the learning rate"
+                    )
 
     def _rounds(self) -> Stopped:
         length = 1
@@ -232,7 +243,8 @@ class Training:
             return False
         fraction = self._fraction(steps)
         psnr = float(self.history.psnr[-1]) if len(self.history) else None
-        return bool(self.callback(Progress(steps, self.limits.cycles[-1], self.seconds, fraction, psnr)))
+        total = None if self.limits.steps is None else self.limits.cycles[-1]
+        return bool(self.callback(Progress(steps, total, self.seconds, fraction, psnr)))
 
     def _fraction(self, steps: float) -> float:
         fraction = steps / self.limits.cycles[-1]

@@ -50,8 +50,8 @@ def select(name: str, device: str, threads: int | None, regions: int) -> Engine:
         return CpuEngine(threads)
     try:
         where = torch.device(device)
-        torch.empty(0, device=where)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=where).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"device must be one that torch has here, got {device} ({reason}); use --device cpu"
