@@ -118,7 +118,8 @@ def main() -> None:
     table = markdown(["", "seconds a step", "peak memory, GiB"], rows)
     text = (
         f"{table}\n\nPoG#9, nine SIRENs 170x3, {options.columns} x {options.rows} pixels, full batch, "
-        f"best of {options.steps} steps; losses agree to {difference:.0e} relative ({machine()}; `benchmarks/step.py`)."
+        f"best of {options.steps} steps; losses agree to {difference:.0e} relative "
+        f"({machine()}; `benchmarks/step.py`)."
     )
     publish("step", text, options.write)
 

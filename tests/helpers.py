@@ -7,7 +7,7 @@ import torch
 from numpy import ndarray
 
 from partinr import PiecewiseINR, Signal, SignalSpec
-from partinr.networks import Network, Parameters
+from partinr.networks import Parameters
 
 
 def noise(shape: tuple[int, ...], channels: int = 1, seed: int = 0) -> Signal:
@@ -25,7 +25,7 @@ def smooth(shape: tuple[int, ...], channels: int = 1) -> Signal:
     return Signal(values, spec)
 
 
-def one_network(network: Network, parameters: Parameters, region: int) -> Parameters:
+def one_network(parameters: Parameters, region: int) -> Parameters:
     """The parameters of one region of a group, still stacked, with one region."""
     pick = slice(region, region + 1)
     return Parameters([w[pick] for w in parameters.weights], [b[pick] for b in parameters.biases])
@@ -37,6 +37,6 @@ def evaluate_by_loop(model: PiecewiseINR, coords: ndarray, regions: ndarray) -> 
     out = []
     for x, r in zip(torch.as_tensor(coords), regions, strict=True):
         own = x if model.frame == "global" else x * model.scale[r] + model.shift[r]
-        parameters = one_network(group.network, group.parameters_by_layer, int(r))
+        parameters = one_network(group.parameters_by_layer, int(r))
         out.append(group.network.forward(own[None, None], parameters)[0, 0].detach().numpy())
     return np.stack(out)

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from helpers import noise
 
+from helpers import noise
 from partinr import Grid, Partition, PiecewiseINR, Siren
 from partinr.coords import raster, to_index
 

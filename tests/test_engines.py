@@ -72,7 +72,7 @@ def train_one_by_one(network: Network, state: TrainingState, samples: Samples, p
     for row, r in enumerate(plan.regions):
         own = slice(int(samples.offsets[r]), int(samples.offsets[r + 1]))
         x, y = samples.coords[own].double(), samples.values[own].double()
-        parameters = one_network(network, state.parameters, int(r))
+        parameters = one_network(state.parameters, int(r))
         leaves = [t.double().clone().requires_grad_() for t in (*parameters.weights, *parameters.biases)]
         half = len(leaves) // 2
         adam = plan.adam
@@ -217,12 +217,12 @@ def test_solved_readout_is_the_ridge_regression_on_the_hidden_features(name: str
     for r in range(4):
         own = slice(int(samples.offsets[r]), int(samples.offsets[r + 1]))
         x, y = samples.coords[own][None], samples.values[own].numpy().astype(np.float64)
-        features = network.hidden_features(x, one_network(network, solved, r))[0].double().numpy()
+        features = network.hidden_features(x, one_network(solved, r))[0].double().numpy()
         design = np.concatenate([features, np.ones((len(y), 1))], axis=1)
         gram = design.T @ design
         penalty = np.diag(gram).mean() * np.array([1e-3] * features.shape[1] + [1e-9])
         expected = design @ np.linalg.solve(gram + np.diag(penalty), design.T @ y)
-        found = network.forward(x, one_network(network, solved, r))[0]
+        found = network.forward(x, one_network(solved, r))[0]
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

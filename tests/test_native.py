@@ -210,7 +210,8 @@ def train(
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("dims", "channels"), [(1, 1), (2, 3), (3, 4), (2, 6)])
-def test_gradients_are_those_of_float64_autograd(path: str, name: str, dims: int, channels: int) -> None:
+@pytest.mark.usefixtures("path")
+def test_gradients_are_those_of_float64_autograd(name: str, dims: int, channels: int) -> None:
     check_gradient(make(replace(NETWORKS[name], hidden=16), [1, 3, 70], dims, channels))
 
 
@@ -242,17 +243,20 @@ def test_gradients_of_any_shape(
 
 
 @pytest.mark.parametrize("hidden", [170, 300])
-def test_gradients_of_wide_networks(path: str, hidden: int) -> None:
+@pytest.mark.usefixtures("path")
+def test_gradients_of_wide_networks(hidden: int) -> None:
     check_gradient(make(Siren(hidden, 2, 15.0), [90]))
 
 
-def test_gradients_of_weighted_samples(path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_gradients_of_weighted_samples() -> None:
     case = make(Siren(13, 1, 15.0), [5, 1, 40])
     check_gradient(case, np.random.default_rng(3).uniform(0, 2, 46).astype(np.float32))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_values_are_those_of_the_network(path: str, name: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_values_are_those_of_the_network(name: str) -> None:
     case = make(replace(NETWORKS[name], hidden=21), [1, 200, 33])
     out = np.full_like(case.values, np.nan)
     regions = np.array([2, 0])
@@ -290,7 +294,8 @@ def test_values_of_a_region_larger_than_a_piece_of_work() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("batch", [0, 16])
-def test_fifty_steps_follow_torch_adam(path: str, name: str, batch: int) -> None:
+@pytest.mark.usefixtures("path")
+def test_fifty_steps_follow_torch_adam(name: str, batch: int) -> None:
     network = replace(NETWORKS[name], hidden=11)
     counts = [1, 10, 45]
     case = make(network, counts)
@@ -317,14 +322,16 @@ def test_fifty_steps_follow_torch_adam(path: str, name: str, batch: int) -> None
 
 
 @pytest.mark.parametrize("batch", [0, 32])
-def test_same_bytes_for_any_number_of_threads(path: str, batch: int) -> None:
+@pytest.mark.usefixtures("path")
+def test_same_bytes_for_any_number_of_threads(batch: int) -> None:
     case = make(Siren(24, 1, 15.0), [1, 90, 33, 200, 32, 7, 64])
     one = train(case, 12, batch)
     for threads in (2, 5):
         assert train(case, 12, batch, threads).bytes() == one.bytes()
 
 
-def test_two_calls_equal_one(path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_two_calls_equal_one() -> None:
     case = make(Wire(20, 1), [70, 9])
     whole = train(case, 9, 32)
     half = train(case, 4, 32)
@@ -351,7 +358,8 @@ def test_no_regions_is_no_work() -> None:
     np.testing.assert_array_equal(flat(run.parameters), flat(case.parameters))
 
 
-def test_one_sample_is_learned(path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_one_sample_is_learned() -> None:
     case = make(Siren(16, 1, 15.0), [1])
     run = train(case, 200, 64)
     assert run.losses[0].min() < 1e-4 * run.losses[0, 0]
@@ -423,7 +431,8 @@ def one_position(key: int, count: int, position: int) -> int:
     return permute_one(within, count, (z ^ (z >> 31)) & 0xFFFFFFFF)
 
 
-def test_stream_equals_the_other_engine(path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_stream_equals_the_other_engine() -> None:
     keys, counts = region_keys(7, 3), np.array([700, 5000, 129])
     theirs = batch_indices(keys, counts, 11, 60, 128)
     for key, count, mine in zip(keys, counts, theirs, strict=True):
@@ -436,7 +445,8 @@ def every_float(step: int) -> ndarray:
     return x[np.isfinite(x)]
 
 
-def test_sine_and_cosine_keep_their_bounds(path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_sine_and_cosine_keep_their_bounds() -> None:
     near = np.linspace(-70, 70, 400_001, dtype=np.float32)
     whole = np.arange(-300, 300, dtype=np.float32) / 2
     for x in (every_float(7919), near, whole):
@@ -451,7 +461,8 @@ def test_sine_and_cosine_keep_their_bounds(path: str) -> None:
         assert (abs(sine[small] - exact) <= 2.5e-7 * abs(exact) + 1e-44).all()
 
 
-def test_sine_and_cosine_of_no_number(path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_sine_and_cosine_of_no_number() -> None:
     x = np.array([np.nan, np.inf, -np.inf], np.float32)
     sine, cosine = np.zeros_like(x), np.zeros_like(x)
     native.sincospi(x, sine, cosine)
@@ -459,7 +470,8 @@ def test_sine_and_cosine_of_no_number(path: str) -> None:
     assert np.isnan(cosine).all()
 
 
-def test_power_of_two_keeps_its_bound(path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_power_of_two_keeps_its_bound() -> None:
     x = np.concatenate([np.linspace(-126, 127.99, 400_001), every_float(99991)]).astype(np.float32)
     out = np.empty_like(x)
     native.exp2(x, out)
@@ -497,9 +509,7 @@ def test_wrong_arguments_are_refused() -> None:
         train(case, 1, stop=3)
     with pytest.raises(ValueError, match="kind must be"):
         native.NetSpec("tanh", dims=2, channels=1, hidden=4, layers=1)
-    with pytest.raises(
-        ValueError, match="omega and scale must have one entry for each of the 3 hidden layers"
-    ):
+    with pytest.raises(ValueError, match="omega and scale must have one entry for each of the 3"):
         native.NetSpec("siren", dims=2, channels=1, hidden=4, layers=2, omega=[1.0])
 
 

@@ -22,7 +22,8 @@ def ragged(shape: tuple[int, ...], regions: int, seed: int = 0) -> Partition:
 
 
 def made(partition: Partition, frame: Frame = "local", channels: int = 2, width: int = 5) -> PiecewiseINR:
-    model = PiecewiseINR(partition, Siren(width, 1), noise(partition.shape, channels).spec, frame)
+    spec = noise(partition.shape, channels).spec
+    model = PiecewiseINR(partition, Siren(width, 1), spec, frame, blend=False)
     model.initialise(3)
     return model
 
@@ -107,7 +108,10 @@ def test_gradients_reach_coordinates_and_parameters() -> None:
 
 def test_state_dict_moves_a_function_to_another_module() -> None:
     partition = ragged((6, 6), 4)
-    source, target = made(partition), PiecewiseINR(partition, Siren(5, 1), noise((6, 6), 2).spec, "local")
+    source, target = (
+        made(partition),
+        PiecewiseINR(partition, Siren(5, 1), noise((6, 6), 2).spec, "local", blend=False),
+    )
     target.load_state_dict(source.state_dict())
     coords = torch.rand(30, 2) * 2 - 1
     assert torch.equal(source(coords), target(coords))

@@ -26,7 +26,8 @@ class NetSpec:
         hidden: units of a hidden layer; complex units for wire.
         layers: hidden layers after the first one.
         omega: frequency factor of each of the layers + 1 hidden layers (siren, finer, wire); empty for ones.
-        scale: inverse width of each hidden layer: gauss is exp(-(scale z)²), wire has scale² |z|²; empty for ones.
+        scale: inverse width of each hidden layer: exp(-(scale z)²) for gauss, scale² |z|² for wire; empty
+            for ones.
     """
 
     def __init__(
@@ -146,10 +147,10 @@ def exp2(x: _F32, out: _F32) -> None:
     """Write 2**x; relative error below 2e-7 for -126 <= x < 128, 0 below, infinity above."""
 
 def stream(key: int, count: int, position: int, length: int) -> NDArray[np.uint32]:
-    """Samples at `length` positions of the stream of a region with `count` samples, see `partinr.sampling`."""
+    """Samples at `length` positions of the stream of a region of `count` samples, see `partinr.sampling`."""
 
 def peak(seconds: float) -> float:
-    """Floating-point operations a second of one thread that only multiplies and adds, best of many short runs."""
+    """Floating-point operations a second of one thread that only multiplies and adds, best of short runs."""
 
 def isa() -> str:
     """The code path in use: the best of `isa_paths`, or the one that the variable PARTINR_ISA names."""

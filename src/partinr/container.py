@@ -123,6 +123,14 @@ def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> Piecewise
 
     Raises:
         InputError: the file is missing, foreign, damaged, or of a newer version; the message says which.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> path = os.path.join(tempfile.mkdtemp(), "ramp.inr")
+        >>> model = partinr.fit(np.linspace(0, 1, 50), partinr.Grid(2), steps=5).model
+        >>> _ = partinr.save(model, path)
+        >>> partinr.load(path).partition.rule
+        'grid:2'
     """
     model, _ = load_with_header(path, max_samples=max_samples)
     return model

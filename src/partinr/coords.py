@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int
 from numpy import ndarray
 
 Frame = Literal["global", "local"]
+"""What -1 and 1 are for a network: the ends of the whole signal, or of its region's bounding box."""
 
 
 def axis(samples: int) -> Float32[ndarray, "samples"]:

@@ -89,6 +89,7 @@ def fit(
     batch: int | Literal["full"] | None = None,
     learning_rate: float | None = None,
     frame: Frame | None = None,
+    blend: bool = True,
     engine: str = "auto",
     device: str = "cpu",
     threads: int | None = None,
@@ -114,6 +115,8 @@ def fit(
         batch: samples of each region in a step, or "full".
         learning_rate: peak rate, used as it is at any width.
         frame: coordinates that networks see, instead of the recipe's.
+        blend: whether the function is continuous between regions; see `PiecewiseINR`. Training and the values
+            at the samples do not depend on it.
         engine: "torch", "cpu" (the native kernel), or "auto", the fastest that can do what is asked.
         device: where the torch engine computes.
         threads: CPU threads; None for all.
@@ -139,7 +142,7 @@ def fit(
     what = as_signal(signal)
     made = _with_changes(recipe, steps, batch, learning_rate, frame)
     chosen, shape = choose(what, partition, network, made, params, init)
-    model = PiecewiseINR(chosen, shape, what.spec, made.frame)
+    model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend)
     limited = steps is not None or seconds is None
     extend = psnr is not None and steps is None and seconds is None
     limits = Limits(made.steps if limited else None, psnr, seconds, extend)

@@ -24,6 +24,10 @@ def psnr(reference: Shaped[ndarray, "*shape"], test: Shaped[ndarray, "*shape"], 
         reference: the true values, any shape.
         test: the values to judge, same shape.
         peak: the range of the signal (255 for 8-bit images, 65535 for 16-bit, high - low otherwise).
+
+    Example:
+        >>> round(psnr(np.array([0, 255]), np.array([0, 254]), peak=255), 2)
+        51.14
     """
     total = 0.0
     for a, b in zip(_strips(reference), _strips(test), strict=True):
@@ -40,8 +44,18 @@ def ssim(
     None where an axis is shorter than the window. Computed in strips along the first axis, so that memory
     does not grow with the picture; the result is that of the whole.
 
+    Args:
+        reference: the true values, 1 to 3 axes and channels.
+        test: the values to judge, same shape.
+        peak: the range of the signal, as for `psnr`.
+
     Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13(4), 2004, equation 13.
+
+    Example:
+        >>> picture = np.random.default_rng(0).integers(0, 256, (20, 30, 1), dtype=np.uint8)
+        >>> round(ssim(picture, picture, peak=255), 6), ssim(picture[:10], picture[:10], peak=255)
+        (1.0, None)
     """
     if min(reference.shape[:-1]) < SSIM_WINDOW:
         return None

@@ -115,7 +115,7 @@ class PiecewiseINR(nn.Module):
         frame: Frame,
         group_of: Int[ndarray, "regions"] | None = None,
         *,
-        blend: bool = False,
+        blend: bool = True,
     ) -> None:
         super().__init__()
         if partition.shape != signal.shape:

@@ -30,6 +30,14 @@ class Recipe:
         adam: Adam's constants.
         whole_signal: the loss is the mean over the whole signal, not over each region's batch.
         solve_readout: start from output layers solved by least squares.
+
+    Raises:
+        InputError: steps, batch or learning rate are out of their range.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> replace(FAST, steps=100, learning_rate=1e-3).steps
+        100
     """
 
     name: str

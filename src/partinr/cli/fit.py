@@ -92,6 +92,14 @@ def fit(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    blend: Annotated[
+        bool,
+        typer.Option(
+            "--blend/--no-blend",
+            help="Continuous between regions, so that no seams show when enlarged; the samples don't change.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = True,
     init: Annotated[
         str,
         typer.Option(
@@ -243,6 +251,7 @@ def fit(
             seconds=seconds,
             batch=size,
             learning_rate=lr,
+            blend=blend,
             engine=engine.value,
             device=device,
             threads=threads,

@@ -34,6 +34,10 @@ class Finer(Network):
     Source: Liu et al., "FINER: Flexible spectral-bias tuning in Implicit NEural Representation by
     Variable-periodic Activation Functions", CVPR 2024, section 3; defaults of its code (models.py,
     train_image.py).
+
+    Example:
+        >>> Finer(hidden=32).layer_shapes(dims=2, channels=1)[0]
+        Layer(fan_in=2, fan_out=32)
     """
 
     hidden: int = 16

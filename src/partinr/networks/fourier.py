@@ -54,6 +54,10 @@ class Fourier(Network):
     Domains", NeurIPS 2020 (the Gaussian mapping), and its code (Demo.ipynb: 256 features, sigma 10 for
     photographs, initialisation of stax.Dense). Generator: Steele, Lea, Flood, "Fast Splittable Pseudorandom
     Number Generators", OOPSLA 2014.
+
+    Example:
+        >>> Fourier(features=4, sigma=2.0).projections(dims=2).shape
+        (2, 4)
     """
 
     hidden: int = 16

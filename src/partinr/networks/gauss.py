@@ -27,6 +27,10 @@ class Gauss(Network):
 
     Source: Ramasinghe, Lucey, "Beyond Periodicity: Towards a Unifying Framework for Activations in
     Coordinate-MLPs", ECCV 2022, and its code (run_nerf_helpers.py).
+
+    Example:
+        >>> Gauss(hidden=32, sigma=0.2).config()
+        {'name': 'gauss', 'hidden': 32, 'layers': 2, 'sigma': 0.2}
     """
 
     hidden: int = 16

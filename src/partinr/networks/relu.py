@@ -34,6 +34,10 @@ class ReluHarmonic(Network):
     frequencies of Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, and its code; the initialisation is that of He et al.,
     "Delving Deep into Rectifiers", ICCV 2015, section 2.2.
+
+    Example:
+        >>> ReluHarmonic(hidden=512, layers=3).params(dims=2, channels=3)
+        912899
     """
 
     hidden: int = 16

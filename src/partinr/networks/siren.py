@@ -27,6 +27,10 @@ class Siren(Network):
 
     Source: Sitzmann, Martel, Bergman, Lindell, Wetzstein, "Implicit Neural Representations with Periodic
     Activation Functions", NeurIPS 2020, section 3.2 and supplement 1.5.
+
+    Example:
+        >>> Siren(hidden=512, layers=3).params(dims=2, channels=3)
+        791043
     """
 
     hidden: int = 16

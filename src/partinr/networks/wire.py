@@ -41,6 +41,10 @@ class Wire(Network):
 
     Source: Saragadam et al., "WIRE: Wavelet Implicit Neural Representations", CVPR 2023, and its code
     (modules/wire.py, wire_ct.py, wire_image_denoise.py).
+
+    Example:
+        >>> Wire(hidden=16).units
+        11
     """
 
     hidden: int = 16

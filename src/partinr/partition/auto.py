@@ -20,6 +20,13 @@ class Auto(Rule):
     """A grid of near-cubic cells of about `samples` samples each, whatever the signal's axes.
 
     With a parameter budget, `fit` chooses `samples` so that networks of the recipe's width fill the budget.
+
+    Attributes:
+        samples: wanted size of a cell.
+
+    Example:
+        >>> Auto(samples=100).grid((40, 60))
+        Grid(4, 6)
     """
 
     samples: float = SAMPLES_PER_CELL

@@ -28,6 +28,11 @@ class Partition:
         rule: the rule that made it, as the command line writes it ("grid:3x3").
         labels: region of each sample, or None for a partition into boxes.
         boxes: first sample and one past the last sample of each region, or None for a label map.
+
+    Example:
+        >>> partition = Partition.from_labels(np.array([[0, 0, 1], [0, 1, 1]]), rule="mine")
+        >>> partition.regions, partition.counts.tolist()
+        (2, [3, 3])
     """
 
     shape: tuple[int, ...]

@@ -65,9 +65,22 @@ def overlay(signal: Signal, partition: Partition) -> RGB:
 def write_overlay(path: str | os.PathLike[str], signal: Signal, partition: Partition) -> None:
     """Write `overlay` to a file, in the format that its suffix names.
 
+    Args:
+        path: the file; .png keeps the lines sharp.
+        signal: any number of axes and channels, any data type.
+        partition: its partition.
+
     Raises:
         InputError: the shapes differ, the suffix is unknown, or the path cannot be written.
         OSError: the disk is full.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> signal = partinr.from_array(np.eye(500))
+        >>> path = os.path.join(tempfile.mkdtemp(), "regions.png")
+        >>> write_overlay(path, signal, partinr.Grid(2, 2).partition(signal))
+        >>> partinr.read(path).shape
+        (500, 500)
     """
     picture = overlay(signal, partition)
     write(path, picture, SignalSpec("image", picture.shape[:2], 3, "uint8", (0.0, 255.0), True))

@@ -36,6 +36,13 @@ def read(
     Raises:
         InputError: the file does not exist, cannot be read, is empty, damaged, truncated, of another kind or
             above the limit, or its values are not finite numbers on 1 to 3 axes and channels.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> path = os.path.join(tempfile.mkdtemp(), "volume.npy")
+        >>> np.save(path, np.zeros((5, 20, 30), np.uint16))
+        >>> partinr.read(path).spec.value_range
+        (0.0, 65535.0)
     """
     path = Path(path)
     head = _first_bytes(path)

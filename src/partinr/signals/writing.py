@@ -46,6 +46,14 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
         InputError: an unknown suffix, a format that cannot hold the data, values that are not of the spec's
             data type and number of axes and channels, or a path that cannot be written.
         OSError: the disk is full.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> signal = partinr.from_array(np.zeros((20, 30, 3), np.uint8), kind="image")
+        >>> path = os.path.join(tempfile.mkdtemp(), "black.png")
+        >>> partinr.write(path, signal.values, signal.spec)
+        >>> partinr.read(path).shape
+        (20, 30)
     """
     write_slabs(path, [values], values.shape[:-1], spec)
 
