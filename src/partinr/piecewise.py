@@ -186,20 +186,27 @@ class PiecewiseINR(nn.Module):
 
     def region_of(self, coords: Float[Tensor, "points dims"]) -> Int[Tensor, "points"]:
         """Region of the sample nearest to each global coordinate; beyond the border, the border's."""
-        return self._region_at(
-            [
-                frames.to_index(coords[:, a].detach(), samples).round().long().clip(0, samples - 1)
-                for a, samples in enumerate(self.signal.shape)
-            ]
-        )
+        nearest = [position.round().long() for position in self._positions(coords.detach())]
+        return self._region_at([self._cell(a, index) for a, index in enumerate(nearest)])
 
-    def _region_at(self, index: list[Int[Tensor, "points"]]) -> Int[Tensor, "points"]:
-        cell = torch.zeros_like(index[0])
-        for a, along in enumerate(index):
-            if self.partition.edges is not None:
-                along = torch.searchsorted(self.get_buffer(f"edges_{a}"), along, right=True)
-            cell = cell * self.partition.table.shape[a] + along
-        return self.table[cell].long()
+    def _positions(self, coords: Float[Tensor, "points dims"]) -> list[Float[Tensor, "points"]]:
+        """Position along each axis, in samples, not before the first nor after the last."""
+        return [
+            frames.to_index(coords[:, a], samples).clip(0, samples - 1)
+            for a, samples in enumerate(self.signal.shape)
+        ]
+
+    def _cell(self, a: int, index: Int[Tensor, "points"]) -> Int[Tensor, "points"]:
+        """Row of the partition's table, along axis a, of the samples at these indices."""
+        if self.partition.edges is None:
+            return index
+        return torch.searchsorted(self.get_buffer(f"edges_{a}"), index, right=True)
+
+    def _region_at(self, cells: list[Int[Tensor, "points"]]) -> Int[Tensor, "points"]:
+        flat = cells[0]
+        for a, cell in enumerate(cells[1:], 1):
+            flat = flat * self.partition.table.shape[a] + cell
+        return self.table[flat].long()
 
     def assign(self, coords: Float[Tensor, "points dims"]) -> Assignment:
         """Which regions' functions make up the value at each global coordinate, with which weights.
@@ -208,28 +215,30 @@ class PiecewiseINR(nn.Module):
         around a point contributes its region with the weight of multilinear interpolation: exactly 1 for one
         region at a sample, and wherever all samples around belong to the same region.
         """
-        points = torch.arange(len(coords), device=coords.device)
         if not self._blends:
+            points = torch.arange(len(coords), device=coords.device)
             return Assignment(points, self.region_of(coords), coords.new_ones(len(coords)))
-        below, fraction = [], []
-        for a, samples in enumerate(self.signal.shape):
-            index = frames.to_index(coords[:, a], samples).clip(0, samples - 1)
-            first = (index.detach() + AT_SAMPLE).floor()
-            beyond = index - first
-            below.append(first.long())
-            fraction.append(torch.where(beyond.detach() <= AT_SAMPLE, torch.zeros_like(beyond), beyond))
-        regions, weights = [], []
-        for corner in itertools.product((0, 1), repeat=self.signal.dims):
-            weight = coords.new_ones(len(coords))
-            for c, part in zip(corner, fraction, strict=True):
-                weight = weight * (part if c else 1 - part)
-            inside = [
-                (first + c).clip(max=samples - 1)
-                for first, c, samples in zip(below, corner, self.signal.shape, strict=True)
-            ]
-            regions.append(self._region_at(inside))
-            weights.append(weight)
-        return _merged(points, torch.stack(regions), torch.stack(weights))
+        lower, upper, fraction = [], [], []
+        between = torch.zeros(len(coords), dtype=torch.bool, device=coords.device)
+        for a, position in enumerate(self._positions(coords)):
+            first = (position.detach() + AT_SAMPLE).floor()
+            beyond = position - first
+            beyond = torch.where(beyond.detach() <= AT_SAMPLE, 0, beyond)
+            lower.append(self._cell(a, first.long()))
+            upper.append(self._cell(a, (first.long() + 1).clip(max=self.signal.shape[a] - 1)))
+            fraction.append(beyond)
+            between |= (lower[a] != upper[a]) & (beyond.detach() > 0)
+        inside, near = torch.nonzero(~between)[:, 0], torch.nonzero(between)[:, 0]
+        sides = [(low[near], high[near]) for low, high in zip(lower, upper, strict=True)]
+        shared = _shared(
+            [self._region_at(list(corner)) for corner in itertools.product(*sides)],
+            [part[near] for part in fraction],
+        )
+        return Assignment(
+            torch.cat([inside, near[shared.points]]),
+            torch.cat([self._region_at([cell[inside] for cell in lower]), shared.regions]),
+            torch.cat([coords.new_ones(len(inside)), shared.weights]),
+        )
 
     def own_coords(
         self, coords: Float[Tensor, "points dims"], regions: Int[Tensor, "points"]
@@ -261,8 +270,9 @@ class PiecewiseINR(nn.Module):
         back[place] = torch.arange(len(place), device=place.device)
         if not self._blends:
             return values[back]
+        values = values[back]
         out = torch.zeros(len(coords), self.signal.channels, dtype=values.dtype, device=coords.device)
-        return out.index_add(0, assigned.points, values[back] * assigned.weights[:, None])
+        return out.index_add(0, assigned.points, values * assigned.weights[:, None])
 
     def _packed_values(
         self, own: Float[Tensor, "pairs dims"], packing: Packing
@@ -293,26 +303,29 @@ class PiecewiseINR(nn.Module):
         return torch.cat(pieces)[back]
 
 
-def _merged(
-    points: Int[Tensor, "points"],
-    regions: Int[Tensor, "corners points"],
-    weights: Float[Tensor, "corners points"],
-) -> Assignment:
-    """One entry for each region that contributes to a point; points with one region come first."""
-    mixed = (regions != regions[0]).any(dim=0)
-    alone, several = points[~mixed], points[mixed]
-    regions_at, weights_at = regions[:, mixed], weights[:, mixed]
-    for later in range(1, len(regions_at)):
+def _shared(regions: list[Int[Tensor, "points"]], fraction: list[Float[Tensor, "points"]]) -> Assignment:
+    """Points between samples, each with the regions of the samples around it.
+
+    Args:
+        regions: region of each of the 2**dims corners around a point, the last axis changing fastest.
+        fraction: position between the corners along each axis, 0..1.
+    """
+    weights: list[Tensor] = []
+    for corner in itertools.product((0, 1), repeat=len(fraction)):
+        weight = torch.ones_like(fraction[0])
+        for c, part in zip(corner, fraction, strict=True):
+            weight = weight * (part if c else 1 - part)
+        weights.append(weight)
+    for later in range(1, len(regions)):
         for earlier in range(later):
-            same = regions_at[later] == regions_at[earlier]
-            moved = torch.where(same, weights_at[later], 0)
-            weights_at = weights_at.index_add(0, torch.tensor([earlier], device=points.device), moved[None])
-            weights_at = weights_at.index_add(0, torch.tensor([later], device=points.device), -moved[None])
-    counted = weights_at.detach() > 0
+            same = regions[later] == regions[earlier]
+            weights[earlier] = weights[earlier] + torch.where(same, weights[later], 0)
+            weights[later] = torch.where(same, 0, weights[later])
+    counted = [torch.nonzero(weight.detach() > 0)[:, 0] for weight in weights]
     return Assignment(
-        torch.cat([alone, several.expand_as(counted)[counted]]),
-        torch.cat([regions[0, ~mixed], regions_at[counted]]),
-        torch.cat([weights.new_ones(len(alone)), weights_at[counted]]),
+        torch.cat(counted),
+        torch.cat([region[some] for region, some in zip(regions, counted, strict=True)]),
+        torch.cat([weight[some] for weight, some in zip(weights, counted, strict=True)]),
     )
 
 
