@@ -1,6 +1,6 @@
 """Runs the fits of `docs/choosing.md` and writes its tables. Takes a few minutes.
 
-    python docs/measure_choices.py
+python docs/measure_choices.py
 """
 
 from __future__ import annotations
