@@ -1,6 +1,7 @@
-"""An extension of the manual's API reference: docstrings of this project as the reference understands them.
+"""An extension of the manual's API reference: this project's docstrings as the reference understands them.
 
-`Example:` holds doctests, which are shown as code; `Source:` says where something comes from; a star is a star.
+`Example:` holds doctests, which are shown as code; `Source:` says where something comes from; and a star is
+a star.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ _INTRODUCTION = """\
 # Commands
 
 Results go to standard output, everything else to standard error. A progress bar is shown on a terminal only.
-`partinr --install-completion` sets up completion for your shell, `partinr COMMAND --help` shows what this page says.
+`partinr --install-completion` sets up completion for your shell, and `partinr COMMAND --help` shows what this
+page says.
 """
 
 

@@ -1,4 +1,4 @@
-"""Imports point downward, heavy libraries wait until they are used, and the public names are what they seem."""
+"""Imports point downward, slow libraries wait until they are used, public names are what they seem."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAYERS = (
     ("coords", "metrics", "files"),
     ("errors",),
 )
-"""From the top. A file imports from layers below its own and from its own package, not from its neighbours."""
+"""From the top. A file imports from lower layers and from its own package, not from its neighbours."""
 
 # They alone may import the package as a whole, as its users do.
 USERS = ("cli", "report", "__main__")
