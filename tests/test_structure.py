@@ -16,7 +16,7 @@ import pytest
 import partinr
 
 SOURCE = Path(partinr.__file__).parent
-CODE_PAGE = SOURCE.parents[1] / "docs" / "code.md"
+CODE_PAGE = Path(__file__).parents[1] / "docs" / "code.md"
 
 LAYERS = (
     ("__main__",),
