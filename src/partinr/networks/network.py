@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -188,3 +189,12 @@ def normal(shape: tuple[int, ...], deviation: float, generator: torch.Generator)
     """Numbers drawn from N(0, deviation²), on the generator's device."""
     empty = torch.empty(shape, dtype=torch.float32, device=generator.device)
     return empty.normal_(0, deviation, generator=generator)
+
+
+def as_torch_linear(shapes: list[Layer], regions: int, generator: torch.Generator) -> Parameters:
+    """Weights and biases from U(±1/sqrt(fan_in)), as torch.nn.Linear draws them."""
+    weights, biases = [], []
+    for fan_in, fan_out in shapes:
+        weights.append(uniform((regions, fan_in, fan_out), 1 / math.sqrt(fan_in), generator))
+        biases.append(uniform((regions, fan_out), 1 / math.sqrt(fan_in), generator))
+    return Parameters(weights, biases)

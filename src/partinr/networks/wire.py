@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from partinr.networks.network import Layer, Network, Parameters, uniform
+from partinr.networks.network import Layer, Network, Parameters, as_torch_linear
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,7 @@ class Wire(Network):
 
     def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
         """Fresh parameters for `regions` networks, on the generator's device."""
-        weights, biases = [], []
-        for fan_in, fan_out in self.layer_shapes(dims, channels):
-            weights.append(uniform((regions, fan_in, fan_out), 1 / math.sqrt(fan_in), generator))
-            biases.append(uniform((regions, fan_out), 1 / math.sqrt(fan_in), generator))
-        return Parameters(weights, biases)
+        return as_torch_linear(self.layer_shapes(dims, channels), regions, generator)
 
     def linear(
         self,
