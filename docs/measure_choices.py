@@ -1,4 +1,4 @@
-"""Runs the fits of `docs/choosing.md` and writes its tables, which takes a few minutes: `python docs/measure_choices.py`."""
+"""Runs the fits of `docs/choosing.md` and writes its tables. Takes a few minutes."""
 
 from __future__ import annotations
 

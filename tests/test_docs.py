@@ -8,9 +8,10 @@ import inspect
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -130,17 +131,21 @@ def run_doctest(text: str, namespace: dict[str, Any], place: str) -> None:
     assert not ran.failed, "".join(report)
 
 
-def docstrings() -> Iterator[tuple[str, str, str]]:
+@cache
+def docstrings() -> list[tuple[str, str, str]]:
     """Module, owner and text of every docstring in the sources; those of attributes too."""
+    found = []
     for name, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                yield name, getattr(node, "name", ""), ast.get_docstring(node) or ""
-                for before, after in zip(node.body, node.body[1:], strict=False):
-                    if isinstance(before, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr):
-                        target = before.targets[0] if isinstance(before, ast.Assign) else before.target
-                        if isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
-                            yield name, ast.unparse(target), inspect.cleandoc(after.value.value)
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                continue
+            found.append((name, getattr(node, "name", ""), ast.get_docstring(node) or ""))
+            for before, after in pairwise(node.body):
+                if isinstance(before, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr):
+                    target = before.targets[0] if isinstance(before, ast.Assign) else before.target
+                    if isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+                        found.append((name, ast.unparse(target), inspect.cleandoc(after.value.value)))
+    return found
 
 
 class Command(NamedTuple):
@@ -350,8 +355,8 @@ class TestDocstrings:
         if name not in WITHOUT_EXAMPLE:
             assert ">>> " in str(thing.__doc__)
 
-    @pytest.mark.parametrize(("name", "thing"), [(n, t) for n, t in public() if inspect.isfunction(t)])
-    def test_functions_describe_every_argument(self, name: str, thing: Any) -> None:
+    @pytest.mark.parametrize("thing", [t for _, t in public() if inspect.isfunction(t)])
+    def test_functions_describe_every_argument(self, thing: Any) -> None:
         assert section(thing.__doc__, "Args") == list(inspect.signature(thing).parameters)
 
     @pytest.mark.parametrize(("name", "thing"), [(n, t) for n, t in public() if inspect.isclass(t)])
@@ -366,8 +371,8 @@ class TestDocstrings:
                 given = [p for p in inspect.signature(function).parameters if p not in ("self", "cls")]
                 assert described == given, f"{name}.{attribute}"
 
-    @pytest.mark.parametrize(("name", "thing"), [(n, t) for n, t in public() if inspect.isclass(t)])
-    def test_attributes_that_are_described_exist(self, name: str, thing: Any) -> None:
+    @pytest.mark.parametrize("thing", [t for _, t in public() if inspect.isclass(t)])
+    def test_attributes_that_are_described_exist(self, thing: Any) -> None:
         described = {one for names in section(thing.__doc__, "Attributes") for one in names.split(", ")}
         fields = {field for kind in thing.__mro__ for field in getattr(kind, "__annotations__", {})}
         assert described <= fields
