@@ -78,8 +78,8 @@ Callback = Callable[[Progress], "bool | None"]
 class Limits:
     """When a fit ends: after so many steps, at a PSNR (dB), after so many seconds.
 
-    Without steps, the seconds alone count. `extend` lets a fit with a target PSNR go on past `steps`, in longer
-    and longer learning-rate cycles.
+    Without steps, the seconds alone count. `extend` lets a fit with a target PSNR go on past `steps`, in
+    longer and longer learning-rate cycles.
     """
 
     steps: int | None
