@@ -72,7 +72,7 @@ def steps() -> Iterable[Row]:
 
 def table(first: str, rows: Iterable[Row]) -> str:
     """Rows as Markdown."""
-    head = [first, "regions", "network", "parameters", "PSNR, dB", "SSIM", "bits a sample", "seconds"]
+    head = [first, "regions", "width x layers", "parameters", "PSNR, dB", "SSIM", "bits a sample", "seconds"]
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
