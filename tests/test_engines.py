@@ -301,6 +301,13 @@ def test_auto_takes_the_kernel_where_there_is_work_for_every_thread(monkeypatch:
     native = why_missing() is None
     assert select("auto", "cpu", 4, 100).name == ("cpu" if native else "torch")
     assert select("auto", "cpu", 4, 3).name == "torch"
+
+    class Own(Siren):
+        """A network of the user's."""
+
+    assert select("auto", "cpu", 4, 100, Siren()).name == ("cpu" if native else "torch")
+    monkeypatch.setattr("partinr.engines.knows", lambda network: not isinstance(network, Own))
+    assert select("auto", "cpu", 4, 100, Own()).name == "torch"
     monkeypatch.setattr("partinr.engines.why_missing", lambda: "it was not compiled")
     assert select("auto", "cpu", 4, 100).name == "torch"
     monkeypatch.setattr("partinr.kernel.why_missing", lambda: "it was not compiled")

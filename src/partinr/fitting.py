@@ -146,7 +146,9 @@ def fit(
     limited = steps is not None or seconds is None
     extend = psnr is not None and steps is None and seconds is None
     limits = Limits(made.steps if limited else None, psnr, seconds, extend)
-    run = Training(model, what, made, select(engine, device, threads, chosen.regions), limits, seed, callback)
+    run = Training(
+        model, what, made, select(engine, device, threads, chosen.regions, shape), limits, seed, callback
+    )
     run.start_from(init)
     if checkpoint is not None:
         run.keep_in(Path(checkpoint), resume)

@@ -8,7 +8,8 @@ from partinr.engines.cpu_engine import CpuEngine, usable_cores
 from partinr.engines.engine import Adam, Engine, Plan, Samples, TrainingState
 from partinr.engines.torch_engine import TorchEngine
 from partinr.errors import InputError
-from partinr.kernel import why_missing
+from partinr.kernel import knows, why_missing
+from partinr.networks.network import Network
 
 __all__ = [
     "ENGINES",
@@ -26,7 +27,9 @@ ENGINES = ("auto", "torch", "cpu")
 """Names that `select` knows."""
 
 
-def select(name: str, device: str, threads: int | None, regions: int) -> Engine:
+def select(
+    name: str, device: str, threads: int | None, regions: int, network: Network | None = None
+) -> Engine:
     """The engine of this name; "auto" is the native kernel where it is available and faster.
 
     The kernel gives a region to one thread, so with fewer regions than threads torch, which can share a
@@ -37,6 +40,7 @@ def select(name: str, device: str, threads: int | None, regions: int) -> Engine:
         device: where to compute.
         threads: CPU threads, None for all.
         regions: number of regions to train.
+        network: what to train; "auto" avoids the kernel for a network that the kernel does not know.
 
     Raises:
         InputError: the engine or the device is unknown or not there.
@@ -46,7 +50,8 @@ def select(name: str, device: str, threads: int | None, regions: int) -> Engine:
     if name == "cpu" and device != "cpu":
         raise InputError(f"engine cpu computes on the device cpu, got {device}; use --engine torch")
     enough = regions >= (threads or usable_cores())
-    if name == "cpu" or (name == "auto" and device == "cpu" and enough and why_missing() is None):
+    known = network is None or knows(network)
+    if name == "cpu" or (name == "auto" and device == "cpu" and enough and known and why_missing() is None):
         return CpuEngine(threads)
     try:
         where = torch.device(device)
