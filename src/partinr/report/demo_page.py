@@ -62,8 +62,8 @@ def demo_page(
             [
                 page.paragraph(
                     f"{where}. The network is evaluated at the centre of every new pixel; bicubic "
-                    "interpolation is Pillow's. Regions are fitted independently: where neighbours disagree "
-                    "between the pixels, their border can be seen."
+                    "interpolation is Pillow's. Regions are fitted independently; between the pixels of "
+                    "neighbouring regions their values are blended."
                 ),
                 page.gallery(crops),
             ],
