@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import math
 import os
 import random
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -156,6 +158,42 @@ def test_the_callback_sees_progress_and_can_stop_the_fit() -> None:
     assert np.isfinite(result.psnr)
 
 
+def test_quality_is_measured_along_the_way_and_changes_nothing() -> None:
+    signal = noise((20, 16), 3)
+    undisturbed = fit(signal, Grid(2, 2), TINY, steps=30)
+    watched = fit(signal, Grid(2, 2), TINY, steps=30, measure_at=(0, 7, 12, 30, 99))
+    assert bytes_of(watched) == bytes_of(undisturbed)
+    np.testing.assert_array_equal(watched.history.loss, undisturbed.history.loss)
+    assert undisturbed.history.measured == []
+    assert [m.steps for m in watched.history.measured] == [0, 7, 12, 30]
+    last = watched.history.measured[-1]
+    assert (last.psnr, last.ssim) == (watched.psnr, watched.ssim)
+    # A constant rate: the first seven steps are those of a fit of seven.
+    recipe = dataclasses.replace(FAST, schedule="constant")
+    part = fit(signal, Grid(2, 2), TINY, recipe=recipe, steps=7)
+    whole = fit(signal, Grid(2, 2), TINY, recipe=recipe, steps=30, measure_at=[7])
+    assert [(m.psnr, m.ssim) for m in whole.history.measured] == [(part.psnr, part.ssim)]
+
+
+def test_measuring_stops_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=1.0)
+    spent = 0.0
+
+    def render_for_hours(*arguments: object) -> np.ndarray:
+        nonlocal spent
+        spent += 1e6
+        return render(*arguments)  # type: ignore[arg-type]
+
+    stopwatch = SimpleNamespace(perf_counter=lambda: next(clock) + spent)
+    monkeypatch.setattr(partinr.training, "time", stopwatch)
+    monkeypatch.setattr(partinr.training, "render", render_for_hours)
+    history = fit(smooth((20, 16)), Grid(2, 2), TINY, steps=9, measure_at=range(9)).history
+    assert [m.steps for m in history.measured] == list(range(9))
+    assert spent == 9e6
+    assert history.seconds[-1] < 1e6
+    assert all(a.seconds < b.seconds for a, b in itertools.pairwise(history.measured))
+
+
 def test_a_fit_can_start_from_another() -> None:
     signal = smooth((30, 30))
     first = fit(signal, Grid(2, 2), TINY, steps=80)
@@ -225,7 +263,13 @@ def test_one_sample_is_enough() -> None:
         assert fit(signal, steps=40).psnr > 20
 
 
-CHECKPOINTED = {"partition": Grid(3, 3), "network": Siren(8, 1), "steps": 60, "seed": 3}
+CHECKPOINTED = {
+    "partition": Grid(3, 3),
+    "network": Siren(8, 1),
+    "steps": 60,
+    "seed": 3,
+    "measure_at": (4, 60),
+}
 
 
 def test_resuming_a_stopped_fit_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -241,6 +285,10 @@ def test_resuming_a_stopped_fit_gives_the_same_bytes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(resumed.history.loss, whole.history.loss)
     finished = fit(signal, **CHECKPOINTED, checkpoint=tmp_path / "c", resume=True)  # type: ignore[arg-type]
     assert bytes_of(finished) == bytes_of(whole)
+    for other in (resumed, finished):
+        measured = [(m.steps, m.psnr, m.ssim) for m in other.history.measured]
+        assert measured == [(m.steps, m.psnr, m.ssim) for m in whole.history.measured]
+    assert len(measured) == 2
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:

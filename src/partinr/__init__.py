@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from partinr.fitting import FitResult as FitResult
     from partinr.fitting import fit as fit
     from partinr.history import History as History
+    from partinr.history import Measurement as Measurement
     from partinr.metrics import psnr as psnr
     from partinr.metrics import ssim as ssim
     from partinr.networks import Finer as Finer
@@ -66,7 +67,7 @@ _MODULES = {
     "errors": ("InputError",),
     "export": ("export_onnx",),
     "fitting": ("FitResult", "fit"),
-    "history": ("History",),
+    "history": ("History", "Measurement"),
     "metrics": ("psnr", "ssim"),
     "networks": ("Finer", "Fourier", "Gauss", "Network", "ReluHarmonic", "Siren", "Wire"),
     "partition": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from safetensors.numpy import save as save_tensors
 from partinr.engines.engine import TrainingState
 from partinr.errors import InputError
 from partinr.files import atomic_write
-from partinr.history import History
+from partinr.history import History, Measurement
 from partinr.piecewise import PiecewiseINR
 from partinr.signals.signal import Signal
 
@@ -64,7 +65,12 @@ class Checkpoint:
 
     def write(self, states: list[TrainingState], history: History) -> None:
         """Replace the state on disk; a crash in between leaves the old one."""
-        tensors = {"history.seconds": history.seconds, "history.loss": history.loss}
+        tensors = {
+            "history.seconds": history.seconds,
+            "history.loss": history.loss,
+            # A similarity of None becomes NaN.
+            "history.measured": np.array(history.measured, np.float64).reshape(-1, len(Measurement._fields)),
+        }
         for g, state in enumerate(states):
             for i, tensor in enumerate(state.tensors()):
                 tensors[f"{g}.{i}"] = np.ascontiguousarray(tensor.detach().cpu().numpy())
@@ -94,7 +100,11 @@ class Checkpoint:
         for g, state in enumerate(states):
             for i, tensor in enumerate(state.tensors()):
                 tensor.copy_(tensor.new_tensor(tensors[f"{g}.{i}"]))
-        return History(tensors["history.seconds"], tensors["history.loss"])
+        measured = [
+            Measurement(int(steps), seconds, psnr, None if math.isnan(ssim) else ssim)
+            for steps, seconds, psnr, ssim in tensors["history.measured"].tolist()
+        ]
+        return History(tensors["history.seconds"], tensors["history.loss"], measured)
 
     def _check(self, settings: Settings) -> None:
         for key in sorted({*settings, *self.settings}):

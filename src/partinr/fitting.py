@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -98,6 +99,7 @@ def fit(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     callback: Callback | None = None,
+    measure_at: Iterable[int] = (),
 ) -> FitResult:
     """Fit a piecewise network to a signal.
 
@@ -125,6 +127,8 @@ def fit(
         checkpoint: folder for the state of an unfinished fit, written every few seconds.
         resume: go on from the checkpoint, if there is one.
         callback: called with `Progress`; returning True stops the fit.
+        measure_at: numbers of steps after which the signal is rendered and its quality kept in
+            `history.measured`; the clock stands still meanwhile, and the fit's result does not change.
 
     Raises:
         InputError: something asked for cannot be done; the message says what to change.
@@ -147,7 +151,14 @@ def fit(
     extend = psnr is not None and steps is None and seconds is None
     limits = Limits(made.steps if limited else None, psnr, seconds, extend)
     run = Training(
-        model, what, made, select(engine, device, threads, chosen.regions, shape), limits, seed, callback
+        model,
+        what,
+        made,
+        select(engine, device, threads, chosen.regions, shape),
+        limits,
+        seed,
+        callback,
+        measure_at,
     )
     run.start_from(init)
     if checkpoint is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -13,6 +14,28 @@ def _empty() -> Float64[ndarray, "0"]:
     return np.empty(0)
 
 
+class Measurement(NamedTuple):
+    """Quality of the rendered signal at one moment of a fit.
+
+    Attributes:
+        steps: updates done by then.
+        seconds: since the start of the fit, the time that measuring takes left out.
+        psnr: PSNR in dB of the rendering (clipped and rounded as `render` does).
+        ssim: structural similarity of the same, None where an axis is shorter than 11 samples.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> result = partinr.fit(np.eye(16), steps=20, measure_at=(0, 10, 20))
+        >>> [measurement.steps for measurement in result.history.measured]
+        [0, 10, 20]
+    """
+
+    steps: int
+    seconds: float
+    psnr: float
+    ssim: float | None
+
+
 @dataclass(eq=False)
 class History:
     """One entry a step.
@@ -20,10 +43,12 @@ class History:
     Attributes:
         seconds: since the start of the fit, at the end of the step, checks and checkpoints included.
         loss: mean squared error of the samples that the step used, before its update; normalised values.
+        measured: quality after the steps that `fit` was asked to measure at; not one entry a step.
     """
 
     seconds: Float64[ndarray, "steps"] = field(default_factory=_empty)
     loss: Float64[ndarray, "steps"] = field(default_factory=_empty)
+    measured: list[Measurement] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.loss)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,8 +20,9 @@ from partinr.checkpoint import Checkpoint, settings_of
 from partinr.engines.engine import Engine, Plan, Samples, TrainingState
 from partinr.engines.readout import solve_readout
 from partinr.errors import InputError
-from partinr.history import History
+from partinr.history import History, Measurement
 from partinr.metrics import psnr as psnr_of
+from partinr.metrics import ssim as ssim_of
 from partinr.packing import pack
 from partinr.piecewise import Group, PiecewiseINR
 from partinr.recipe import Recipe
@@ -106,10 +107,12 @@ class Training:
         limits: Limits,
         seed: int,
         callback: Callback | None,
+        measure_at: Iterable[int] = (),
     ) -> None:
         self._started = time.perf_counter()
         self.model, self.signal, self.recipe, self.engine = model, signal, recipe, engine
         self.limits, self.seed, self.callback = limits, seed, callback
+        self.measure_at = frozenset(measure_at)
         self.history = History()
         self.samples = pack_groups(model, signal, seed, engine.device)
         self.states: list[TrainingState] = []
@@ -150,6 +153,7 @@ class Training:
             engine=self.engine.name,
             device=str(self.engine.device),
             start=self._start,
+            measure_at=sorted(self.measure_at),
         )
         self._checkpoint = Checkpoint(folder, settings)
         if self._checkpoint.path.exists() and not resume:
@@ -182,6 +186,7 @@ class Training:
     def _rounds(self) -> Stopped:
         length = 1
         while True:
+            self._measure()
             if self._on_target():
                 return "psnr"
             if self.steps >= self.limits.cycles[-1]:
@@ -203,6 +208,7 @@ class Training:
         stop = min(start + length, next(end for end in self.limits.cycles if end > start))
         if self.limits.psnr is not None:
             stop = min(stop, (start // _LOOK_STEPS + 1) * _LOOK_STEPS)
+        stop = min([stop, *(step for step in self.measure_at if step > start)])
         if self.limits.seconds is not None and start:
             affordable = int((self.limits.seconds - self.seconds) * start / self.seconds)
             stop = min(stop, start + max(1, affordable))
@@ -262,6 +268,20 @@ class Training:
             ahead = (step + 1 - start) * self.seconds / start
             fraction = np.maximum(fraction, (self.seconds + ahead) / self.limits.seconds)
         return self.recipe.rate_for(group.network.hidden) * self.recipe.schedule_at(fraction, step)
+
+    def _measure(self) -> None:
+        """Look at the rendered signal if that was asked for after this step; the clock stands still."""
+        done = {measurement.steps for measurement in self.history.measured}
+        if self.steps not in self.measure_at - done:
+            return
+        seconds, began = self.seconds, time.perf_counter()
+        self._load_model()
+        low, high = self.signal.spec.value_range
+        values = render(self.model).reshape(self.signal.values.shape)
+        psnr = psnr_of(self.signal.values, values, high - low)
+        ssim = ssim_of(self.signal.values, values, high - low)
+        self.history.measured.append(Measurement(self.steps, seconds, psnr, ssim))
+        self._started += time.perf_counter() - began
 
     def _on_target(self) -> bool:
         """Whether the rendered signal has the target PSNR; rendered only when the loss is near to it."""
