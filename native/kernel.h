@@ -11,8 +11,19 @@ namespace partinr {
 
 enum class Kind { siren, relu, finer, wire, gauss };
 
+// What becomes of the coordinates before the first layer: sines of all waves, then their cosines.
+enum class Encoding {
+  none,      // the coordinates themselves
+  harmonic,  // 0.5 2^k x, octaves k from 0; axis after axis
+  projected  // x M, M (dims, waves)
+};
+
 struct Network {
   Kind kind;
+  Encoding encoding;
+  int dims;
+  int waves;             // octaves of each axis, or columns of the projection
+  const double* turns;   // the projection over pi, (dims, waves), or null
   int features;        // inputs of the first layer
   int channels;        // outputs
   int hidden;          // units of a hidden layer, complex ones for wire
@@ -30,7 +41,7 @@ struct Arrays {
 struct Region {
   int64_t index;              // row of the stacked arrays
   int64_t samples;
-  const float* coords;        // (samples, features)
+  const float* coords;        // (samples, dims)
   const float* values;        // (samples, channels)
   const float* importance;    // (samples,), or null for all ones
   uint64_t key;
@@ -45,23 +56,35 @@ struct Schedule {
   double beta1, beta2, eps;
 };
 
+// Threads that may take a share of one region's work.
+struct Team {
+  // Calls work(context, worker, item) once for each item 0..items-1, on any threads and in any order, each thread
+  // with a worker of its own; returns when all have returned.
+  void (*share)(Team*, void* own_worker, int64_t items, void (*work)(void* context, void* worker, int64_t item),
+                void* context);
+};
+
 struct Kernel {
   const char* name;
   // Scratch memory of one thread for networks of one shape; null when memory runs out.
   void* (*create)(const Network&);
   void (*destroy)(void* worker);
-  // Memory that grows with the batch; false when it runs out.
-  bool (*reserve)(void* worker, int64_t batch);
-  // Trains in place, returns the steps done: fewer than asked when *stop turned nonzero.
-  int64_t (*train)(void* worker, const Arrays& parameters, const Arrays& first, const Arrays& second,
+  // Pieces that a step of so many samples is cut into, which depends on the network alone: results are the same for
+  // any number of threads.
+  int (*slices)(const Network&, int64_t samples);
+  // Memory that grows with the batch (0: none) and the samples of a step; false when it runs out.
+  bool (*reserve)(void* worker, int64_t batch, int64_t samples);
+  // Trains in place, returns the steps done: fewer than asked when *stop turned nonzero. No team: alone.
+  int64_t (*train)(void* worker, Team*, const Arrays& parameters, const Arrays& first, const Arrays& second,
                    const Region&, const Schedule&, float* losses, const int* stop);
   // Outputs (samples, channels); returns false when *stop turned nonzero.
   bool (*evaluate)(void* worker, const Arrays& parameters, const Region&, float* out, const int* stop);
   // Sum of squared errors, and the gradient of loss_scale times it.
-  double (*gradient)(void* worker, const Arrays& parameters, const Region&, const Arrays& gradient);
+  double (*gradient)(void* worker, Team*, const Arrays& parameters, const Region&, const Arrays& gradient);
   // For tests: sin and cos of pi x, 2^x, and the samples at positions of a region's stream.
   void (*sincospi)(const float* x, float* sine, float* cosine, int64_t count);
   void (*exp2)(const float* x, float* out, int64_t count);
+  bool (*encode)(const Network&, const float* coords, int64_t samples, float* out);
   bool (*stream)(uint64_t key, int64_t count, uint64_t position, int64_t length, uint32_t* out);
   // Runs independent fused multiply-adds and returns how many floating-point operations they were.
   double (*peak)(int64_t rounds, float* sink);

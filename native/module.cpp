@@ -51,10 +51,11 @@ struct NetSpec {
   std::string kind;
   int dims, channels, hidden, layers;
   std::vector<float> omega, scale;
+  std::vector<double> turns;
   Network network{};
 
   NetSpec(std::string kind_, int dims_, int channels_, int hidden_, int layers_, std::vector<float> omega_,
-          std::vector<float> scale_)
+          std::vector<float> scale_, int octaves, const std::optional<Array<const double, 2>>& projections)
       : kind(std::move(kind_)), dims(dims_), channels(channels_), hidden(hidden_), layers(layers_),
         omega(std::move(omega_)), scale(std::move(scale_)) {
     const char* const names[] = {"siren", "relu", "fourier", "finer", "wire", "gauss"};
@@ -70,13 +71,33 @@ struct NetSpec {
         refuse("omega and scale must have one entry for each of the " + std::to_string(activations) +
                " hidden layers, got " + std::to_string(list->size()));
     }
-    const int64_t widest = std::max({dims, channels, hidden});
-    if (widest * widest * (layers + 2) > INT32_MAX / 4) refuse("the network is too large for the native kernel");
-    network = Network{kinds[found - std::begin(names)], dims, channels, hidden, layers + 1, nullptr, nullptr};
+    Encoding encoding = Encoding::none;
+    int64_t waves = 0, features = dims;
+    if (octaves < 0 || octaves > 128) refuse("octaves must be 0 to 128, got " + std::to_string(octaves));
+    if (octaves && projections) refuse("a network has either octaves or projections, not both");
+    if (octaves) {
+      encoding = Encoding::harmonic;
+      waves = octaves;
+      features = int64_t(2) * dims * octaves;
+    } else if (projections) {
+      encoding = Encoding::projected;
+      waves = static_cast<int64_t>(projections->shape(1));
+      features = 2 * waves;
+      expect(*projections, {dims, waves}, "projections");
+      if (waves < 1 || waves > INT32_MAX / 4) refuse("projections must have at least one column");
+      turns.assign(projections->data(), projections->data() + dims * waves);
+      for (double& turn : turns) turn /= 3.14159265358979323846;
+    }
+    const int64_t widest = std::max({features, int64_t(channels), int64_t(hidden)});
+    if (widest > INT32_MAX / 4 || widest * widest * (layers + 2) > INT32_MAX / 4)
+      refuse("the network is too large for the native kernel");
+    network = Network{kinds[found - std::begin(names)], encoding, dims, static_cast<int>(waves), nullptr,
+                      static_cast<int>(features), channels, hidden, layers + 1, nullptr, nullptr};
   }
 
   Network view() const {
     Network net = network;
+    net.turns = turns.empty() ? nullptr : turns.data();
     net.omega = omega.data();
     net.scale = scale.data();
     return net;
@@ -85,7 +106,7 @@ struct NetSpec {
   // (fan_in, fan_out) of each layer as stored.
   std::vector<std::tuple<int, int>> layer_shapes() const {
     const int parts = network.kind == Kind::wire ? 2 : 1;
-    std::vector<std::tuple<int, int>> shapes{{dims, hidden}};
+    std::vector<std::tuple<int, int>> shapes{{network.features, hidden}};
     for (int l = 0; l < layers; l++) shapes.emplace_back(hidden, parts * hidden);
     shapes.emplace_back(hidden, parts * channels);
     return shapes;
@@ -214,6 +235,22 @@ std::vector<int64_t> by_size(const Packed& packed, const Array<const int64_t, 1>
   return order;
 }
 
+// What a call can keep busy.
+struct Workload {
+  int64_t parallel = 0;      // threads
+  int64_t most_samples = 0;  // of a step of a region
+
+  Workload(const Kernel& path, const Network& net, const Packed& packed, const Array<const int64_t, 1>& regions,
+           int64_t batch) {
+    for (size_t i = 0; i < regions.shape(0); i++) {
+      const int64_t count = packed.region(regions.data()[i]).samples;
+      const int64_t samples = batch ? std::min(batch, count) : count;
+      parallel += path.slices(net, samples);
+      most_samples = std::max(most_samples, samples);
+    }
+  }
+};
+
 template <class T>
 nb::ndarray<nb::numpy, T, nb::ndim<1>> to_numpy(std::vector<T> values) {
   auto* owned = new std::vector<T>(std::move(values));
@@ -247,6 +284,7 @@ auto train(const NetSpec& net, const Matrices& weights, const Rows& biases, cons
   const Kernel& path = kernel();
   const Schedule plan{learning_rates.data(), steps, first_step, batch, beta1, beta2, eps};
   const std::vector<int64_t> order = by_size(packed, regions);
+  const Workload load(path, net.view(), packed, regions, batch);
   const int64_t* const region_at = regions.data();
   const uint64_t* const key_at = region_keys.data();
   const double* const scale_at = loss_scale.data();
@@ -255,14 +293,16 @@ auto train(const NetSpec& net, const Matrices& weights, const Rows& biases, cons
   const auto poll = poller(stop);
   {
     const nb::gil_scoped_release unlocked;
-    run(path, net.view(), batch, chosen, threads,
-        [&](void* worker, int64_t item, const int* halt) {
+    run(
+        path, net.view(), chosen, std::min<int64_t>(threads, load.parallel),
+        [&](void* worker) { return path.reserve(worker, batch, load.most_samples); },
+        [&](void* worker, Team* team, int64_t item, const int* halt) {
           const int64_t row = order[static_cast<size_t>(item)];
           Region region = packed.region(region_at[row]);
           region.key = key_at[region.index];
           region.loss_scale = scale_at[region.index];
           done[static_cast<size_t>(row)] =
-              region.samples ? path.train(worker, parameters.view(), first.view(), second.view(), region, plan,
+              region.samples ? path.train(worker, team, parameters.view(), first.view(), second.view(), region, plan,
                                           losses_at + row * steps, halt)
                              : steps;
         },
@@ -296,8 +336,10 @@ void evaluate(const NetSpec& net, const Matrices& weights, const Rows& biases, c
   float* const out_at = out.data();
   const auto poll = poller(stop);
   const nb::gil_scoped_release unlocked;
-  run(path, net.view(), 0, static_cast<int64_t>(pieces.size()), threads,
-      [&](void* worker, int64_t item, const int* halt) {
+  const int64_t count_pieces = static_cast<int64_t>(pieces.size());
+  run(
+      path, net.view(), count_pieces, std::min<int64_t>(threads, count_pieces), [](void*) { return true; },
+      [&](void* worker, Team*, int64_t item, const int* halt) {
         const Region& piece = pieces[static_cast<size_t>(item)];
         const int64_t start = (piece.coords - packed.coords) / net.dims;
         path.evaluate(worker, parameters.view(), piece, out_at + start * net.channels, halt);
@@ -320,17 +362,20 @@ auto gradient(const NetSpec& net, const Matrices& weights, const Rows& biases, c
   expect(loss_scale, {count}, "loss_scale");
   std::vector<double> squares(regions.shape(0), 0);
   const Kernel& path = kernel();
+  const Workload load(path, net.view(), packed, regions, 0);
   const int64_t* const region_at = regions.data();
   const double* const scale_at = loss_scale.data();
   const auto poll = poller(nb::none());
   {
     const nb::gil_scoped_release unlocked;
-    run(path, net.view(), 0, static_cast<int64_t>(squares.size()), threads,
-        [&](void* worker, int64_t item, const int*) {
+    run(
+        path, net.view(), static_cast<int64_t>(squares.size()), std::min<int64_t>(threads, load.parallel),
+        [&](void* worker) { return path.reserve(worker, 0, load.most_samples); },
+        [&](void* worker, Team* team, int64_t item, const int*) {
           Region region = packed.region(region_at[item]);
           region.loss_scale = scale_at[region.index];
           if (region.samples)
-            squares[static_cast<size_t>(item)] = path.gradient(worker, parameters.view(), region, to.view());
+            squares[static_cast<size_t>(item)] = path.gradient(worker, team, parameters.view(), region, to.view());
         },
         poll);
   }
@@ -347,6 +392,16 @@ void sincospi(const Array<const float, 1>& x, const Array<float, 1>& sine, const
 void power_of_two(const Array<const float, 1>& x, const Array<float, 1>& out) {
   expect(out, {static_cast<int64_t>(x.shape(0))}, "out");
   kernel().exp2(x.data(), out.data(), static_cast<int64_t>(x.shape(0)));
+}
+
+int slices(const NetSpec& net, int64_t samples) { return kernel().slices(net.view(), samples); }
+
+void encode(const NetSpec& net, const Array<const float, 2>& coords, const Array<float, 2>& out) {
+  const int64_t samples = static_cast<int64_t>(coords.shape(0));
+  if (net.network.encoding == Encoding::none) refuse("the network does not encode coordinates");
+  expect(coords, {samples, net.dims}, "coords");
+  expect(out, {samples, net.network.features}, "out");
+  if (!kernel().encode(net.view(), coords.data(), samples, out.data())) throw std::bad_alloc();
 }
 
 auto stream(uint64_t key, int64_t count, uint64_t position, int64_t length) {
@@ -385,9 +440,11 @@ NB_MODULE(_native, m) {
   using namespace partinr;
   m.doc() = "Fused training and evaluation of many small coordinate networks.";
   nb::class_<NetSpec>(m, "NetSpec")
-      .def(nb::init<std::string, int, int, int, int, std::vector<float>, std::vector<float>>(), "kind"_a, nb::kw_only(),
+      .def(nb::init<std::string, int, int, int, int, std::vector<float>, std::vector<float>, int,
+                    const std::optional<Array<const double, 2>>&>(),
+           "kind"_a, nb::kw_only(),
            "dims"_a, "channels"_a, "hidden"_a, "layers"_a, "omega"_a = std::vector<float>(),
-           "scale"_a = std::vector<float>())
+           "scale"_a = std::vector<float>(), "octaves"_a = 0, "projections"_a.noconvert() = nb::none())
       .def_ro("kind", &NetSpec::kind)
       .def_ro("dims", &NetSpec::dims)
       .def_ro("channels", &NetSpec::channels)
@@ -411,6 +468,8 @@ NB_MODULE(_native, m) {
         "sample_weights"_a.noconvert() = nb::none());
   m.def("sincospi", &sincospi, "x"_a.noconvert(), "sine"_a.noconvert(), "cosine"_a.noconvert());
   m.def("exp2", &power_of_two, "x"_a.noconvert(), "out"_a.noconvert());
+  m.def("slices", &slices, "net"_a, "samples"_a);
+  m.def("encode", &encode, "net"_a, "coords"_a.noconvert(), "out"_a.noconvert());
   m.def("stream", &stream, "key"_a, "count"_a, "position"_a, "length"_a);
   m.def("peak", &peak, "seconds"_a);
   m.def("isa_paths", &isa_paths);

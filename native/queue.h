@@ -7,12 +7,14 @@
 
 namespace partinr {
 
-// Calls work(worker, item, stop) once for each item 0..items-1, on `threads` threads, lowest first. The calling
-// thread meanwhile calls poll() every few milliseconds; once that returns true, *stop turns 1 and no further items
-// start. `batch` is what the workers reserve. Throws std::bad_alloc before any work, or what poll() threw after all
-// threads have ended.
-void run(const Kernel& kernel, const Network& network, int64_t batch, int64_t items, int threads,
-         const std::function<void(void* worker, int64_t item, const int* stop)>& work,
+// Calls work(worker, team, item, stop) once for each item 0..items-1, on `threads` threads, lowest first; threads
+// that find no item left take shares of what others pass to their team. The calling thread meanwhile calls poll()
+// every few milliseconds; once that returns true, *stop turns 1 and no further items start. `prepare` is called with
+// each worker before any work and reserves what the work needs. Throws std::bad_alloc before any work, or what poll()
+// threw after all threads have ended.
+void run(const Kernel& kernel, const Network& network, int64_t items, int64_t threads,
+         const std::function<bool(void* worker)>& prepare,
+         const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
          const std::function<bool()>& poll);
 
 }  // namespace partinr

@@ -73,8 +73,8 @@ class Case:
         return kernel.spec(self.network, self.coords.shape[1], self.channels)
 
     @property
-    def features(self) -> ndarray:
-        return kernel.features(self.network, self.coords)
+    def inputs(self) -> ndarray:
+        return self.coords.numpy()
 
     def one(self, region: int) -> tuple[Parameters, torch.Tensor, torch.Tensor]:
         """Float64 leaves, coordinates and values of one region."""
@@ -119,7 +119,7 @@ def native_gradient(case: Case, weights: ndarray | None = None) -> tuple[ndarray
     squares = native.gradient(
         case.net,
         *kernel.arrays(case.parameters),
-        case.features,
+        case.inputs,
         case.values,
         case.offsets,
         case.regions,
@@ -190,7 +190,7 @@ def train(
         *kernel.arrays(parameters),
         *kernel.arrays(first),
         *kernel.arrays(second),
-        case.features,
+        case.inputs,
         case.values,
         case.offsets,
         regions,
@@ -264,7 +264,7 @@ def test_values_are_those_of_the_network(name: str) -> None:
     native.evaluate(
         case.net,
         *kernel.arrays(case.parameters),
-        case.features,
+        case.inputs,
         case.offsets,
         regions,
         threads=2,
@@ -283,7 +283,7 @@ def test_values_of_a_region_larger_than_a_piece_of_work() -> None:
     native.evaluate(
         case.net,
         *kernel.arrays(case.parameters),
-        case.features,
+        case.inputs,
         case.offsets,
         case.regions,
         threads=3,
@@ -329,6 +329,34 @@ def test_same_bytes_for_any_number_of_threads(batch: int) -> None:
     one = train(case, 12, batch)
     for threads in (2, 5):
         assert train(case, 12, batch, threads).bytes() == one.bytes()
+
+
+@pytest.mark.parametrize("name", ["siren", "fourier", "wire"])
+@pytest.mark.parametrize("batch", [0, 1100])
+@pytest.mark.usefixtures("path")
+def test_same_bytes_where_threads_share_a_region(name: str, batch: int) -> None:
+    network = replace(NETWORKS[name], hidden=96)
+    case = make(network, [1500, 1], seed=4)
+    assert native.slices(case.net, 1500) > 2  # else nothing is shared
+    one = train(case, 3, batch)
+    for threads in (2, 3, 7):
+        assert train(case, 3, batch, threads).bytes() == one.bytes()
+
+
+@pytest.mark.usefixtures("path")
+def test_slices_add_up_to_the_gradient() -> None:
+    case = make(Siren(128, 1, 15.0), [900])
+    assert native.slices(case.net, 900) == 3
+    check_gradient(case)
+
+
+def test_slices_grow_with_the_work_alone() -> None:
+    net = make(Siren(64, 2), [1]).net
+    counts = [native.slices(net, n) for n in (1, 255, 511, 512, 10_000, 10**9)]
+    assert counts[:3] == [1, 1, 1]
+    assert counts == sorted(counts)
+    assert counts[-1] == 32
+    assert native.slices(make(Siren(4, 1), [1]).net, 1000) == 1
 
 
 @pytest.mark.usefixtures("path")
@@ -472,6 +500,34 @@ def test_sine_and_cosine_of_no_number() -> None:
 
 
 @pytest.mark.usefixtures("path")
+def test_harmonics_of_every_float_keep_their_bound() -> None:
+    network = ReluHarmonic(1, 0, frequencies=128)
+    x = np.concatenate([every_float(1_999_993), np.linspace(-1, 1, 2001), [0.0, -0.0, 1.0, -1.0, 1e-40]])
+    x = x[abs(x) < 2.0].astype(np.float32)
+    out = np.empty((len(x), 256), np.float32)
+    native.encode(kernel.spec(network, 1, 1), x[:, None], out)
+    phases = x.astype(np.float64)[:, None] * 2.0 ** np.arange(-1, 127)  # exact
+    assert abs(out[:, :128] - np.sin(phases)).max() < 4e-7
+    assert abs(out[:, 128:] - np.cos(phases)).max() < 4e-7
+    native.encode(kernel.spec(network, 1, 1), np.array([[np.nan], [np.inf]], np.float32), out[:2])
+    assert np.isnan(out[:2]).all()
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("network", [ReluHarmonic(frequencies=60), ReluHarmonic(frequencies=5), Fourier()])
+@pytest.mark.usefixtures("path")
+def test_encoding_is_that_of_the_network(network: Network, dims: int) -> None:
+    coords = torch.from_numpy(np.random.default_rng(dims).uniform(-1, 1, (33, dims)).astype(np.float32))
+    out = np.empty((33, network.encoded(dims)), np.float32)
+    native.encode(kernel.spec(network, dims, 1), coords.numpy(), out)
+    expected = network.encode(coords.double()[None])[0].numpy()
+    np.testing.assert_allclose(out, expected, rtol=0, atol=4e-7)
+    # Single precision's own phases are off by more, where they are sums of products.
+    theirs = network.encode(coords[None])[0].numpy()
+    np.testing.assert_allclose(out, theirs, rtol=0, atol=2e-5 if isinstance(network, Fourier) else 6e-7)
+
+
+@pytest.mark.usefixtures("path")
 def test_power_of_two_keeps_its_bound() -> None:
     x = np.concatenate([np.linspace(-126, 127.99, 400_001), every_float(99991)]).astype(np.float32)
     out = np.empty_like(x)
@@ -510,6 +566,14 @@ def test_wrong_arguments_are_refused() -> None:
         train(case, 1, stop=3)
     with pytest.raises(ValueError, match="kind must be"):
         native.NetSpec("tanh", dims=2, channels=1, hidden=4, layers=1)
+    with pytest.raises(ValueError, match="either octaves or projections"):
+        native.NetSpec(
+            "relu", dims=1, channels=1, hidden=4, layers=1, octaves=2, projections=np.ones((1, 3))
+        )
+    with pytest.raises(ValueError, match=r"projections must have shape \(2, 3\)"):
+        native.NetSpec("fourier", dims=2, channels=1, hidden=4, layers=1, projections=np.ones((1, 3)))
+    with pytest.raises(ValueError, match="octaves must be 0 to 128"):
+        native.NetSpec("relu", dims=1, channels=1, hidden=4, layers=1, octaves=129)
     with pytest.raises(ValueError, match="omega and scale must have one entry for each of the 3"):
         native.NetSpec("siren", dims=2, channels=1, hidden=4, layers=2, omega=[1.0])
 

@@ -154,7 +154,7 @@ def fit(
         model,
         what,
         made,
-        select(engine, device, threads, chosen.regions, shape),
+        select(engine, device, threads, shape),
         limits,
         seed,
         callback,

@@ -17,9 +17,6 @@ from partinr.networks.network import Network, Parameters
 if TYPE_CHECKING:
     from partinr._native import NetSpec
 
-# Features of one sample beyond which encoding for the kernel would take more memory than evaluating by torch.
-_MOST_FEATURES = 64
-
 
 @cache
 def why_missing() -> str | None:
@@ -41,7 +38,7 @@ def knows(network: Network) -> bool:
 
 
 def spec(network: Network, dims: int, channels: int) -> NetSpec:
-    """The network as the kernel sees it; one that encodes coordinates takes features as its coordinates."""
+    """The network as the kernel sees it."""
     from partinr import _native
 
     hidden, hidden_layers = network.hidden, network.layers + 1
@@ -55,12 +52,14 @@ def spec(network: Network, dims: int, channels: int) -> NetSpec:
         scale = [0.5**0.5 / network.sigma] * hidden_layers
     return _native.NetSpec(
         network.name,
-        dims=network.encoded(dims),
+        dims=dims,
         channels=channels,
         hidden=hidden,
         layers=network.layers,
         omega=omega,
         scale=scale,
+        octaves=network.frequencies if isinstance(network, ReluHarmonic) else 0,
+        projections=np.ascontiguousarray(network.projections(dims)) if isinstance(network, Fourier) else None,
     )
 
 
@@ -68,14 +67,6 @@ def arrays(parameters: Parameters) -> tuple[list[Float32[ndarray, "..."]], list[
     """Parameters as NumPy arrays that share their memory."""
     weights = [weight.detach().numpy() for weight in parameters.weights]
     return weights, [bias.detach().numpy() for bias in parameters.biases]
-
-
-def features(network: Network, coords: Float[Tensor, "samples dims"]) -> Float32[ndarray, "samples features"]:
-    """What the first layer sees: the coordinates themselves, or their encoding."""
-    if network.encoded(coords.shape[1]) == coords.shape[1]:
-        return coords.contiguous().numpy()
-    pieces = [network.encode(piece[None])[0] for piece in torch.split(coords, 1 << 16)]
-    return torch.cat(pieces).contiguous().numpy()
 
 
 def can_evaluate(network: Network, coords: Tensor, parameters: Parameters) -> bool:
@@ -86,7 +77,6 @@ def can_evaluate(network: Network, coords: Tensor, parameters: Parameters) -> bo
         and coords.dtype == torch.float32
         and all(t.dtype == torch.float32 and t.is_contiguous() for ts in parameters for t in ts)
         and knows(network)
-        and network.encoded(coords.shape[1]) <= _MOST_FEATURES
         and why_missing() is None
     )
 
@@ -113,7 +103,7 @@ def evaluate(
     _native.evaluate(
         spec(network, coords.shape[1], channels),
         *arrays(parameters),
-        features(network, coords),
+        coords.contiguous().numpy(),
         offsets,
         np.flatnonzero(np.diff(offsets)),
         threads=torch.get_num_threads(),

@@ -65,6 +65,35 @@ class Group(nn.Module):
         """The group's parameters, not copied."""
         return Parameters(list(self.weights), list(self.biases))
 
+    def values(
+        self, own: Float[Tensor, "samples dims"], offsets: Int[ndarray, "_"]
+    ) -> Float[Tensor, "samples channels"]:
+        """Values of each member at its own samples.
+
+        Args:
+            own: coordinates, sorted by member and in its frame.
+            offsets: member i has the samples offsets[i] .. offsets[i + 1] - 1.
+        """
+        parameters = self.parameters_by_layer
+        channels = parameters.biases[-1].shape[1]
+        if kernel.can_evaluate(self.network, own, parameters):
+            return kernel.evaluate(self.network, parameters, own, offsets, channels)
+        limit = max(1, _BATCH_VALUES // max(b.shape[1] for b in parameters.biases))
+        pieces, places = [own.new_zeros(0, channels)], [torch.zeros(0, dtype=torch.long, device=own.device)]
+        for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
+            place = torch.as_tensor(batch.index(), device=own.device)
+            members = torch.as_tensor(batch.regions, device=own.device)
+            values = self.network.forward(own[place], _pick(parameters, members))
+            if batch.padded:
+                mask = torch.as_tensor(batch.mask(), device=own.device)
+                values, place = values[mask], place[mask]
+            pieces.append(values.reshape(-1, channels))
+            places.append(place.reshape(-1))
+        where = torch.cat(places)
+        back = torch.empty_like(where)
+        back[where] = torch.arange(len(where), device=own.device)
+        return torch.cat(pieces)[back]
+
     def load(self, parameters: Parameters) -> None:
         """Copy parameters of the same shapes into the group."""
         with torch.no_grad():
@@ -106,6 +135,7 @@ class PiecewiseINR(nn.Module):
     shift: Tensor
     group_of: Tensor
     slot: Tensor
+    rank: Tensor
 
     def __init__(
         self,
@@ -152,6 +182,7 @@ class PiecewiseINR(nn.Module):
             ("shift", shift),
             ("group_of", members),
             ("slot", slot),
+            ("rank", np.argsort(np.argsort(members, kind="stable"), kind="stable")),
         ):
             self.register_buffer(name, torch.as_tensor(value), persistent=False)
 
@@ -263,7 +294,7 @@ class PiecewiseINR(nn.Module):
             )
         assigned = self.assign(coords)
         own = self.own_coords(coords[assigned.points], assigned.regions)
-        packing = pack(assigned.regions.cpu().numpy(), self.regions)
+        packing = pack(self.rank[assigned.regions].cpu().numpy(), self.regions)
         place = torch.as_tensor(packing.order, device=coords.device)
         values = self._packed_values(own[place], packing)
         back = torch.empty_like(place)
@@ -277,30 +308,14 @@ class PiecewiseINR(nn.Module):
     def _packed_values(
         self, own: Float[Tensor, "pairs dims"], packing: Packing
     ) -> Float[Tensor, "pairs channels"]:
-        """Values at coordinates that are sorted by region and in its frame."""
-        pieces, places = [], []
+        """Values at coordinates that are sorted by the rank of their region and in its frame."""
+        pieces = []
+        first = 0
         for group in self.group_list:
-            regions = group.regions.cpu().numpy()
-            parameters = group.parameters_by_layer
-            if len(self.groups) == 1 and kernel.can_evaluate(group.network, own, parameters):
-                return kernel.evaluate(group.network, parameters, own, packing.offsets, self.signal.channels)
-            shapes = group.network.layer_shapes(self.signal.dims, self.signal.channels)
-            limit = max(1, _BATCH_VALUES // max(shape.fan_out for shape in shapes))
-            for batch in batches(packing.offsets, regions, limit):
-                place = torch.as_tensor(batch.index(), device=own.device)
-                slot = self.slot[torch.as_tensor(batch.regions, device=own.device)]
-                values = group.network.forward(own[place], _pick(parameters, slot))
-                if batch.padded:
-                    mask = torch.as_tensor(batch.mask(), device=own.device)
-                    values, place = values[mask], place[mask]
-                pieces.append(values.reshape(-1, self.signal.channels))
-                places.append(place.reshape(-1))
-        if not pieces:
-            return own.new_zeros(0, self.signal.channels)
-        where = torch.cat(places)
-        back = torch.empty_like(where)
-        back[where] = torch.arange(len(where), device=own.device)
-        return torch.cat(pieces)[back]
+            offsets = packing.offsets[first : first + len(group.regions) + 1]
+            first += len(group.regions)
+            pieces.append(group.values(own[offsets[0] : offsets[-1]], offsets - offsets[0]))
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 def _shared(regions: list[Int[Tensor, "points"]], fraction: list[Float[Tensor, "points"]]) -> Assignment:
@@ -329,7 +344,7 @@ def _shared(regions: list[Int[Tensor, "points"]], fraction: list[Float[Tensor, "
     )
 
 
-def _pick(parameters: Parameters, slots: Int[Tensor, "picked"]) -> Parameters:
-    if len(slots) == len(parameters.biases[0]) and bool((slots[1:] > slots[:-1]).all()):
+def _pick(parameters: Parameters, members: Int[Tensor, "picked"]) -> Parameters:
+    if len(members) == len(parameters.biases[0]) and bool((members[1:] > members[:-1]).all()):
         return parameters
-    return Parameters([w[slots] for w in parameters.weights], [b[slots] for b in parameters.biases])
+    return Parameters([w[members] for w in parameters.weights], [b[members] for b in parameters.biases])

@@ -45,7 +45,7 @@ def _there(engine: str) -> bool:
     from partinr.engines import select
 
     try:
-        select(engine, "cpu", None, regions=1)
+        select(engine, "cpu", None)
     except InputError:
         return False
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from partinr.engines.cpu_engine import CpuEngine, usable_cores
+from partinr.engines.cpu_engine import CpuEngine
 from partinr.engines.engine import Adam, Engine, Plan, Samples, TrainingState
 from partinr.engines.torch_engine import TorchEngine
 from partinr.errors import InputError
@@ -27,19 +27,13 @@ ENGINES = ("auto", "torch", "cpu")
 """Names that `select` knows."""
 
 
-def select(
-    name: str, device: str, threads: int | None, regions: int, network: Network | None = None
-) -> Engine:
-    """The engine of this name; "auto" is the native kernel where it is available and faster.
-
-    The kernel gives a region to one thread, so with fewer regions than threads torch, which can share a
-    region among threads, is faster; on other devices torch is the only one.
+def select(name: str, device: str, threads: int | None, network: Network | None = None) -> Engine:
+    """The engine of this name; "auto" is the native kernel on a CPU where it is available, else torch.
 
     Args:
         name: one of `ENGINES`.
         device: where to compute.
         threads: CPU threads, None for all.
-        regions: number of regions to train.
         network: what to train; "auto" avoids the kernel for a network that the kernel does not know.
 
     Raises:
@@ -49,9 +43,8 @@ def select(
         raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {name}")
     if name == "cpu" and device != "cpu":
         raise InputError(f"engine cpu computes on the device cpu, got {device}; use --engine torch")
-    enough = regions >= (threads or usable_cores())
     known = network is None or knows(network)
-    if name == "cpu" or (name == "auto" and device == "cpu" and enough and known and why_missing() is None):
+    if name == "cpu" or (name == "auto" and device == "cpu" and known and why_missing() is None):
         return CpuEngine(threads)
     try:
         where = torch.device(device)

@@ -1,4 +1,4 @@
-"""The native engine: one region per core at a time, trained in cache by a fused kernel (`native/`)."""
+"""The native engine: regions trained in a core's cache by a fused kernel (`native/`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 from numpy import ndarray
 
 from partinr import kernel
@@ -19,7 +19,9 @@ from partinr.networks.network import Network, Parameters
 class CpuEngine(Engine):
     """Trains every region to the end of the plan on one core, in that core's cache, regions side by side.
 
-    Results do not depend on the number of threads. A region is one thread's work, however large it is.
+    Threads that find no region left share the samples of the large ones that are still in work, so one region
+    alone keeps all threads busy. A step's samples are cut into slices by a rule that knows no threads, and
+    the slices' gradients are added in order: results do not depend on the number of threads.
 
     Args:
         threads: threads to use, None for one on each core that the process may use.
@@ -35,7 +37,6 @@ class CpuEngine(Engine):
         if missing is not None:
             raise InputError(f"engine cpu is not available: {missing}; use --engine torch")
         self._threads = threads or usable_cores()
-        self._encoded: tuple[Samples, Float32[ndarray, "samples features"]] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -75,7 +76,7 @@ class CpuEngine(Engine):
             *kernel.arrays(state.parameters),
             *kernel.arrays(state.first),
             *kernel.arrays(state.second),
-            self._features(network, samples),
+            samples.coords.contiguous().numpy(),
             samples.values.numpy(),
             samples.offsets,
             plan.regions,
@@ -104,7 +105,7 @@ class CpuEngine(Engine):
         _native.evaluate(
             kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
             *kernel.arrays(parameters),
-            self._features(network, samples),
+            samples.coords.contiguous().numpy(),
             samples.offsets,
             np.arange(len(samples.counts)),
             threads=self._threads,
@@ -114,12 +115,6 @@ class CpuEngine(Engine):
         squares = np.square(out, dtype=np.float64).sum(axis=1)
         ends = np.concatenate([[0.0], np.cumsum(squares)])[samples.offsets]
         return np.diff(ends)
-
-    def _features(self, network: Network, samples: Samples) -> Float32[ndarray, "samples features"]:
-        """What the first layer sees: encoded once per fit, if the network encodes coordinates."""
-        if self._encoded is None or self._encoded[0] is not samples:
-            self._encoded = (samples, kernel.features(network, samples.coords))
-        return self._encoded[1]
 
 
 def usable_cores() -> int:
