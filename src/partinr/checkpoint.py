@@ -1,15 +1,17 @@
-"""Checkpoints: a fit that was stopped, by whatever, goes on where it was."""
+"""Checkpoints: long work that was stopped, by whatever, goes on where it was."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
+from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
@@ -17,7 +19,6 @@ from safetensors.numpy import save as save_tensors
 from partinr.engines.engine import TrainingState
 from partinr.errors import InputError
 from partinr.files import atomic_write
-from partinr.history import History, Measurement
 from partinr.piecewise import PiecewiseINR
 from partinr.signals.signal import Signal
 
@@ -48,11 +49,11 @@ def settings_of(signal: Signal, model: PiecewiseINR, **others: Any) -> Settings:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder that holds one fit's state, replaced as a whole at every write.
+    """A folder that holds the state of one fit or sweep, replaced as a whole at every write.
 
     Attributes:
         folder: made if missing.
-        settings: what the fit was asked to do; a fit with other settings cannot go on from it.
+        settings: what was asked for; work with other settings cannot go on from it.
     """
 
     folder: Path
@@ -63,14 +64,14 @@ class Checkpoint:
         """The file with the state."""
         return self.folder / FILE
 
-    def write(self, states: list[TrainingState], history: History) -> None:
-        """Replace the state on disk; a crash in between leaves the old one."""
-        tensors = {
-            "history.seconds": history.seconds,
-            "history.loss": history.loss,
-            # A similarity of None becomes NaN.
-            "history.measured": np.array(history.measured, np.float64).reshape(-1, len(Measurement._fields)),
-        }
+    def write(self, states: list[TrainingState], arrays: Mapping[str, Shaped[ndarray, "..."]]) -> None:
+        """Replace the state on disk; a crash in between leaves the old one.
+
+        Args:
+            states: parameters and moments.
+            arrays: what else there is to keep, by names without digits in front.
+        """
+        tensors = dict(arrays)
         for g, state in enumerate(states):
             for i, tensor in enumerate(state.tensors()):
                 tensors[f"{g}.{i}"] = np.ascontiguousarray(tensor.detach().cpu().numpy())
@@ -79,11 +80,14 @@ class Checkpoint:
         with atomic_write(self.path) as file:
             file.write(payload)
 
-    def read(self, states: list[TrainingState]) -> History | None:
-        """Put the state on disk into `states`; None if there is none yet.
+    def read(self, states: list[TrainingState]) -> dict[str, Shaped[ndarray, "..."]] | None:
+        """Put the state on disk into `states`.
+
+        Returns:
+            the arrays beside them; None if there is no state yet.
 
         Raises:
-            InputError: the checkpoint is damaged or belongs to a fit with other settings.
+            InputError: the checkpoint is damaged or belongs to work with other settings.
         """
         if not self.path.exists():
             return None
@@ -99,18 +103,14 @@ class Checkpoint:
         self._check(settings)
         for g, state in enumerate(states):
             for i, tensor in enumerate(state.tensors()):
-                tensor.copy_(tensor.new_tensor(tensors[f"{g}.{i}"]))
-        measured = [
-            Measurement(int(steps), seconds, psnr, None if math.isnan(ssim) else ssim)
-            for steps, seconds, psnr, ssim in tensors["history.measured"].tolist()
-        ]
-        return History(tensors["history.seconds"], tensors["history.loss"], measured)
+                tensor.copy_(tensor.new_tensor(tensors.pop(f"{g}.{i}")))
+        return tensors
 
     def _check(self, settings: Settings) -> None:
         for key in sorted({*settings, *self.settings}):
             theirs, ours = settings.get(key), self.settings.get(key)
             if theirs != ours:
                 raise InputError(
-                    f"{self.folder} holds a fit with other settings: {key} was {theirs}, now {ours}; "
-                    "resume with the same settings or use another folder"
+                    f"{self.folder} holds work with other settings: {key} was {theirs!s:.100}, now {ours!s:.100}; "
+                    "go on with the same settings or use another folder"
                 )

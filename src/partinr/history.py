@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -64,6 +66,20 @@ class History:
         with np.errstate(divide="ignore"):
             psnr: Float64[ndarray, "steps"] = -10 * np.log10(self.loss)
         return psnr
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Float64[ndarray, "..."]]) -> History:
+        """The history that `arrays` came from."""
+        measured = [
+            Measurement(int(steps), seconds, psnr, None if math.isnan(ssim) else ssim)
+            for steps, seconds, psnr, ssim in arrays["measured"].tolist()
+        ]
+        return cls(arrays["seconds"], arrays["loss"], measured)
+
+    def arrays(self) -> dict[str, Float64[ndarray, "..."]]:
+        """Everything in it, for a checkpoint; a similarity of None becomes NaN."""
+        measured = np.array(self.measured, np.float64).reshape(-1, len(Measurement._fields))
+        return {"seconds": self.seconds, "loss": self.loss, "measured": measured}
 
     def extend(self, losses: Float64[ndarray, "n"], seconds: float) -> None:
         """Add steps that ended at `seconds`; the time since the last entry is shared among them evenly."""

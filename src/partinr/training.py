@@ -160,10 +160,10 @@ class Training:
             raise InputError(
                 f"{folder} holds the checkpoint of a fit; resume it (--resume) or use another folder"
             )
-        history = self._checkpoint.read(self.states) if resume else None
-        if history is not None:
-            self.history = history
-            self._started -= float(history.seconds[-1]) if len(history) else 0.0
+        kept = self._checkpoint.read(self.states) if resume else None
+        if kept is not None:
+            self.history = History.from_arrays(kept)
+            self._started -= float(self.history.seconds[-1]) if len(self.history) else 0.0
         self._save()
 
     def train(self) -> Stopped:
@@ -301,7 +301,7 @@ class Training:
 
     def _save(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.write(self.states, self.history)
+            self._checkpoint.write(self.states, self.history.arrays())
             self._written = self.seconds
 
 
