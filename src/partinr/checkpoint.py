@@ -111,6 +111,7 @@ class Checkpoint:
             theirs, ours = settings.get(key), self.settings.get(key)
             if theirs != ours:
                 raise InputError(
-                    f"{self.folder} holds work with other settings: {key} was {theirs!s:.80}, now {ours!s:.80}; "
+                    f"{self.folder} holds work with other settings: {key} was {theirs!s:.80}, "
+                    f"now {ours!s:.80}; "
                     "go on with the same settings or use another folder"
                 )
