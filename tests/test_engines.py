@@ -197,15 +197,19 @@ def test_threads_do_not_change_the_bytes(engine: type[TorchEngine | CpuEngine], 
 
 
 @every_engine
-def test_squared_error_is_that_of_the_function(engine: type[TorchEngine | CpuEngine]) -> None:
+def test_evaluation_is_that_of_the_function(engine: type[TorchEngine | CpuEngine]) -> None:
     signal = smooth((13, 9), 2)
     model = PiecewiseINR(ragged((13, 9), 5), Siren(6, 1), signal.spec, "local")
     model.initialise(0)
     (samples,) = pack_groups(model, signal, 0, torch.device("cpu"))
-    error = model(torch.as_tensor(raster((13, 9)))).detach().numpy() - signal.normalised().reshape(-1, 2)
-    expected = [float((error[model.partition.label_map.reshape(-1) == r] ** 2).sum()) for r in range(5)]
+    values = model(torch.as_tensor(raster((13, 9)))).detach().numpy()
+    where = [model.partition.label_map.reshape(-1) == r for r in range(5)]
+    expected = np.concatenate([values[here] for here in where])
+    found = engine().evaluate(Siren(6, 1), model.group_list[0].parameters_by_layer, samples)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    errors = [((values - signal.normalised().reshape(-1, 2))[here] ** 2).sum() for here in where]
     found = engine().squared_error(Siren(6, 1), model.group_list[0].parameters_by_layer, samples)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(found, errors, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

@@ -567,9 +567,7 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="kind must be"):
         native.NetSpec("tanh", dims=2, channels=1, hidden=4, layers=1)
     with pytest.raises(ValueError, match="either octaves or projections"):
-        native.NetSpec(
-            "relu", dims=1, channels=1, hidden=4, layers=1, octaves=2, projections=np.ones((1, 3))
-        )
+        native.NetSpec("relu", dims=1, channels=1, hidden=4, layers=1, octaves=2, projections=np.ones((1, 3)))
     with pytest.raises(ValueError, match=r"projections must have shape \(2, 3\)"):
         native.NetSpec("fourier", dims=2, channels=1, hidden=4, layers=1, projections=np.ones((1, 3)))
     with pytest.raises(ValueError, match="octaves must be 0 to 128"):

@@ -21,10 +21,9 @@ from partinr.errors import InputError
 from partinr.files import atomic_write
 from partinr.header import Header, check_version, describe, interpret, parse_json
 from partinr.labelmap import compress, decompress
-from partinr.metrics import psnr as psnr_of
 from partinr.partition.partition import Partition
 from partinr.piecewise import PiecewiseINR
-from partinr.rendering import render
+from partinr.rendering import rendered_psnr
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.signal import Signal
 
@@ -197,27 +196,17 @@ def _choose_store(
         if store == "auto":
             raise InputError('store="auto" needs the signal to measure what float16 costs; pass signal=')
         return store, None
-    if signal.spec.array_shape != model.signal.array_shape:
-        raise InputError(
-            f"the signal must have the shape {model.signal.array_shape} of the model, "
-            f"got {signal.spec.array_shape}"
-        )
     if store == "float32":
-        return store, _rendered_psnr(model, signal)
-    half = _rendered_psnr(_rounded(model), signal) if _finite(model, "float16") else None
+        return store, rendered_psnr(model, signal)
+    half = rendered_psnr(_rounded(model), signal) if _finite(model, "float16") else None
     if store == "float16":
         return store, half
-    full = _rendered_psnr(model, signal)
+    full = rendered_psnr(model, signal)
     if half is None:
         return "float32", full
     cheap = full - half < _HALF_COST or full == half
     keeps_target = target is None or full < target or half >= target
     return ("float16", half) if cheap and keeps_target else ("float32", full)
-
-
-def _rendered_psnr(model: PiecewiseINR, signal: Signal) -> float:
-    low, high = signal.spec.value_range
-    return psnr_of(signal.values.reshape(signal.spec.array_shape), render(model), high - low)
 
 
 def _rounded(model: PiecewiseINR) -> PiecewiseINR:

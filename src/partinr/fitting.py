@@ -13,14 +13,12 @@ from partinr.defaults import choose
 from partinr.engines import select
 from partinr.errors import InputError
 from partinr.history import History
-from partinr.metrics import psnr as psnr_of
-from partinr.metrics import ssim as ssim_of
 from partinr.networks.network import Network
 from partinr.partition.partition import Partition
 from partinr.partition.rule import Rule
 from partinr.piecewise import PiecewiseINR
 from partinr.recipe import FAST, Recipe
-from partinr.rendering import render
+from partinr.rendering import quality
 from partinr.signals import as_signal
 from partinr.signals.signal import Signal
 from partinr.training import Callback, Limits, Stopped, Training
@@ -164,14 +162,12 @@ def fit(
     if checkpoint is not None:
         run.keep_in(Path(checkpoint), resume)
     stopped = run.train()
-    rendered = render(model)
-    peak = what.spec.value_range[1] - what.spec.value_range[0]
-    reference = what.values.reshape(what.spec.array_shape)
+    reached = quality(model, what)
     return FitResult(
         model=model,
         signal=what,
-        psnr=psnr_of(reference, rendered, peak),
-        ssim=ssim_of(what.values, rendered.reshape(what.values.shape), peak),
+        psnr=reached.psnr,
+        ssim=reached.ssim,
         history=run.history,
         steps=run.steps,
         seconds=run.seconds,

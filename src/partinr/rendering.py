@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from numpy import ndarray
 
 from partinr import coords as frames
 from partinr.errors import InputError
+from partinr.metrics import psnr, ssim
 from partinr.piecewise import PiecewiseINR
+from partinr.signals.signal import Signal
 
 # Output samples that are evaluated at once.
 _BLOCK = 1 << 18
@@ -124,6 +127,50 @@ def render(
         if callback is not None:
             callback(first / shape[0])
     return out if model.signal.channel_axis else out[..., 0]
+
+
+def rendered_psnr(model: PiecewiseINR, signal: Signal) -> float:
+    """PSNR in dB of the rendering at the signal's own size, clipped and rounded as `render` does.
+
+    Raises:
+        InputError: the signal has another shape than the model's.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> result = partinr.fit(np.eye(8), steps=5)
+        >>> rendered_psnr(result.model, result.signal) == result.psnr
+        True
+    """
+    rendered = _like(model, signal)
+    return psnr(signal.values, rendered, _peak(model))
+
+
+class Quality(NamedTuple):
+    """PSNR in dB, and structural similarity where the signal is large enough for it."""
+
+    psnr: float
+    ssim: float | None
+
+
+def quality(model: PiecewiseINR, signal: Signal) -> Quality:
+    """PSNR and SSIM of the rendering at the signal's own size; see `rendered_psnr`."""
+    rendered = _like(model, signal)
+    return Quality(psnr(signal.values, rendered, _peak(model)), ssim(signal.values, rendered, _peak(model)))
+
+
+def _like(model: PiecewiseINR, signal: Signal) -> Shaped[ndarray, "*shape channels"]:
+    """The rendering that is to be compared with a signal."""
+    if signal.spec.array_shape != model.signal.array_shape:
+        raise InputError(
+            f"the signal must have the shape {model.signal.array_shape} of the model, "
+            f"got {signal.spec.array_shape}"
+        )
+    return render(model).reshape(signal.values.shape)
+
+
+def _peak(model: PiecewiseINR) -> float:
+    low, high = model.signal.value_range
+    return high - low
 
 
 def _evaluate(model: PiecewiseINR, axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "*shape channels"]:

@@ -21,12 +21,10 @@ from partinr.engines.engine import Engine, Plan, Samples, TrainingState
 from partinr.engines.readout import solve_readout
 from partinr.errors import InputError
 from partinr.history import History, Measurement
-from partinr.metrics import psnr as psnr_of
-from partinr.metrics import ssim as ssim_of
 from partinr.packing import pack
 from partinr.piecewise import Group, PiecewiseINR
 from partinr.recipe import Recipe
-from partinr.rendering import render
+from partinr.rendering import quality, rendered_psnr
 from partinr.sampling import region_keys
 from partinr.signals.signal import Signal
 
@@ -276,11 +274,7 @@ class Training:
             return
         seconds, began = self.seconds, time.perf_counter()
         self._load_model()
-        low, high = self.signal.spec.value_range
-        values = render(self.model).reshape(self.signal.values.shape)
-        psnr = psnr_of(self.signal.values, values, high - low)
-        ssim = ssim_of(self.signal.values, values, high - low)
-        self.history.measured.append(Measurement(self.steps, seconds, psnr, ssim))
+        self.history.measured.append(Measurement(self.steps, seconds, *quality(self.model, self.signal)))
         self._started += time.perf_counter() - began
 
     def _on_target(self) -> bool:
@@ -291,9 +285,7 @@ class Training:
         if not at_look or self.history.psnr[-1] < self.limits.psnr - _NEAR:
             return False
         self._load_model()
-        low, high = self.signal.spec.value_range
-        reference = self.signal.values.reshape(self.signal.spec.array_shape)
-        return psnr_of(reference, render(self.model), high - low) >= self.limits.psnr
+        return rendered_psnr(self.model, self.signal) >= self.limits.psnr
 
     def _load_model(self) -> None:
         for group, state in zip(self.model.group_list, self.states, strict=True):

@@ -13,7 +13,6 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import decibels, emit, say
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
-from partinr.cli.quality import quality
 from partinr.cli.rows import bits_per_sample, network_row, signal_row, size_row
 from partinr.errors import InputError
 
@@ -141,6 +140,7 @@ def _store(path: Path) -> str:
 
 def _compared(model: partinr.PiecewiseINR, path: Path, limit: int | None) -> dict[str, Any]:
     """The model against the signal in a file."""
+    from partinr.rendering import quality
     from partinr.signals import read
 
     spec = model.signal

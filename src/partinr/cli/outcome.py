@@ -119,8 +119,8 @@ def write_outcome(
         InputError: a file cannot be written.
         OSError: the disk is full.
     """
-    from partinr.cli.quality import quality
     from partinr.container import load, save
+    from partinr.rendering import quality
 
     summary = {
         "steps": result.steps,

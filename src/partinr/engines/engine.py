@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64, UInt64
+from jaxtyping import Float, Float32, Float64, Int64, UInt64
 from numpy import ndarray
 from torch import Tensor
 
@@ -145,7 +146,17 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def evaluate(
+        self, network: Network, parameters: Parameters, samples: Samples
+    ) -> Float32[ndarray, "samples channels"]:
+        """Normalised values of every region's network at its own samples."""
+
     def squared_error(
         self, network: Network, parameters: Parameters, samples: Samples
     ) -> Float64[ndarray, "regions"]:
         """Sum of squared errors of each region over all its samples and channels, normalised values."""
+        errors = self.evaluate(network, parameters, samples)
+        errors -= samples.values.cpu().numpy()
+        # Of no other region's numbers: a region's error is its own to the last bit.
+        bounds = pairwise(samples.offsets)
+        return np.array([np.square(errors[start:stop], dtype=np.float64).sum() for start, stop in bounds])

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -70,17 +70,19 @@ class TorchEngine(Engine):
                         return losses
         return losses
 
-    def squared_error(
+    def evaluate(
         self, network: Network, parameters: Parameters, samples: Samples
-    ) -> Float64[ndarray, "regions"]:
-        """See `Engine.squared_error`."""
-        total = np.zeros(len(samples.counts))
+    ) -> Float32[ndarray, "samples channels"]:
+        """See `Engine.evaluate`."""
+        out = np.empty(tuple(samples.values.shape), np.float32)
+        regions = np.arange(len(samples.counts))
         with self._limited_threads(), torch.no_grad():
-            for batch in batches(samples.offsets, np.arange(len(total)), self._limit(network, samples)):
-                chunk = _load(batch, samples)
+            for batch in batches(samples.offsets, regions, self._limit(network, samples)):
+                index, mask = batch.index(), batch.mask()
                 rows = torch.as_tensor(batch.regions, device=self._device)
-                total[batch.regions] += chunk.squared_error(network, _rows(parameters, rows)).cpu().numpy()
-        return total
+                own = samples.coords[torch.as_tensor(index, device=self._device)]
+                out[index[mask]] = network.forward(own, _rows(parameters, rows)).cpu().numpy()[mask]
+        return out
 
     def _limit(self, network: Network, samples: Samples) -> int:
         shapes = network.layer_shapes(samples.coords.shape[1], samples.values.shape[1])
