@@ -1,4 +1,4 @@
-"""What every benchmark shares: the machine it ran on, and the table it leaves in the README."""
+"""What every benchmark shares: the machine it ran on, and the table it leaves in the README or the manual."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
+PERFORMANCE = README.parent / "docs" / "performance.md"
 
 
 def machine() -> str:
@@ -30,13 +31,13 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def publish(name: str, text: str, write: bool) -> None:
-    """Print a result; with `write`, also put it into the README between the marks of that name."""
+def publish(name: str, text: str, write: bool, page: Path = README) -> None:
+    """Print a result; with `write`, also put it into a page between the marks of that name."""
     print(text)
     if not write:
         return
-    content = README.read_text()
+    content = page.read_text()
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(content):
-        raise SystemExit(f"README.md has no place for {name}: add <!-- {name} --> and <!-- /{name} -->")
-    README.write_text(pattern.sub(lambda m: f"{m[1]}{text}\n{m[2]}", content))
+        raise SystemExit(f"{page.name} has no place for {name}: add <!-- {name} --> and <!-- /{name} -->")
+    page.write_text(pattern.sub(lambda m: f"{m[1]}{text}\n{m[2]}", content))

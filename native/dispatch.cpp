@@ -34,4 +34,16 @@ const Kernel& kernel() {
                               wanted + "'; correct it or leave it unset");
 }
 
+const Kernel& bf16_kernel() {
+  const Kernel& single = kernel();
+  const Kernel* found = nullptr;
+#if defined(__x86_64__)
+  if (&single == kernel_avx512() && __builtin_cpu_supports("avx512bf16")) found = kernel_avx512_bf16();
+#endif
+  if (!found)
+    throw std::invalid_argument("precision bf16 needs a processor with AVX-512 BF16; the code path here is " +
+                                std::string(single.name));
+  return *found;
+}
+
 }  // namespace partinr

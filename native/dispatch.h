@@ -14,4 +14,8 @@ const std::vector<const Kernel*>& kernels();
 // Throws std::invalid_argument if it names none, or one that the machine does not have.
 const Kernel& kernel();
 
+// The path whose hidden layers compute in bfloat16, for training.
+// Throws std::invalid_argument if the machine has none, or PARTINR_ISA names another path than avx512.
+const Kernel& bf16_kernel();
+
 }  // namespace partinr

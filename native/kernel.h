@@ -91,6 +91,7 @@ struct Kernel {
 };
 
 const Kernel* kernel_avx512();  // null where the compiler has no such target
+const Kernel* kernel_avx512_bf16();  // hidden layers in bfloat16
 const Kernel* kernel_avx2();
 const Kernel* kernel_generic();
 

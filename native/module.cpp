@@ -251,6 +251,12 @@ struct Workload {
   }
 };
 
+const Kernel& kernel_for(const std::string& precision) {
+  if (precision == "fp32") return kernel();
+  if (precision == "bf16") return bf16_kernel();
+  refuse("precision must be fp32 or bf16, got '" + precision + "'");
+}
+
 template <class T>
 nb::ndarray<nb::numpy, T, nb::ndim<1>> to_numpy(std::vector<T> values) {
   auto* owned = new std::vector<T>(std::move(values));
@@ -264,7 +270,8 @@ auto train(const NetSpec& net, const Matrices& weights, const Rows& biases, cons
            const Array<const int64_t, 1>& regions, const Array<const uint64_t, 1>& region_keys, int64_t first_step,
            const Array<const float, 1>& learning_rates, int64_t batch, double beta1, double beta2, double eps,
            const Array<const double, 1>& loss_scale, int threads, const Array<float, 2>& losses,
-           const nb::object& stop, const std::optional<Array<const float, 1>>& sample_weights) {
+           const nb::object& stop, const std::optional<Array<const float, 1>>& sample_weights,
+           const std::string& precision) {
   const int64_t count = regions_of(biases), steps = static_cast<int64_t>(learning_rates.shape(0));
   const Stack parameters(net, weights, biases, count, "parameters"), first(net, m_w, m_b, count, "first moments"),
       second(net, v_w, v_b, count, "second moments");
@@ -281,7 +288,7 @@ auto train(const NetSpec& net, const Matrices& weights, const Rows& biases, cons
   if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) refuse("beta1 and beta2 must be in [0, 1)");
   if (!(eps > 0)) refuse("eps must be above 0, got " + std::to_string(eps));
 
-  const Kernel& path = kernel();
+  const Kernel& path = kernel_for(precision);
   const Schedule plan{learning_rates.data(), steps, first_step, batch, beta1, beta2, eps};
   const std::vector<int64_t> order = by_size(packed, regions);
   const Workload load(path, net.view(), packed, regions, batch);
@@ -351,7 +358,7 @@ auto gradient(const NetSpec& net, const Matrices& weights, const Rows& biases, c
               const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets,
               const Array<const int64_t, 1>& regions, const Array<const double, 1>& loss_scale,
               const Matrices& grad_w, const Rows& grad_b, int threads,
-              const std::optional<Array<const float, 1>>& sample_weights) {
+              const std::optional<Array<const float, 1>>& sample_weights, const std::string& precision) {
   const int64_t count = regions_of(biases);
   const Stack parameters(net, weights, biases, count, "parameters"), to(net, grad_w, grad_b, count, "gradients");
   Packed packed(net, coords, offsets, count);
@@ -361,7 +368,7 @@ auto gradient(const NetSpec& net, const Matrices& weights, const Rows& biases, c
   check_threads(threads);
   expect(loss_scale, {count}, "loss_scale");
   std::vector<double> squares(regions.shape(0), 0);
-  const Kernel& path = kernel();
+  const Kernel& path = kernel_for(precision);
   const Workload load(path, net.view(), packed, regions, 0);
   const int64_t* const region_at = regions.data();
   const double* const scale_at = loss_scale.data();
@@ -458,14 +465,14 @@ NB_MODULE(_native, m) {
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), "region_keys"_a.noconvert(),
         nb::kw_only(), "first_step"_a, "learning_rates"_a.noconvert(), "batch"_a, "beta1"_a, "beta2"_a, "eps"_a,
         "loss_scale"_a.noconvert(), "threads"_a, "losses"_a.noconvert(), "stop"_a = nb::none(),
-        "sample_weights"_a.noconvert() = nb::none());
+        "sample_weights"_a.noconvert() = nb::none(), "precision"_a = "fp32");
   m.def("evaluate", &evaluate, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert(),
         "stop"_a = nb::none());
   m.def("gradient", &gradient, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(),
         "loss_scale"_a.noconvert(), "grad_w"_a.noconvert(), "grad_b"_a.noconvert(), "threads"_a,
-        "sample_weights"_a.noconvert() = nb::none());
+        "sample_weights"_a.noconvert() = nb::none(), "precision"_a = "fp32");
   m.def("sincospi", &sincospi, "x"_a.noconvert(), "sine"_a.noconvert(), "cosine"_a.noconvert());
   m.def("exp2", &power_of_two, "x"_a.noconvert(), "out"_a.noconvert());
   m.def("slices", &slices, "net"_a, "samples"_a);
@@ -473,5 +480,6 @@ NB_MODULE(_native, m) {
   m.def("stream", &stream, "key"_a, "count"_a, "position"_a, "length"_a);
   m.def("peak", &peak, "seconds"_a);
   m.def("isa_paths", &isa_paths);
+  m.def("bf16", [] { return std::string(bf16_kernel().name); });
   m.def("isa", [] { return std::string(kernel().name); });
 }

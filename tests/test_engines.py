@@ -301,6 +301,17 @@ def test_both_engines_follow_the_same_path(name: str) -> None:
     np.testing.assert_allclose(runs[1], runs[0], rtol=1e-3)
 
 
+def test_a_precision_is_refused_where_it_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="use --engine cpu or --precision fp32"):
+        select("torch", "cpu", None, precision="bf16")
+    with pytest.raises(InputError, match="precision must be one of fp32, bf16, got fp16"):
+        select("auto", "cpu", None, precision="fp16")  # type: ignore[arg-type]
+    if why_missing() is None:
+        monkeypatch.setenv("PARTINR_ISA", "generic")
+        with pytest.raises(InputError, match=r"needs a processor with AVX-512 BF16.*; use --precision fp32"):
+            select("auto", "cpu", None, precision="bf16")
+
+
 def test_auto_takes_the_kernel_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     native = why_missing() is None
     assert select("auto", "cpu", 4).name == ("cpu" if native else "torch")

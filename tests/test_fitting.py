@@ -23,7 +23,9 @@ from partinr import (
     FitResult,
     Grid,
     InputError,
+    Network,
     Progress,
+    Recipe,
     ReluHarmonic,
     Siren,
     Whole,
@@ -31,6 +33,7 @@ from partinr import (
     render,
 )
 from partinr.coords import raster
+from partinr.defaults import precision_for
 
 TINY = Siren(6, 1, omega_0=8.0)
 
@@ -359,3 +362,27 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path)
     with start("killed") as process:
         process.communicate(timeout=120)
     assert (tmp_path / "killed.inr").read_bytes() == (tmp_path / "undisturbed.inr").read_bytes()
+
+
+def test_bfloat16_is_used_where_it_was_measured_to_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(recipe: Recipe, network: Network, engine: str = "auto", device: str = "cpu") -> str:
+        return precision_for(recipe, network, engine, device)
+
+    monkeypatch.setattr("partinr.kernel.why_missing", lambda: None)
+    monkeypatch.setattr("partinr.kernel.why_no_bf16", lambda: None)
+    assert chosen(FAST, Siren(32)) == "bf16"
+    assert {
+        chosen(FAST, Siren(31)),
+        chosen(FAST, ReluHarmonic(64)),
+        chosen(PAPER, Siren(512, 3)),
+        chosen(FAST, Siren(64), "torch"),
+        chosen(FAST, Siren(64), device="cuda"),
+    } == {"fp32"}
+    monkeypatch.setattr("partinr.kernel.why_no_bf16", lambda: "the processor cannot")
+    assert chosen(FAST, Siren(32)) == "fp32"
+
+
+def test_the_result_says_in_what_it_was_computed() -> None:
+    assert fit(noise((8, 8)), Whole(), Siren(4, 1), steps=1, engine="torch").precision == "fp32"
+    with pytest.raises(InputError, match="precision bf16"):
+        fit(noise((8, 8)), Whole(), Siren(4, 1), steps=1, engine="torch", precision="bf16")

@@ -542,6 +542,85 @@ def test_power_of_two_keeps_its_bound() -> None:
     assert np.isnan(out[0])
 
 
+def has_bf16() -> bool:
+    try:
+        return bool(native.bf16())
+    except ValueError:
+        return False
+
+
+needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="the processor has no AVX-512 BF16")
+
+
+def rounded(x: torch.Tensor) -> torch.Tensor:
+    """To the nearest bfloat16."""
+    return x.float().bfloat16().double()
+
+
+@needs_bf16
+@pytest.mark.parametrize("hidden", [1, 7, 16, 24, 33, 70, 130])
+def test_bf16_rounds_what_hidden_layers_multiply_and_nothing_else(hidden: int) -> None:
+    network = Siren(hidden, 2, 15.0)
+    case = make(network, [1, 3, 71])
+    counts = np.diff(case.offsets)
+    grad = zeros(case.parameters)
+    grad_w, grad_b = kernel.arrays(grad)
+    squares = native.gradient(
+        case.net,
+        *kernel.arrays(case.parameters),
+        case.inputs,
+        case.values,
+        case.offsets,
+        case.regions,
+        loss_scale=1.0 / (counts * case.channels),
+        grad_w=grad_w,
+        grad_b=grad_b,
+        threads=1,
+        precision="bf16",
+    )
+    for region in case.regions:
+        parameters, coords, values = case.one(region)
+        leaves = [t for ts in parameters for t in ts]
+        h = torch.sin(15.0 * (coords[0] @ parameters.weights[0][0] + parameters.biases[0][0]))
+        with torch.no_grad():
+            # The kernel's weights are in units of pi.
+            for w, b in zip(parameters.weights[1:-1], parameters.biases[1:-1], strict=True):
+                z = rounded(h) @ rounded((w[0].float() * np.float32(30 / np.pi)).double())
+                h = torch.sin(np.pi * z + 30.0 * b[0])
+            error = h @ parameters.weights[-1][0] + parameters.biases[-1][0] - values
+        assert squares[region] == pytest.approx(error.square().sum().item(), rel=2e-5)
+        exact = network.forward(coords, parameters)[0] - values
+        (exact.square().sum() / exact.numel()).backward()
+        expected = np.concatenate([t.grad.numpy().ravel() for t in leaves if t.grad is not None])
+        assert np.linalg.norm(flat(grad, region) - expected) <= 0.01 * np.linalg.norm(expected)
+
+
+@needs_bf16
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bf16_learns_like_single_precision(name: str) -> None:
+    case = make(replace(NETWORKS[name], hidden=20, layers=2), [400, 90, 1])
+    exact, fast = (train(case, 40, 64, precision=precision) for precision in ("fp32", "bf16"))
+    np.testing.assert_allclose(fast.losses.mean(axis=1), exact.losses.mean(axis=1), rtol=0.05)
+    assert not np.array_equal(fast.losses[0], exact.losses[0])
+
+
+@needs_bf16
+@pytest.mark.parametrize("batch", [0, 1100])
+def test_bf16_gives_the_same_bytes_for_any_number_of_threads(batch: int) -> None:
+    case = make(Siren(96, 2, 15.0), [1500, 90, 33])
+    one = train(case, 3, batch, precision="bf16")
+    for threads in (2, 3):
+        assert train(case, 3, batch, threads, precision="bf16").bytes() == one.bytes()
+
+
+def test_bf16_is_refused_where_the_path_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTINR_ISA", "generic")
+    with pytest.raises(ValueError, match=r"precision bf16 needs .* the code path here is generic"):
+        train(make(Siren(8, 1), [5]), 1, precision="bf16")
+    with pytest.raises(ValueError, match="precision must be fp32 or bf16, got 'fp16'"):
+        train(make(Siren(8, 1), [5]), 1, precision="fp16")
+
+
 def test_an_unknown_path_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARTINR_ISA", "mmx")
     with pytest.raises(ValueError, match=r"PARTINR_ISA must name .*generic.*, got 'mmx'"):

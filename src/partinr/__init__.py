@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from partinr.container import save as save
     from partinr.coords import Frame as Frame
     from partinr.engines.engine import Adam as Adam
+    from partinr.engines.engine import Precision as Precision
     from partinr.errors import InputError as InputError
     from partinr.export import export_onnx as export_onnx
     from partinr.fitting import FitResult as FitResult
@@ -63,7 +64,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "container": ("Saved", "load", "save"),
     "coords": ("Frame",),
-    "engines.engine": ("Adam",),
+    "engines.engine": ("Adam", "Precision"),
     "errors": ("InputError",),
     "export": ("export_onnx",),
     "fitting": ("FitResult", "fit"),

@@ -89,6 +89,7 @@ def train(
     losses: _F32,
     stop: Callable[[], bool] | _I32 | None = None,
     sample_weights: _F32 | None = None,
+    precision: str = "fp32",
 ) -> _I64:
     """Advance some regions by len(learning_rates) steps of Adam, in place.
 
@@ -108,6 +109,8 @@ def train(
             after its current step. Signal handlers run too, so that Ctrl-C ends the call; it raises after
             the state has been written back.
         sample_weights: (samples,) factor of each sample's squared error.
+        precision: "fp32", or "bf16": products of hidden layers in bfloat16, their sums and all else in
+            single precision. ValueError where the machine cannot.
 
     Returns:
         (k,) steps done by each region.
@@ -143,6 +146,7 @@ def gradient(
     grad_b: Sequence[_F32],
     threads: int,
     sample_weights: _F32 | None = None,
+    precision: str = "fp32",
 ) -> _F64:
     """Write the gradient of loss_scale times the sum of squared errors; return those sums, shape (k,)."""
 
@@ -166,6 +170,9 @@ def stream(key: int, count: int, position: int, length: int) -> NDArray[np.uint3
 
 def peak(seconds: float) -> float:
     """Floating-point operations a second of one thread that only multiplies and adds, best of short runs."""
+
+def bf16() -> str:
+    """The code path that bf16 uses; ValueError if this machine has none, or PARTINR_ISA forces another."""
 
 def isa() -> str:
     """The code path in use: the best of `isa_paths`, or the one that the variable PARTINR_ISA names."""

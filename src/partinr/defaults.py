@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from partinr import kernel
+from partinr.engines.engine import Precision
 from partinr.errors import InputError
 from partinr.networks import NETWORKS, Siren, fit_width
 from partinr.networks.network import Network
@@ -22,6 +24,7 @@ from partinr.signals.signal import Signal, SignalSpec
 _PAPER_WIDTH, _PAPER_LAYERS, _PAPER_TOLERANCE = 512, 3, 1.01
 # Without a budget, a fast fit has at most this many parameters a sample: 13 x 2 in cells of 20 x 20 pixels.
 _FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 13, 2, 1.15
+_BF16_WIDTH = 32
 _FAST_NARROWEST, _FAST_WIDEST = 8, 256
 
 
@@ -54,6 +57,18 @@ def choose(
     if params is not None:
         given = fit_width(given, params, chosen.regions, signal.spec.dims, signal.channels)
     return chosen, given
+
+
+def precision_for(recipe: Recipe, network: Network, engine: str, device: str) -> Precision:
+    """What products are computed in where nothing is asked for.
+
+    bfloat16 where it was measured to reach the PSNR of single precision (`benchmarks/precision.py`): SIRENs
+    from 32 units on, by the fast recipe, if the native kernel is to train them and the processor has the
+    instructions.
+    """
+    measured = recipe.name == "fast" and isinstance(network, Siren) and network.hidden >= _BF16_WIDTH
+    native = device == "cpu" and engine in ("auto", "cpu") and kernel.why_missing() is None
+    return "bf16" if measured and native and kernel.why_no_bf16() is None else "fp32"
 
 
 def network_for(

@@ -32,6 +32,17 @@ def why_missing() -> str | None:
     return None
 
 
+def why_no_bf16() -> str | None:
+    """Why the native kernel cannot train in bfloat16 here, as a phrase; None if it can."""
+    from partinr import _native
+
+    try:
+        _native.bf16()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def knows(network: Network) -> bool:
     """Whether the kernel can compute this network."""
     return isinstance(network, (Siren, Finer, Wire, Gauss, ReluHarmonic, Fourier))

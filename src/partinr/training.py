@@ -150,6 +150,7 @@ class Training:
             seed=self.seed,
             engine=self.engine.name,
             device=str(self.engine.device),
+            precision=self.engine.precision,
             start=self._start,
             measure_at=sorted(self.measure_at),
         )

@@ -177,6 +177,14 @@ def fit(
         int | None,
         typer.Option(metavar="N", max=1024, help="CPU threads; all by default.", rich_help_panel=_HOW),
     ] = None,
+    precision: Annotated[
+        words.PrecisionWord,
+        typer.Option(
+            help="bf16: engine cpu trains hidden layers in bfloat16, on processors that can. auto: where "
+            "that reaches the same PSNR as fp32.",
+            rich_help_panel=_HOW,
+        ),
+    ] = words.PrecisionWord.auto,
     store: Annotated[
         words.StoreWord,
         typer.Option(
@@ -255,6 +263,7 @@ def fit(
             engine=engine.value,
             device=device,
             threads=threads,
+            precision=words.precision(precision),
             seed=seed,
             init=start,
             checkpoint=checkpoint,

@@ -121,7 +121,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
 
 def _summary_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
     """How the file was made, of which a file made by another program may say nothing, or anything."""
-    keys = ("steps", "seed", "engine", "device")
+    keys = ("steps", "seed", "engine", "device", "precision")
     told = ", ".join(f"{key} {summary[key]}" for key in keys if key in summary)
     return [("made with", told)] if told else []
 

@@ -67,6 +67,7 @@ class Outcome:
             "preset": result.recipe.name,
             "engine": result.engine,
             "device": result.device,
+            "precision": result.precision,
             "seed": result.seed,
             "target": result.target,
             "reached": self.short <= 0,
@@ -82,6 +83,8 @@ class Outcome:
         network = network_row(result.model.group_list[0].network.config())
         budget = "" if params is None else f", the widest within {params:,}"
         where = facts["engine"] if facts["device"] == "cpu" else f"{facts['engine']} on {facts['device']}"
+        if facts["precision"] != "fp32":
+            where = f"{where} in {facts['precision']}"
         similarity = "" if self.ssim is None else f", {self.ssim:.4f} SSIM"
         return [
             ("output", self.saved.path),
@@ -129,6 +132,7 @@ def write_outcome(
         "seed": result.seed,
         "engine": result.engine,
         "device": result.device,
+        "precision": result.precision,
         "recipe": asdict(result.recipe),
     }
     signal = result.signal

@@ -29,6 +29,7 @@ def system_facts() -> dict[str, Any]:
         **{name: _version(name) for name in _PACKAGES},
         "engines": ", ".join(word for word in ENGINES if word != "auto" and _there(word)),
         "kernel": _instruction_set(),
+        "bf16": _bf16(),
         "threads": torch.get_num_threads(),
         "devices": ", ".join(_devices()),
     }
@@ -58,6 +59,13 @@ def _instruction_set() -> str:
     except ImportError:
         return "not built"
     return str(kernel.isa())
+
+
+def _bf16() -> str:
+    """Whether the native kernel can train in bfloat16 here."""
+    from partinr.kernel import why_missing, why_no_bf16
+
+    return "no kernel" if why_missing() is not None else why_no_bf16() or "yes"
 
 
 def _devices() -> list[str]:

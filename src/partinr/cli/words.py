@@ -37,6 +37,14 @@ class EngineWord(StrEnum):
     cpu = "cpu"
 
 
+class PrecisionWord(StrEnum):
+    """Precisions of training."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
 class StoreWord(StrEnum):
     """Precisions that a file can have."""
 
@@ -58,6 +66,16 @@ def rule(word: str) -> partinr.Rule:
     from partinr.partition import rule_from_word
 
     return rule_from_word(word)
+
+
+def precision(word: PrecisionWord) -> partinr.Precision | None:
+    """What `fit` takes: None to choose."""
+    choices: dict[PrecisionWord, partinr.Precision | None] = {
+        PrecisionWord.auto: None,
+        PrecisionWord.fp32: "fp32",
+        PrecisionWord.bf16: "bf16",
+    }
+    return choices[word]
 
 
 def network(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 
 from partinr.engines.cpu_engine import CpuEngine
-from partinr.engines.engine import Adam, Engine, Plan, Samples, TrainingState
+from partinr.engines.engine import Adam, Engine, Plan, Precision, Samples, TrainingState
 from partinr.engines.torch_engine import TorchEngine
 from partinr.errors import InputError
 from partinr.kernel import knows, why_missing
@@ -17,6 +19,7 @@ __all__ = [
     "CpuEngine",
     "Engine",
     "Plan",
+    "Precision",
     "Samples",
     "TorchEngine",
     "TrainingState",
@@ -27,7 +30,13 @@ ENGINES = ("auto", "torch", "cpu")
 """Names that `select` knows."""
 
 
-def select(name: str, device: str, threads: int | None, network: Network | None = None) -> Engine:
+def select(
+    name: str,
+    device: str,
+    threads: int | None,
+    network: Network | None = None,
+    precision: Precision = "fp32",
+) -> Engine:
     """The engine of this name; "auto" is the native kernel on a CPU where it is available, else torch.
 
     Args:
@@ -36,16 +45,25 @@ def select(name: str, device: str, threads: int | None, network: Network | None 
         threads: CPU threads, None for all.
         network: what to train; "auto" avoids the kernel for a network that the kernel does not know.
 
+        precision: of the products of hidden layers; the kernel alone knows another than "fp32".
+
     Raises:
-        InputError: the engine or the device is unknown or not there.
+        InputError: the engine or the device is unknown or not there, or lacks the precision.
     """
+    if precision not in get_args(Precision):
+        raise InputError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision}")
     if name not in ENGINES:
         raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {name}")
     if name == "cpu" and device != "cpu":
         raise InputError(f"engine cpu computes on the device cpu, got {device}; use --engine torch")
     known = network is None or knows(network)
     if name == "cpu" or (name == "auto" and device == "cpu" and known and why_missing() is None):
-        return CpuEngine(threads)
+        return CpuEngine(threads, precision)
+    if precision != "fp32":
+        raise InputError(
+            f"precision {precision} is for networks that the native kernel trains, on the device cpu; "
+            "use --engine cpu or --precision fp32"
+        )
     try:
         where = torch.device(device)
         torch.zeros(1, device=where).item()

@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from partinr import kernel
-from partinr.engines.engine import Engine, Plan, Samples, Tick, TrainingState
+from partinr.engines.engine import Engine, Plan, Precision, Samples, Tick, TrainingState
 from partinr.errors import InputError
 from partinr.networks.network import Network, Parameters
 
@@ -25,6 +25,8 @@ class CpuEngine(Engine):
 
     Args:
         threads: threads to use, None for one on each core that the process may use.
+        precision: "bf16" trains with hidden layers' products in bfloat16 and everything else in single
+            precision, on processors with AVX-512 BF16.
 
     Raises:
         InputError: the kernel was not compiled when partinr was installed, or cannot run on this processor.
@@ -32,10 +34,14 @@ class CpuEngine(Engine):
 
     name: ClassVar[str] = "cpu"
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, precision: Precision = "fp32") -> None:
         missing = kernel.why_missing()
         if missing is not None:
             raise InputError(f"engine cpu is not available: {missing}; use --engine torch")
+        lacking = kernel.why_no_bf16() if precision == "bf16" else None
+        if lacking is not None:
+            raise InputError(f"{lacking}; use --precision fp32")
+        self._precision: Precision = precision
         self._threads = threads or usable_cores()
 
     @property
@@ -44,11 +50,16 @@ class CpuEngine(Engine):
         return torch.device("cpu")
 
     @property
+    def precision(self) -> Precision:
+        """See `Engine.precision`."""
+        return self._precision
+
+    @property
     def isa(self) -> str:
         """Instruction set that the kernel uses here."""
         from partinr import _native
 
-        return _native.isa()
+        return _native.isa() if self._precision == "fp32" else _native.bf16()
 
     def advance(
         self, network: Network, state: TrainingState, samples: Samples, plan: Plan, tick: Tick
@@ -63,6 +74,8 @@ class CpuEngine(Engine):
         counts = samples.counts
         used = counts if plan.batch is None else np.minimum(counts, plan.batch)
         size = np.full(len(counts), plan.signal_samples) if plan.whole_signal else used
+        with np.errstate(over="ignore"):  # a rate too large for single precision diverges, as others do
+            rates = plan.learning_rates.astype(np.float32)
         told = 0
 
         def stop() -> bool:
@@ -82,7 +95,7 @@ class CpuEngine(Engine):
             plan.regions,
             samples.keys,
             first_step=plan.start,
-            learning_rates=plan.learning_rates.astype(np.float32),
+            learning_rates=rates,
             batch=plan.batch or 0,
             beta1=plan.adam.beta1,
             beta2=plan.adam.beta2,
@@ -91,6 +104,7 @@ class CpuEngine(Engine):
             threads=self._threads,
             losses=losses,
             stop=stop,
+            precision=self._precision,
         )
         return losses.astype(np.float64)
 

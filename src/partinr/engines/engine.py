@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -112,6 +112,9 @@ class Plan:
         return self.start + len(self.learning_rates)
 
 
+Precision = Literal["fp32", "bf16"]
+"""Of an engine's products: single precision, or bfloat16 with sums in single precision."""
+
 Tick = Callable[[int], bool]
 """Called often while an engine works, with the region steps done since the last call; true to stop."""
 
@@ -120,6 +123,11 @@ class Engine(ABC):
     """Trains and evaluates groups of regions."""
 
     name: ClassVar[str]
+
+    @property
+    def precision(self) -> Precision:
+        """What products of hidden layers are computed in while training."""
+        return "fp32"
 
     @property
     @abstractmethod

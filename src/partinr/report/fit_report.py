@@ -144,6 +144,7 @@ def setting_facts(result: FitResult) -> list[tuple[str, object]]:
         ("Start", "output layers solved by least squares" if recipe.solve_readout else "random"),
         ("Seed", result.seed),
         ("Engine", result.engine if result.device == "cpu" else f"{result.engine} on {result.device}"),
+        ("Precision", result.precision),
     ]
 
 

@@ -1,0 +1,19 @@
+#include "kernel.h"
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) && \
+    defined(__AVX512BF16__)
+#define PARTINR_PATH_NAME "avx512_bf16"
+#define PARTINR_LANES 16
+#define PARTINR_BF16 1
+#define PARTINR_HALF_LANES 8
+#define PARTINR_REGISTERS 32
+#include "kernel.inc"
+
+namespace partinr {
+const Kernel* kernel_avx512_bf16() { return &table; }
+}  // namespace partinr
+#else
+namespace partinr {
+const Kernel* kernel_avx512_bf16() { return nullptr; }
+}  // namespace partinr
+#endif
