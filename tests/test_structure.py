@@ -27,7 +27,7 @@ LAYERS = (
     ("recipe", "checkpoint", "rendering", "header"),
     ("piecewise", "engines"),
     ("kernel", "partition", "packing", "sampling"),
-    ("networks", "signals", "history", "labelmap"),
+    ("networks", "signals", "history", "labelmap", "sealing"),
     ("coords", "metrics", "files"),
     ("errors",),
 )
@@ -39,7 +39,7 @@ USERS = ("cli", "report", "__main__")
 SLOW = {"scipy", "skimage", "cv2", "matplotlib", "tifffile", "PIL", "onnx", "onnxruntime", "rich"}
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
 WITHOUT_TORCH = (
-    *("cli", "partition", "signals", "history", "labelmap", "sampling", "packing"),
+    *("cli", "partition", "signals", "history", "labelmap", "sampling", "packing", "sealing"),
     *("coords", "metrics", "files", "errors"),
 )
 

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any, BinaryIO, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Shaped
+from jaxtyping import Int64
 from numpy import ndarray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from partinr.errors import InputError
-from partinr.files import atomic_write
-from partinr.header import Header, check_version, describe, interpret, parse_json
+from partinr.header import Header, describe, interpret
 from partinr.labelmap import compress, decompress
 from partinr.partition.partition import Partition
 from partinr.piecewise import PiecewiseINR
 from partinr.rendering import rendered_psnr
+from partinr.sealing import Sealed, Tensors, expect, read_sealed, stored, write_sealed
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.signal import Signal
 
-KEY = "partinr"
-"""Name of the header in the safetensors metadata."""
-
 Precision = Literal["float32", "float16"]
 Store = Literal["float32", "float16", "auto"]
-Tensors = dict[str, Shaped[ndarray, "..."]]
 
 # What float16 may cost with store="auto", in dB.
 _HALF_COST = 0.05
-_LARGEST_HEADER = 1 << 22
-# Stands in the header in the checksum's place while the checksum is computed.
-_UNSEALED = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -102,12 +90,8 @@ def save(
     if not _finite(model, chosen):
         raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
     told = {**(summary or {}), **({} if psnr is None else {"psnr": psnr})}
-    payload = _sealed(save_tensors(_tensors(model, chosen), {KEY: describe(model, _UNSEALED, told)}))
-    if int.from_bytes(payload[:8], "little") > _LARGEST_HEADER:
-        raise InputError(f"the header must have at most {_LARGEST_HEADER:,} bytes; shorten the summary")
-    with atomic_write(path) as file:
-        file.write(payload)
-    return Saved(Path(path), len(payload), chosen, psnr)
+    size = write_sealed(path, _tensors(model, chosen), describe(model, told))
+    return Saved(Path(path), size, chosen, psnr)
 
 
 def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> PiecewiseINR:
@@ -139,54 +123,13 @@ def load_with_header(
     path: str | Path, *, max_samples: int | None = MAX_PIXELS
 ) -> tuple[PiecewiseINR, dict[str, Any]]:
     """The network and the file's header, which has the summary; see `load`."""
-    path = Path(path)
-    size = _size(path)
-    try:
-        with path.open("rb") as file:
-            return _parse(file, size, max_samples)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
+    def interpreted(sealed: Sealed) -> tuple[PiecewiseINR, dict[str, Any]]:
+        header = interpret(sealed.fields, len(sealed.entries))
+        _check_tensors(header, sealed.entries)
+        return _model(header, sealed.tensors(), max_samples), sealed.fields
 
-def _size(path: Path) -> int:
-    """Bytes of a regular file: devices and pipes may never end."""
-    try:
-        status = path.stat()
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
-    except (OSError, ValueError) as error:
-        # ValueError: the name has a NUL character.
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot read {str(path)[:200]!r}: {reason}") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"expected an .inr file, got {path}, which is not a file")
-    return status.st_size
-
-
-def _parse(file: BinaryIO, size: int, max_samples: int | None) -> tuple[PiecewiseINR, dict[str, Any]]:
-    """Read no more than the header until it is certain that the file is ours."""
-    start = file.read(8)
-    length = int.from_bytes(start, "little")
-    if length > min(size - 8, _LARGEST_HEADER):
-        raise InputError("not an .inr file, or the beginning of one")
-    text = file.read(length)
-    try:
-        entries = parse_json(text)
-        fields = parse_json(entries.pop("__metadata__")[KEY])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("not an .inr file: it has no partinr header") from error
-    check_version(fields)
-    payload = b"".join((start, text, file.read()))
-    _check_seal(payload, len(text), fields.get("sha256"))
-    header = interpret(fields, len(entries))
-    _check_tensors(header, entries)
-    try:
-        tensors = load_tensors(payload)
-    except SafetensorError as error:
-        raise InputError(f"damaged: its tensors do not fit together ({brief(str(error))})") from error
-    return _model(header, tensors, max_samples), fields
+    return read_sealed(path, "fit", interpreted)
 
 
 def _choose_store(
@@ -236,80 +179,31 @@ def _tensors(model: PiecewiseINR, store: Precision) -> Tensors:
     return tensors
 
 
-def _sealed(payload: bytes) -> bytes:
-    """The file with its checksum in the place of the 64 zeros."""
-    digest = hashlib.sha256(payload).hexdigest().encode()
-    at = payload.index(_UNSEALED.encode())
-    return b"".join((payload[:at], digest, payload[at + len(digest) :]))
-
-
-def _check_seal(payload: bytes, header: int, digest: object) -> None:
-    """Make sure that the bytes are those that were written, all of them."""
-    told = digest.encode("utf-8", "replace") if isinstance(digest, str) else b""
-    at = payload.find(told, 8, 8 + header)
-    if len(told) != len(_UNSEALED) or at < 0:
-        raise InputError("damaged: its checksum is not in its place")
-    view = memoryview(payload)
-    found = hashlib.sha256(view[:at])
-    found.update(_UNSEALED.encode())
-    found.update(view[at + len(told) :])
-    if found.hexdigest().encode() != told:
-        raise InputError("damaged: its checksum does not match; get the file again")
-
-
 def _check_tensors(header: Header, entries: dict[str, Any]) -> None:
     """Make sure that the file has the tensors that its header calls for, before anything is read of them."""
-    stored = {name: _stored(name, entry) for name, entry in entries.items()}
+    claimed = {name: stored(name, entry) for name, entry in entries.items()}
     regions, dims, groups = header.regions, header.signal.dims, len(header.networks)
     # Counted before the names are made: the header may speak of far more layers than the file can hold.
     count = sum(2 * (network.layers + 2) for network in header.networks) + (groups > 1) + 1
-    if len(stored) != count:
-        raise InputError(f"the file must have {count} tensors, it has {len(stored)}")
+    if len(claimed) != count:
+        raise InputError(f"the file must have {count} tensors, it has {len(claimed)}")
     parameters = ("F32", "F16")
     held = 0
     for g, network in enumerate(header.networks):
-        _, first = stored.get(f"groups.{g}.weights.0", ("", (0,)))
+        _, first = claimed.get(f"groups.{g}.weights.0", ("", (0,)))
         held += first[0]
         for i, layer in enumerate(network.layer_shapes(dims, header.signal.channels)):
-            _expect(stored, f"groups.{g}.weights.{i}", parameters, (first[0], layer.fan_in, layer.fan_out))
-            _expect(stored, f"groups.{g}.biases.{i}", parameters, (first[0], layer.fan_out))
+            expect(claimed, f"groups.{g}.weights.{i}", parameters, (first[0], layer.fan_in, layer.fan_out))
+            expect(claimed, f"groups.{g}.biases.{i}", parameters, (first[0], layer.fan_out))
     if held != regions:
         raise InputError(f"the file must hold parameters of {regions} regions, it holds {held}")
     if groups > 1:
-        _expect(stored, "group_of", ("U16",), (regions,))
-    if "boxes" in stored:
-        _expect(stored, "boxes", ("U32",), (regions, 2, dims))
+        expect(claimed, "group_of", ("U16",), (regions,))
+    if "boxes" in claimed:
+        expect(claimed, "boxes", ("U32",), (regions, 2, dims))
     else:
-        _, packed = stored.get("labels", ("", ()))
-        _expect(stored, "labels", ("U8",), (packed[0] if packed else 1,))
-
-
-class _Stored(NamedTuple):
-    dtype: str
-    shape: tuple[int, ...]
-
-
-def _stored(name: str, entry: object) -> _Stored:
-    """Type and shape that the file claims for a tensor; an empty one could claim any, and is refused."""
-    if isinstance(entry, dict):
-        dtype, shape = entry.get("dtype"), entry.get("shape")
-        whole = isinstance(shape, list) and all(isinstance(n, int) and n > 0 for n in shape)
-        if isinstance(dtype, str) and isinstance(shape, list) and whole and shape:
-            return _Stored(dtype, tuple(shape))
-    raise InputError(
-        f"the tensor {brief(name)} must have a type and a shape without zeros, got {brief(entry)}"
-    )
-
-
-def _expect(stored: dict[str, _Stored], name: str, dtypes: tuple[str, ...], shape: tuple[int, ...]) -> None:
-    if name not in stored:
-        raise InputError(f"the tensor {name} is missing")
-    found = stored[name]
-    if found.dtype not in dtypes or found.shape != shape:
-        raise InputError(
-            f"the tensor {name} must be {' or '.join(dtypes)} of shape {shape}, "
-            f"it is {brief(found.dtype)} of {brief(found.shape)}"
-        )
+        _, packed = claimed.get("labels", ("", ()))
+        expect(claimed, "labels", ("U8",), (packed[0] if packed else 1,))
 
 
 def _model(header: Header, tensors: Tensors, max_samples: int | None) -> PiecewiseINR:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -18,8 +17,6 @@ from partinr.networks import from_config
 from partinr.networks.network import Network
 from partinr.piecewise import PiecewiseINR
 from partinr.signals.signal import Kind, SignalSpec
-
-FORMAT_VERSION = 1
 
 _LARGEST_AXIS = (1 << 32) - 1
 _LARGEST_SIGNAL = 1 << 53
@@ -51,18 +48,16 @@ class Header:
     regions: int
 
 
-def describe(model: PiecewiseINR, checksum: str, summary: Mapping[str, Any]) -> str:
-    """The header of a model as JSON.
+def describe(model: PiecewiseINR, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The header of a model, but for what every file has.
 
     Raises:
-        InputError: the summary has something that JSON cannot hold, or there are too many groups.
+        InputError: there are too many groups.
     """
     if len(model.group_list) > _MOST_GROUPS:
         raise InputError(f"a file holds at most {_MOST_GROUPS} groups, got {len(model.group_list)}")
     spec = model.signal
-    fields = {
-        "format": FORMAT_VERSION,
-        "sha256": checksum,
+    return {
         "signal": {
             "kind": spec.kind,
             "shape": list(spec.shape),
@@ -77,48 +72,6 @@ def describe(model: PiecewiseINR, checksum: str, summary: Mapping[str, Any]) -> 
         "partition": {"rule": model.partition.rule, "regions": model.regions},
         "summary": dict(summary),
     }
-    try:
-        return json.dumps(_plain(fields), allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"the summary must be made of JSON types: {error}") from error
-
-
-def parse_json(text: str | bytes) -> Any:
-    """A JSON text, strictly: no key twice, no NaN.
-
-    Raises:
-        ValueError: it is not JSON, or too deep.
-    """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        fields = dict(pairs)
-        if len(fields) < len(pairs):
-            raise ValueError("a key appears twice")
-        return fields
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not a JSON number")
-
-    try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def check_version(fields: object) -> None:
-    """Make sure that this version of the format can be read at all.
-
-    Raises:
-        InputError: the version is newer, or not a version.
-    """
-    version = fields.get("format") if isinstance(fields, dict) else None
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise InputError(f"the header must have a format version of at least 1, got {brief(version)}")
-    if version > FORMAT_VERSION:
-        raise InputError(
-            f"format version {brief(version)} is newer than the {FORMAT_VERSION} that this partinr reads; "
-            "upgrade partinr"
-        )
 
 
 def interpret(fields: dict[str, Any], tensors: int) -> Header:
@@ -195,18 +148,4 @@ def _of_type(fields: dict[str, Any], name: str, kind: type) -> Any:
 def _whole(value: object, most: int, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InputError(f"{what} must be a whole number from 1 to {most}, got {brief(value)}")
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """The value with what JSON or UTF-8 cannot hold replaced: numbers that are not finite by null, lone
-    surrogates (bytes of a file's name that are not text) by question marks."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
     return value
