@@ -24,6 +24,7 @@ LAYERS = (
     ("report",),
     ("fitting",),
     ("training", "defaults", "container", "export"),
+    ("meta",),
     ("recipe", "checkpoint", "rendering", "header"),
     ("piecewise", "engines"),
     ("kernel", "partition", "packing", "sampling"),

@@ -16,6 +16,9 @@ from numpy import ndarray
 Frame = Literal["global", "local"]
 """What -1 and 1 are for a network: the ends of the whole signal, or of its region's bounding box."""
 
+StartFrame = Literal["global", "local", "centred"]
+"""Frames of a learned start: those of a fit, and sample / samples - 1/2 along each axis of the signal."""
+
 
 def axis(samples: int) -> Float32[ndarray, "samples"]:
     """Global coordinates of the samples of one axis, -1 to 1 inclusive.
@@ -69,13 +72,14 @@ def to_index(coordinate: Any, samples: int) -> Any:
 
 
 def frame_affine(
-    frame: Frame, boxes: Int[ndarray, "regions 2 dims"], shape: tuple[int, ...]
+    frame: StartFrame, boxes: Int[ndarray, "regions 2 dims"], shape: tuple[int, ...]
 ) -> tuple[Float32[ndarray, "regions dims"], Float32[ndarray, "regions dims"]]:
     """Scale and shift per region that take global coordinates to the region's own frame.
 
     `boxes` holds each region's bounding box: first sample and one past the last sample, per axis. In the
     local frame the first sample of the box is at -1 and the last at +1; an axis along which the box has one
-    sample becomes the constant 0. In the global frame the map is the identity.
+    sample becomes the constant 0. In the global frame the map is the identity. In the centred frame sample i
+    of n is at i / n - 1/2, whatever its region.
 
     Returns:
         scale and shift, with `own = global * scale + shift`.
@@ -83,6 +87,11 @@ def frame_affine(
     regions, _, dims = boxes.shape
     if frame == "global":
         return np.ones((regions, dims), np.float32), np.zeros((regions, dims), np.float32)
+    if frame == "centred":
+        n = np.asarray(shape, np.float64)
+        half = (n - 1) / (2 * n)
+        scale, shift = half.astype(np.float32), (half - 0.5).astype(np.float32)
+        return np.tile(scale, (regions, 1)), np.tile(shift, (regions, 1))
     extent = np.maximum(np.asarray(shape, np.float64) - 1, 1)
     first = boxes[:, 0] * (2 / extent) - 1
     last = (boxes[:, 1] - 1) * (2 / extent) - 1
