@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from partinr.fitting import fit as fit
     from partinr.history import History as History
     from partinr.history import Measurement as Measurement
+    from partinr.meta.start import Start as Start
+    from partinr.meta.startfile import load_start as load_start
+    from partinr.meta.startfile import save_start as save_start
     from partinr.metrics import psnr as psnr
     from partinr.metrics import ssim as ssim
     from partinr.networks import Finer as Finer
@@ -69,6 +72,8 @@ _MODULES = {
     "export": ("export_onnx",),
     "fitting": ("FitResult", "fit"),
     "history": ("History", "Measurement"),
+    "meta.start": ("Start",),
+    "meta.startfile": ("load_start", "save_start"),
     "metrics": ("psnr", "ssim"),
     "networks": ("Finer", "Fourier", "Gauss", "Network", "ReluHarmonic", "Siren", "Wire"),
     "partition": (

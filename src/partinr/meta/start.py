@@ -39,7 +39,8 @@ class Start:
     5.3.
 
     Example:
-        >>> start = Start.fresh(Siren(8, 1), dims=2, channels=3, steps=2)
+        >>> import partinr
+        >>> start = partinr.Start.fresh(partinr.Siren(8, 1), dims=2, channels=3, steps=2)
         >>> start.inner_steps, start.rates.kind
         (2, 'parameter-step')
     """
