@@ -37,7 +37,7 @@ LAYERS = (
 # They alone may import the package as a whole, as its users do.
 USERS = ("cli", "report", "__main__")
 # Imported by the functions that use them: slow to import, and not needed by most of what partinr is used for.
-SLOW = {"scipy", "skimage", "cv2", "matplotlib", "tifffile", "PIL", "onnx", "onnxruntime", "rich"}
+SLOW = {"scipy", "skimage", "cv2", "matplotlib", "tifffile", "PIL", "onnx", "onnxruntime", "lmdb", "rich"}
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
 WITHOUT_TORCH = (
     *("cli", "partition", "signals", "history", "labelmap", "sampling", "packing", "sealing"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from partinr.fitting import fit as fit
     from partinr.history import History as History
     from partinr.history import Measurement as Measurement
+    from partinr.meta.collection import open_collection as open_collection
     from partinr.meta.start import Start as Start
     from partinr.meta.startfile import load_start as load_start
     from partinr.meta.startfile import save_start as save_start
@@ -72,6 +73,7 @@ _MODULES = {
     "export": ("export_onnx",),
     "fitting": ("FitResult", "fit"),
     "history": ("History", "Measurement"),
+    "meta.collection": ("open_collection",),
     "meta.start": ("Start",),
     "meta.startfile": ("load_start", "save_start"),
     "metrics": ("psnr", "ssim"),

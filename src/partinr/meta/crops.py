@@ -1,0 +1,122 @@
+"""From a signal of any size to one of the size that is learned on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.sampling import splitmix64
+from partinr.signals import Signal
+
+Colour = Literal["rgb", "grey"]
+
+# Luma of ITU-R BT.601, as pictures are usually turned grey.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The part of each signal that is learned on.
+
+    Attributes:
+        size: samples along each axis.
+        where: "centre", as published, or "random", another part each time.
+        resize: first make the signal as small as it can be with `size` still in it.
+        colour: what pictures become: "rgb" repeats grey, "grey" takes the luma; both drop alpha. Arrays keep
+            their channels.
+    """
+
+    size: tuple[int, ...]
+    where: Literal["centre", "random"] = "centre"
+    resize: bool = False
+    colour: Colour = "rgb"
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.size) <= 3 or any(n < 1 for n in self.size):
+            raise InputError(f"a crop has 1 to 3 axes of at least one sample, got {self.size}")
+
+    def of(self, signal: Signal, draw: int = 0) -> Signal:
+        """The part of a signal.
+
+        Args:
+            signal: of any size.
+            draw: decides where a random crop is.
+
+        Raises:
+            InputError: the signal has other axes, or is smaller than the crop.
+        """
+        if len(signal.shape) != len(self.size):
+            raise InputError(f"expected {_axes(len(self.size))}, got {_axes(len(signal.shape))}")
+        signal = coloured(signal, self.colour)
+        if self.resize:
+            signal = _resized(signal, self.size)
+        if any(n < want for n, want in zip(signal.shape, self.size, strict=True)):
+            raise InputError(
+                f"smaller than the crop: {_spelled(signal.shape)} samples against {_spelled(self.size)}; "
+                "take a smaller crop or resize"
+            )
+        key = np.array([draw % (1 << 64)], np.uint64)
+        part = []
+        for n, want in zip(signal.shape, self.size, strict=True):
+            key = splitmix64(key)
+            free = n - want
+            first = free // 2 if self.where == "centre" else int(key[0] % np.uint64(free + 1))
+            part.append(slice(first, first + want))
+        values = np.ascontiguousarray(signal.values[tuple(part)])
+        return Signal(values, replace(signal.spec, shape=self.size), signal.metadata)
+
+
+def coloured(signal: Signal, colour: Colour) -> Signal:
+    """A picture in colour or grey, without alpha; arrays as they are."""
+    if signal.spec.kind != "image":
+        return signal
+    values = signal.values
+    if signal.channels in (2, 4):
+        values = values[..., :-1]
+    if colour == "rgb" and values.shape[-1] == 1:
+        values = np.repeat(values, 3, axis=-1)
+    elif colour == "grey" and values.shape[-1] == 3:
+        luma = values.astype(np.float64) @ np.array(_LUMA)
+        values = (luma if values.dtype.kind == "f" else np.rint(luma)).astype(values.dtype)[..., None]
+    spec = replace(signal.spec, channels=values.shape[-1], channel_axis=values.shape[-1] > 1)
+    return Signal(values, spec, signal.metadata)
+
+
+def _resized(signal: Signal, size: tuple[int, ...]) -> Signal:
+    """Shrunk or enlarged, in proportion, so that the crop just fits in."""
+    factor = max(want / n for n, want in zip(signal.shape, size, strict=True))
+    shape = tuple(max(want, round(n * factor)) for n, want in zip(signal.shape, size, strict=True))
+    if shape == signal.shape:
+        return signal
+    from skimage.transform import resize
+
+    made: Float32[ndarray, "*shape channels"] = resize(
+        signal.normalised(), (*shape, signal.channels), order=1, anti_aliasing=factor < 1
+    )
+    spec = replace(signal.spec, shape=shape)
+    values: Shaped[ndarray, "*shape channels"] = spec.quantise(np.clip(made, 0, 1))
+    return Signal(values, spec, signal.metadata)
+
+
+def _spelled(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in shape)
+
+
+def _axes(count: int) -> str:
+    return "1 axis" if count == 1 else f"{count} axes"
+
+
+def default_size(dims: int) -> tuple[int, ...]:
+    """The published size on one and two axes.
+
+    Raises:
+        InputError: with three axes there is none.
+    """
+    if dims > 2:
+        raise InputError("signals of three axes need a crop; give its size")
+    return (256,) * dims
