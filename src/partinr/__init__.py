@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from partinr.history import History as History
     from partinr.history import Measurement as Measurement
     from partinr.meta.collection import open_collection as open_collection
+    from partinr.meta.crops import Crop as Crop
+    from partinr.meta.learning import LearnResult as LearnResult
+    from partinr.meta.learning import MetaProgress as MetaProgress
+    from partinr.meta.learning import MetaRecipe as MetaRecipe
+    from partinr.meta.outer import learn_start as learn_start
     from partinr.meta.start import Start as Start
     from partinr.meta.startfile import load_start as load_start
     from partinr.meta.startfile import save_start as save_start
@@ -74,6 +79,9 @@ _MODULES = {
     "fitting": ("FitResult", "fit"),
     "history": ("History", "Measurement"),
     "meta.collection": ("open_collection",),
+    "meta.crops": ("Crop",),
+    "meta.learning": ("LearnResult", "MetaProgress", "MetaRecipe"),
+    "meta.outer": ("learn_start",),
     "meta.start": ("Start",),
     "meta.startfile": ("load_start", "save_start"),
     "metrics": ("psnr", "ssim"),

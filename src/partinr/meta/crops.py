@@ -29,6 +29,15 @@ class Crop:
         resize: first make the signal as small as it can be with `size` still in it.
         colour: what pictures become: "rgb" repeats grey, "grey" takes the luma; both drop alpha. Arrays keep
             their channels.
+
+    Raises:
+        InputError: the size has no axes, more than three, or an empty one.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> photo = partinr.from_array(np.zeros((20, 30, 3), np.uint8))
+        >>> partinr.Crop((16, 16)).of(photo).shape
+        (16, 16)
     """
 
     size: tuple[int, ...]
