@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from partinr.history import Measurement as Measurement
     from partinr.meta.collection import open_collection as open_collection
     from partinr.meta.crops import Crop as Crop
+    from partinr.meta.evaluation import Evaluation as Evaluation
+    from partinr.meta.evaluation import Interval as Interval
+    from partinr.meta.evaluation import Score as Score
+    from partinr.meta.evaluation import evaluate_start as evaluate_start
     from partinr.meta.learning import LearnResult as LearnResult
     from partinr.meta.learning import MetaProgress as MetaProgress
     from partinr.meta.learning import MetaRecipe as MetaRecipe
@@ -80,6 +84,7 @@ _MODULES = {
     "history": ("History", "Measurement"),
     "meta.collection": ("open_collection",),
     "meta.crops": ("Crop",),
+    "meta.evaluation": ("Evaluation", "Interval", "Score", "evaluate_start"),
     "meta.learning": ("LearnResult", "MetaProgress", "MetaRecipe"),
     "meta.outer": ("learn_start",),
     "meta.start": ("Start",),

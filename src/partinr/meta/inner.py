@@ -63,7 +63,7 @@ def descend(
     parameters = start.copies(tasks.regions)
     count = start.inner_steps if steps is None else steps
     for step in range(count + 1):
-        losses, slopes = _gradient(start.network, parameters, tasks, precision)
+        losses, slopes = gradient(start.network, parameters, tasks, precision)
         yield Inner(parameters, losses, slopes)
         if step < count:
             parameters = _stepped(parameters, slopes, start.rates, step)
@@ -165,8 +165,22 @@ def _add(total: list[Tensor], parts: list[Tensor], piece: Piece) -> None:
             into.index_add_(0, piece.rows, part)
 
 
-def _gradient(
-    network: Network, parameters: list[Tensor], tasks: Tasks, precision: Precision
+def evaluate(network: Network, parameters: list[Tensor], tasks: Tasks) -> Float[Tensor, "samples channels"]:
+    """Values of every region's network at its own samples: regions in order, samples in raster order."""
+    parts: list[list[Tensor]] = [[] for _ in range(tasks.regions)]
+    with torch.no_grad():
+        for piece in tasks.pieces:
+            values = _values(network, piece.coords, _picked(parameters, piece), "float32")
+            rows = range(tasks.regions) if piece.rows is None else piece.rows.tolist()
+            for row, own, mask in zip(
+                rows, values, [None] * len(values) if piece.mask is None else piece.mask, strict=True
+            ):
+                parts[row].append(own if mask is None else own[mask[:, 0] > 0])
+    return torch.cat([torch.cat(part) for part in parts])
+
+
+def gradient(
+    network: Network, parameters: list[Tensor], tasks: Tasks, precision: Precision = "float32"
 ) -> tuple[Float[Tensor, " regions"], list[Tensor]]:
     """Mean squared error of each region, and its gradient by the region's own parameters."""
     losses = torch.zeros_like(tasks.sizes)
