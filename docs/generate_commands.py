@@ -35,7 +35,7 @@ def commands_page() -> str:
     """The whole page."""
     program: Any = typer.main.get_command(app)
     parts = [_INTRODUCTION, _paragraphs(program.help), _options(program, "partinr")]
-    for name, command in program.commands.items():
+    for name, command in leaves(program):
         parts += [
             f"## partinr {name}\n",
             f"```text\n{_usage(name, command)}\n```\n",
@@ -43,6 +43,15 @@ def commands_page() -> str:
             _options(command, f"partinr {name}"),
         ]
     return "\n".join(part for part in parts if part)
+
+
+def leaves(group: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Every command by its words, those of groups such as `meta` too."""
+    found = []
+    for name, command in group.commands.items():
+        words = f"{path} {name}".strip()
+        found += leaves(command, words) if hasattr(command, "commands") else [(words, command)]
+    return found
 
 
 def _usage(name: str, command: Any) -> str:

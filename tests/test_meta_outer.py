@@ -195,7 +195,7 @@ class TestCheckpoints:
     def test_other_settings_are_refused(self, folder: Path, tmp_path: Path) -> None:
         state = tmp_path / "state"
         learn(folder, checkpoint=state)
-        with pytest.raises(InputError, match="unfinished learning; resume it"):
+        with pytest.raises(InputError, match="holds a checkpoint; go on"):
             learn(folder, checkpoint=state)
         for more in (
             {"recipe": replace(RECIPE, batch=3)},
@@ -215,6 +215,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "crop of other axes": ({"crop": Crop((8,))}, "the start's 2 axes"),
     "channels": ({"start": Start.fresh(TINY, 2, 1)}, "expected 1 channels, got 3"),
     "grid": ({"rule": Grid(20, 20)}, "none of 6 signals can be used.*grid:20x20"),
+    "rates": ({"recipe": replace(RECIPE, method="reptile")}, "reptile learns no rates"),
     "validation steps": ({"validate_every": 0}, "at least 1, got 0"),
 }
 

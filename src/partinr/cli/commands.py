@@ -16,6 +16,8 @@ from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.fit import fit
 from partinr.cli.info import info
+from partinr.cli.meta_eval import evaluate
+from partinr.cli.meta_train import train
 from partinr.cli.partition import partition
 from partinr.cli.render import render
 
@@ -53,6 +55,13 @@ app = typer.Typer(
 )
 for command in (fit, render, info, partition, demo):
     app.command(help=_unwrapped(command.__doc__))(command)
+
+meta = typer.Typer()
+meta.command("train", help=_unwrapped(train.__doc__))(train)
+meta.command("eval", help=_unwrapped(evaluate.__doc__))(evaluate)
+app.add_typer(
+    meta, name="meta", help="Learning to learn: a start from which a new image is fitted in a few steps."
+)
 
 
 def _version(wanted: bool) -> bool:

@@ -22,7 +22,8 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 def info(
     source: Annotated[
-        Path | None, typer.Argument(metavar="FILE.inr", show_default=False, help="A file that fit wrote.")
+        Path | None,
+        typer.Argument(metavar="FILE.inr", show_default=False, help="A file that fit or meta train wrote."),
     ] = None,
     reference: Annotated[
         Path | None,
@@ -38,7 +39,7 @@ def info(
         bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
     ] = False,
 ) -> None:
-    """Show what an .inr file holds.
+    """Show what an .inr file holds: a fit, or a learned start.
 
     The quality is the one that fit measured; with --reference it is measured again.
 
@@ -51,6 +52,13 @@ def info(
 
         facts = system_facts()
         rows = [(key, value) for key, value in facts.items()]
+    elif _kind_of(source) == "start":
+        from partinr.cli.info_start import start_facts, start_rows
+
+        if reference is not None:
+            raise InputError(f"--reference needs a fit to compare with, got the learned start {source}")
+        facts = start_facts(source)
+        rows = start_rows(facts)
     else:
         facts = _facts(source, reference, pixel_limit(max_pixels))
         rows = _rows(facts)
@@ -58,6 +66,12 @@ def info(
         emit(facts)
     else:
         say(rows)
+
+
+def _kind_of(path: Path) -> str:
+    from partinr.sealing import kind_of
+
+    return kind_of(path)
 
 
 def _facts(path: Path, reference: Path | None, limit: int | None) -> dict[str, Any]:

@@ -53,6 +53,60 @@ class StoreWord(StrEnum):
     auto = "auto"
 
 
+class StartStoreWord(StrEnum):
+    """Precisions that the file of a start can have."""
+
+    float32 = "float32"
+    float16 = "float16"
+
+
+class StartFrameWord(StrEnum):
+    """Names of a learned start's coordinate frames."""
+
+    centred = "centred"
+    global_ = "global"
+    local = "local"
+
+
+class MethodWord(StrEnum):
+    """Ways to learn a start."""
+
+    second_order = "second-order"
+    first_order = "first-order"
+    reptile = "reptile"
+
+
+class RatesWord(StrEnum):
+    """Kinds of inner learning rates."""
+
+    fixed = "fixed"
+    learned = "learned"
+    step = "step"
+    parameter = "parameter"
+    parameter_step = "parameter-step"
+
+
+class ScheduleWord(StrEnum):
+    """Courses of a learning rate."""
+
+    constant = "constant"
+    cosine = "cosine"
+
+
+class PrecisionWord(StrEnum):
+    """Precisions of the products between hidden layers."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class ColourWord(StrEnum):
+    """What pictures become."""
+
+    rgb = "rgb"
+    grey = "grey"
+
+
 NETWORK_WORDS = ("siren", "relu", "fourier", "finer", "wire", "gauss")
 """Names of the networks, known before torch is imported."""
 

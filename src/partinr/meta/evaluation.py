@@ -21,6 +21,7 @@ from partinr.meta.start import MOST_STEPS, Start
 from partinr.meta.tasks import Tasks, pack_tasks
 from partinr.metrics import psnr, ssim
 from partinr.partition.rule import Rule
+from partinr.signals import SignalSpec
 
 Origin = Literal["learned", "random"]
 """Where a network began."""
@@ -86,11 +87,13 @@ class Frames(NamedTuple):
 
     Attributes:
         name: its name in the collection.
+        spec: what its values mean.
         original: its values, in its own data type.
         rendered: the same as rendered, by origin and step.
     """
 
     name: str
+    spec: SignalSpec
     original: Shaped[ndarray, "*shape channels"]
     rendered: dict[tuple[Origin, int], Shaped[ndarray, "*shape channels"]]
 
@@ -191,7 +194,7 @@ def evaluate_start(
             if one.name in seen:  # the neighbour of one that was skipped
                 continue
             seen.add(one.name)
-            frames = Frames(one.name, one.signal.values, {})
+            frames = Frames(one.name, one.signal.spec, one.signal.values, {})
             for origin, step, values in _courses(own, one, count, random_rate, seed):
                 rendered = one.signal.spec.quantise(values)
                 low, high = one.signal.spec.value_range

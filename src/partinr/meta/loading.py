@@ -13,13 +13,28 @@ from typing import NamedTuple
 
 from partinr.errors import InputError
 from partinr.meta.collection import Collection
-from partinr.meta.crops import Crop
+from partinr.meta.crops import Colour, Crop, coloured
 from partinr.partition.partition import Partition
 from partinr.partition.rule import Rule
 from partinr.signals import Signal
 
 # Signals that each worker has under way or done.
 _AHEAD = 2
+
+
+def first_usable(collection: Collection, colour: Colour) -> Signal:
+    """The first signal that can be read, with the channels that it would have.
+
+    Raises:
+        InputError: none can.
+    """
+    reasons = []
+    for index in range(len(collection)):
+        try:
+            return coloured(collection.read(index), colour)
+        except InputError as error:
+            reasons.append(str(error))
+    raise InputError(f"none of {len(collection)} signals can be read; {reasons[0]}")
 
 
 class Wanted(NamedTuple):

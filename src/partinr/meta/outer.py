@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -17,7 +18,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
-from partinr.checkpoint import StateFile
+from partinr.checkpoint import Checkpoint
 from partinr.errors import InputError
 from partinr.meta.collection import Collection
 from partinr.meta.crops import Crop
@@ -101,6 +102,8 @@ def learn_start(
         processes or Processes(),
         at_once,
     )
+    if recipe.method == "reptile" and start.rates.learned:
+        raise InputError(f"reptile learns no rates, got rates of kind {start.rates.kind}; take fixed ones")
     if len(crop.size) != start.dims:
         raise InputError(f"the crop must have the start's {start.dims} axes, got {crop.size}")
     if validation is not None:
@@ -138,7 +141,7 @@ class _Learning:
         self._held_out_names: list[str] = []
         self._held_out_skipped: dict[str, str] = {}
         self._every = self.steps
-        self._file: StateFile | None = None
+        self._file: Checkpoint | None = None
         self._clock = time.perf_counter()
 
     def look_at(self, validation: Collection, crop: Crop, rule: Rule, every: int | None) -> None:
@@ -156,18 +159,17 @@ class _Learning:
 
     def keep_in(self, folder: Path, resume: bool) -> None:
         """Write checkpoints to a folder from now on; with `resume`, first go on from the one there."""
-        self._file = StateFile(folder, self._settings())
-        if not resume:
-            self._file.refuse_old("unfinished learning")
-            return
-        tensors = self._file.read_tensors()
+        self._file = Checkpoint(folder, self._settings())
+        if self._file.path.exists() and not resume:
+            raise InputError(f"{folder} holds a checkpoint; go on from it (--resume) or use another folder")
+        tensors = self._file.read([])
         if tensors is not None:
             self.state.restore(tensors)
             self._clock = time.perf_counter() - self.state.seconds
 
     def run(self, loader: Loader, callback: MetaCallback | None) -> Ending:
         """All outer steps that are left."""
-        written = time.perf_counter()
+        written = -math.inf
         mine = len(range(self.processes.rank, self.recipe.batch, self.processes.count))
         batches = _batches(loader.load(self._order(len(self.state.losses))), mine)
         for step in range(len(self.state.losses), self.steps):
@@ -259,7 +261,7 @@ class _Learning:
     def _write(self) -> None:
         if self._file is not None and self.processes.first:
             self.state.seconds = self._seconds()
-            self._file.write_tensors(self.state.tensors())
+            self._file.write([], self.state.tensors())
 
     def _settings(self) -> dict[str, Any]:
         """Everything that decides what is learned, as JSON types."""

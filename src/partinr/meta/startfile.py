@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -19,13 +19,13 @@ from partinr.sealing import Sealed, Tensors, expect, read_sealed, stored, write_
 _LARGEST = (1 << 32) - 1
 
 
-def save_start(start: Start, path: str | Path, *, store: Literal["float32", "float16"] = "float32") -> int:
+def save_start(start: Start, path: str | Path, *, store: str = "float32") -> int:
     """Write a learned start to a file, replacing it only once everything is on disk.
 
     Args:
         start: what to write.
         path: ends in .inr by convention.
-        store: precision of the stored parameters; the rates are always in single precision.
+        store: "float32" or "float16", for the parameters; the rates are always in single precision.
 
     Returns:
         the file's size in bytes.

@@ -1,0 +1,108 @@
+"""What the commands of `partinr meta` share: collections, crops and the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import partinr
+from partinr.cli import words
+from partinr.cli.inputs import pixel_limit
+from partinr.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from partinr.meta.collection import Collection
+
+READING, HOW, OUT = "How to read it", "How", "What to write"
+
+DATA = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="A folder with images anywhere below it, an LSUN database (a folder with data.mdb), or a text "
+        "file with one path a line.",
+    ),
+]
+SIZE = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="WxH",
+        help="The part of each image that is used, from its centre. Default: that of the learning.",
+        rich_help_panel=READING,
+    ),
+]
+RESIZE = Annotated[
+    bool,
+    typer.Option(
+        "--resize", help="First resize each image so that the part just fits in.", rich_help_panel=READING
+    ),
+]
+WORKERS = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, max=256, help="Processes that decode images ahead.", rich_help_panel=HOW
+    ),
+]
+THREADS = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=1024, help="CPU threads; all by default.", rich_help_panel=HOW),
+]
+DEVICE = Annotated[str, typer.Option(help="Where to compute, such as cuda.", rich_help_panel=HOW)]
+SEED = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, max=2**63 - 1, help="Decides all that is drawn.", rich_help_panel=HOW),
+]
+
+
+def collection(path: Path, max_pixels: str | None) -> Collection:
+    """The signals of DATA."""
+    return partinr.open_collection(path, max_pixels=pixel_limit(max_pixels))
+
+
+def size(word: str | None, dims: int, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """The crop that --size asks for, the default, or the published one."""
+    from partinr.meta.crops import default_size
+
+    return words.size(word, dims) or default or default_size(dims)
+
+
+@contextmanager
+def computing(device: str, threads: int | None) -> Iterator[torch.device]:
+    """A device that is there, and so many threads while this lasts.
+
+    Raises:
+        InputError: torch has no such device.
+    """
+    import torch
+
+    try:
+        where = torch.device(device)
+        torch.zeros(1, device=where).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device must be one that torch has here, got {device} ({reason}); use --device cpu"
+        ) from error
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield where
+    finally:
+        torch.set_num_threads(before)
+
+
+def skipped_rows(skipped: Mapping[str, str]) -> list[tuple[str, object]]:
+    """How many signals could not be used, and which."""
+    if not skipped:
+        return []
+    names = [f"{name} ({reason})" for name, reason in list(skipped.items())[:5]]
+    more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
+    return [("skipped", f"{len(skipped):,}: {'; '.join(names)}{more}")]
