@@ -79,6 +79,9 @@ def folder_for(tmp_path: Path, rows: int, columns: int, monkeypatch: pytest.Monk
     """The folder that the manual's programs and commands work in, with the files that they start from."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(skimage.data.astronaut()[:rows, :columns]).save("photo.png")
+    Path("photos").mkdir()
+    for i in range(3):
+        Image.fromarray(skimage.data.astronaut()[40 * i :][:40, 100:140]).save(f"photos/{i}.png")
     np.save("volume.npy", np.random.default_rng(0).random((6, 20, 24), dtype=np.float32))
 
 
@@ -193,7 +196,11 @@ def parse(words: list[str]) -> object:
 
 
 def in_short(words: list[str]) -> list[str]:
-    """The same command line, with a fit of two steps."""
+    """The same command line, with a fit of two steps, or a small start."""
+    if words[:2] == ["meta", "train"]:
+        return [*words, *shlex.split("--workers 0 --steps 1 --size 24x24 --hidden 8 --layers 1")]
+    if words[:2] == ["meta", "eval"]:
+        return [*words, "--workers", "0"]
     if words[0] != "fit":
         return words
     if "--steps" in words:
@@ -203,10 +210,11 @@ def in_short(words: list[str]) -> list[str]:
 
 
 def shape_of(output: str) -> list[str]:
-    """Lines of output, in which numbers, and the engine that a machine has, do not count."""
+    """Lines of output, in which numbers, and the engine and precision that a machine has, do not count."""
     plain = re.sub(r"\d[\d,]*(\.\d+)?(e-?\d+)?", "#", output)
     plain = re.sub(r"\b(cpu|torch)$", "ENGINE", plain, flags=re.MULTILINE)
     plain = re.sub(r"engine (cpu|torch)", "engine ENGINE", plain)
+    plain = re.sub(r"precision (fp|bf)", "precision ", plain)
     return [" ".join(line.split()) for line in plain.splitlines() if line.strip()]
 
 
@@ -331,6 +339,7 @@ def headings(page: Path) -> set[str]:
 WITHOUT_EXAMPLE = {
     *("Adam", "DivergedError", "FitResult", "History", "InputError", "Network", "Progress", "Rule"),
     *("Saved", "Signal", "SignalSpec"),
+    *("Evaluation", "Interval", "LearnResult", "MetaProgress", "Score"),
 }
 
 

@@ -298,7 +298,7 @@ def test_half_precision_between_hidden_layers_is_close() -> None:
     start = Start.fresh(Siren(16, 2, 10.0, 5.0), 2, 3, frame="local", rate=0.01)
     tasks = pack_tasks(pictures(2), [cells(SHAPE, 2, 2)] * 2, start.network, "local")
     exact = meta_gradient(start, tasks)
-    mixed = meta_gradient(start, tasks, precision="bfloat16")
+    mixed = meta_gradient(start, tasks, precision="bf16")
     assert not torch.equal(mixed.losses, exact.losses)
     assert torch.allclose(mixed.losses, exact.losses, rtol=0.02)
     for a, b in zip(mixed.parameters, exact.parameters, strict=True):

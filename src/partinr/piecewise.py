@@ -44,6 +44,7 @@ class Group(nn.Module):
 
     Attributes:
         network: shape and activation of each region's network.
+        channels: values a sample.
         regions: the partition's regions that belong to the group, ascending.
         weights: one parameter per layer, (regions, fan_in, fan_out).
         biases: one parameter per layer, (regions, fan_out).
@@ -53,7 +54,7 @@ class Group(nn.Module):
 
     def __init__(self, network: Network, regions: Int[ndarray, "members"], dims: int, channels: int) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.channels = network, channels
         self.register_buffer("regions", torch.as_tensor(regions), persistent=False)
         shapes = network.layer_shapes(dims, channels)
         count = len(regions)
@@ -75,7 +76,7 @@ class Group(nn.Module):
             offsets: member i has the samples offsets[i] .. offsets[i + 1] - 1.
         """
         parameters = self.parameters_by_layer
-        channels = parameters.biases[-1].shape[1]
+        channels = self.channels
         if kernel.can_evaluate(self.network, own, parameters):
             return kernel.evaluate(self.network, parameters, own, offsets, channels)
         limit = max(1, _BATCH_VALUES // max(b.shape[1] for b in parameters.biases))

@@ -202,9 +202,9 @@ def train(
         ),
     ] = False,
     precision: Annotated[
-        words.PrecisionWord,
+        words.MetaPrecisionWord,
         typer.Option(help="Precision of the products between hidden layers.", rich_help_panel=HOW),
-    ] = words.PrecisionWord.float32,
+    ] = words.MetaPrecisionWord.fp32,
     memory: Annotated[
         int | None,
         typer.Option(

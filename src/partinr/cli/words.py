@@ -93,11 +93,11 @@ class ScheduleWord(StrEnum):
     cosine = "cosine"
 
 
-class PrecisionWord(StrEnum):
-    """Precisions of the products between hidden layers."""
+class MetaPrecisionWord(StrEnum):
+    """Precisions of learning a start."""
 
-    float32 = "float32"
-    bfloat16 = "bfloat16"
+    fp32 = "fp32"
+    bf16 = "bf16"
 
 
 class ColourWord(StrEnum):

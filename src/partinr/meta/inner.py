@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp
 
+from partinr.engines.engine import Precision
 from partinr.meta.rates import Rates
 from partinr.meta.start import Start, grouped
 from partinr.meta.tasks import Piece, Tasks
@@ -30,9 +31,6 @@ from partinr.networks.network import Network
 
 Method = Literal["second-order", "first-order", "reptile"]
 """How the start is learned: MAML; MAML without second derivatives; towards where the inner loop ends."""
-
-Precision = Literal["float32", "bfloat16"]
-"""Precision of the products between hidden layers; everything else is in single precision."""
 
 
 class Inner(NamedTuple):
@@ -50,7 +48,7 @@ class Inner(NamedTuple):
 
 
 def descend(
-    start: Start, tasks: Tasks, steps: int | None = None, precision: Precision = "float32"
+    start: Start, tasks: Tasks, steps: int | None = None, precision: Precision = "fp32"
 ) -> Iterator[Inner]:
     """The inner loop: the state before each step, and after the last.
 
@@ -90,7 +88,7 @@ class MetaGradient:
 
 
 def meta_gradient(
-    start: Start, tasks: Tasks, method: Method = "second-order", precision: Precision = "float32"
+    start: Start, tasks: Tasks, method: Method = "second-order", precision: Precision = "fp32"
 ) -> MetaGradient:
     """The gradient of the error after the inner loop, by the start and its rates.
 
@@ -133,7 +131,7 @@ def _stepped(parameters: list[Tensor], slopes: list[Tensor], rates: Rates, step:
 def _values(network: Network, coords: Tensor, parameters: list[Tensor], precision: Precision) -> Tensor:
     """`Network.forward`; the first layer and the output keep single precision, which coordinates need."""
     layers = grouped(parameters)
-    if precision == "float32":
+    if precision == "fp32":
         return network.forward(coords, layers)
     x = network.activate(network.linear(network.encode(coords), layers.weights[0], layers.biases[0]), 0)
     for layer in range(1, network.layers + 1):
@@ -170,7 +168,7 @@ def evaluate(network: Network, parameters: list[Tensor], tasks: Tasks) -> Float[
     parts: list[list[Tensor]] = [[] for _ in range(tasks.regions)]
     with torch.no_grad():
         for piece in tasks.pieces:
-            values = _values(network, piece.coords, _picked(parameters, piece), "float32")
+            values = _values(network, piece.coords, _picked(parameters, piece), "fp32")
             rows = range(tasks.regions) if piece.rows is None else piece.rows.tolist()
             for row, own, mask in zip(
                 rows, values, [None] * len(values) if piece.mask is None else piece.mask, strict=True
@@ -180,7 +178,7 @@ def evaluate(network: Network, parameters: list[Tensor], tasks: Tasks) -> Float[
 
 
 def gradient(
-    network: Network, parameters: list[Tensor], tasks: Tasks, precision: Precision = "float32"
+    network: Network, parameters: list[Tensor], tasks: Tasks, precision: Precision = "fp32"
 ) -> tuple[Float[Tensor, " regions"], list[Tensor]]:
     """Mean squared error of each region, and its gradient by the region's own parameters."""
     losses = torch.zeros_like(tasks.sizes)

@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 from jaxtyping import Float64
 from numpy import ndarray
 
+from partinr.engines.engine import Precision
 from partinr.errors import InputError
-from partinr.meta.inner import Method, Precision
+from partinr.meta.inner import Method
 from partinr.meta.start import Start
 
 Ending = Literal["steps", "callback", "diverged"]
@@ -29,7 +30,7 @@ class MetaRecipe:
         learning_rate: of Adam, on the start and its rates.
         schedule: "constant", or "cosine" down to 0.
         clip: greatest norm of the meta-gradient, which is scaled down to it; None for any.
-        precision: of the products between hidden layers.
+        precision: "bf16" computes the products between hidden layers in bfloat16, on any device.
         seed: decides the order of the signals and where random crops are.
 
     Raises:
@@ -49,7 +50,7 @@ class MetaRecipe:
     learning_rate: float = 1e-4
     schedule: Literal["constant", "cosine"] = "constant"
     clip: float | None = None
-    precision: Precision = "float32"
+    precision: Precision = "fp32"
     seed: int = 0
 
     def __post_init__(self) -> None:
