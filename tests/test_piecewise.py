@@ -5,6 +5,7 @@ import torch
 from helpers import evaluate_by_loop, noise
 from partinr import Grid, InputError, Partition, PiecewiseINR, ReluHarmonic, Siren, Whole
 from partinr.coords import Frame, raster
+from partinr.networks import NETWORKS, network_from_word
 
 CASES = [
     ((17,), Grid(4)),
@@ -26,6 +27,19 @@ def made(partition: Partition, frame: Frame = "local", channels: int = 2, width:
     model = PiecewiseINR(partition, Siren(width, 1), spec, frame, blend=False)
     model.initialise(3)
     return model
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("gradients", [False, True])
+def test_every_network_equals_a_loop_over_single_networks(name: str, gradients: bool) -> None:
+    spec = noise((9, 14), 3).spec
+    partition = Grid(2, 3).partition(noise((9, 14)))
+    model = PiecewiseINR(partition, network_from_word(name, hidden=6, layers=2), spec, "local", blend=False)
+    model.initialise(3)
+    coords = raster((9, 14))
+    expected = evaluate_by_loop(model, coords, partition.label_map.reshape(-1))
+    with torch.set_grad_enabled(gradients):
+        np.testing.assert_allclose(model(torch.as_tensor(coords)).detach(), expected, atol=2e-4)
 
 
 @pytest.mark.parametrize(("shape", "rule"), CASES)

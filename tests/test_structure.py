@@ -22,6 +22,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("report",),
+    ("comparison",),
     ("fitting",),
     ("training", "defaults", "container", "export"),
     ("meta",),

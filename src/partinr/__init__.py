@@ -13,6 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from partinr.comparison import Comparison as Comparison
+    from partinr.comparison import Record as Record
+    from partinr.comparison import Rival as Rival
+    from partinr.comparison import Run as Run
+    from partinr.comparison import Standing as Standing
+    from partinr.comparison import Variant as Variant
+    from partinr.comparison import compare as compare
     from partinr.container import Saved as Saved
     from partinr.container import load as load
     from partinr.container import save as save
@@ -61,6 +68,7 @@ if TYPE_CHECKING:
     from partinr.recipe import PAPER as PAPER
     from partinr.recipe import Recipe as Recipe
     from partinr.rendering import render as render
+    from partinr.report.comparison import write_comparison as write_comparison
     from partinr.report.fit_report import write_report as write_report
     from partinr.report.overlay import overlay as overlay
     from partinr.report.overlay import write_overlay as write_overlay
@@ -75,6 +83,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
+    "comparison": ("Comparison", "Record", "Rival", "Run", "Standing", "Variant", "compare"),
     "container": ("Saved", "load", "save"),
     "coords": ("Frame",),
     "engines.engine": ("Adam", "Precision"),
@@ -105,6 +114,7 @@ _MODULES = {
     "piecewise": ("PiecewiseINR",),
     "recipe": ("FAST", "PAPER", "Recipe"),
     "rendering": ("render",),
+    "report.comparison": ("write_comparison",),
     "report.fit_report": ("write_report",),
     "report.overlay": ("overlay", "write_overlay"),
     "signals": ("Signal", "SignalSpec", "from_array", "read", "write"),

@@ -46,6 +46,21 @@ def choose(
         network = init.group_list[0].network if network is None else network
     if partition is None:
         partition = Grid(*[3] * signal.spec.dims) if recipe.name == "paper" else Auto()
+    chosen = divide(signal, partition, network, params)
+    given = network if network is not None else network_for("siren", recipe, signal.spec, chosen)
+    if params is not None:
+        given = fit_width(given, params, chosen.regions, signal.spec.dims, signal.channels)
+    return chosen, given
+
+
+def divide(
+    signal: Signal, partition: Rule | Partition, network: Network | None, params: int | None
+) -> Partition:
+    """The partition that a rule makes; `Auto` makes cells in which networks of a usual width fill the budget.
+
+    Raises:
+        InputError: the partition does not fit the signal.
+    """
     if isinstance(partition, Auto) and params is not None:
         like = network if network is not None else Siren(hidden=_FAST_WIDTH, layers=_FAST_LAYERS)
         each = like.params(signal.spec.dims, signal.channels)
@@ -53,10 +68,7 @@ def choose(
     chosen = partition if isinstance(partition, Partition) else partition.partition(signal)
     if chosen.shape != signal.shape:
         raise InputError(f"the partition must have the signal's shape {signal.shape}, got {chosen.shape}")
-    given = network if network is not None else network_for("siren", recipe, signal.spec, chosen)
-    if params is not None:
-        given = fit_width(given, params, chosen.regions, signal.spec.dims, signal.channels)
-    return chosen, given
+    return chosen
 
 
 def precision_for(recipe: Recipe, network: Network, engine: str, device: str) -> Precision:

@@ -274,6 +274,7 @@ class Training:
         if self.steps not in self.measure_at - done:
             return
         seconds, began = self.seconds, time.perf_counter()
+        self._check_parameters()
         self._load_model()
         self.history.measured.append(Measurement(self.steps, seconds, *quality(self.model, self.signal)))
         self._started += time.perf_counter() - began

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import partinr
+from partinr.cli.compare import compare
 from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.fit import fit
@@ -53,7 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (fit, render, info, partition, demo):
+for command in (fit, render, info, partition, compare, demo):
     app.command(help=_unwrapped(command.__doc__))(command)
 
 meta = typer.Typer()

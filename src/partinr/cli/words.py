@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import partinr
 from partinr.errors import InputError
@@ -147,6 +147,44 @@ def network(
     from partinr.networks import network_from_word
 
     return network_from_word(name or NETWORK_WORDS[0], **overrides)
+
+
+class RunWord(NamedTuple):
+    """What to compare: a preset, a network, a rule (None: all the usual ones) and a budget of its own."""
+
+    preset: str
+    network: str
+    rule: partinr.Rule | None
+    params: int | None
+
+
+def runs(
+    named: list[str] | None, networks: list[str] | None, partitions: list[str] | None, preset: str
+) -> list[RunWord]:
+    """What --run says, or else every network with every partition.
+
+    Raises:
+        InputError: both are given, or a word is not of its form.
+    """
+    if named and (networks or partitions):
+        raise InputError("give either --run or --network and --partition, got both")
+    if named:
+        return [_run(word, preset) for word in named]
+    rules = [rule(word) for word in partitions] if partitions else [None]
+    names = networks or ["siren", "relu"]
+    for name in names:
+        network(name, None, None, None)
+    return [RunWord(preset, name, one, None) for name in names for one in rules]
+
+
+def _run(word: str, preset: str) -> RunWord:
+    match = re.fullmatch(r"(?:(fast|paper)/)?([^:@]*):(.+?)(?:@([0-9]{1,12}))?", word)
+    if match is None or match[4] == "0":
+        raise InputError(
+            f"--run must be [PRESET/]NETWORK:PARTITION[@PARAMETERS] such as siren:grid:3x3, got {word!r:.100}"
+        )
+    network(match[2], None, None, None)
+    return RunWord(match[1] or preset, match[2], rule(match[3]), int(match[4]) if match[4] else None)
 
 
 def batch(word: str | None) -> int | Literal["full"] | None:

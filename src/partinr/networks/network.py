@@ -111,6 +111,10 @@ class Network(ABC):
         """Number of parameters of one region's network."""
         return sum(layer.params for layer in self.layer_shapes(dims, channels))
 
+    def multiply_adds(self, dims: int, channels: int) -> list[int]:
+        """Multiplications (each with an addition) that each layer takes for one sample."""
+        return [layer.fan_in * layer.fan_out for layer in self.layer_shapes(dims, channels)]
+
     def suited_to(self, span: float) -> Network:  # noqa: ARG002
         """This network with its frequency constants chosen for regions of a given size in samples.
 

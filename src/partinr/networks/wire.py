@@ -71,6 +71,11 @@ class Wire(Network):
         units = self.units
         return [Layer(dims, units), *[Layer(units, 2 * units)] * self.layers, Layer(units, 2 * channels)]
 
+    def multiply_adds(self, dims: int, channels: int) -> list[int]:
+        """See `Network.multiply_adds`: a complex layer is twice as much work as it has real parameters."""
+        first, *hidden, output = super().multiply_adds(dims, channels)
+        return [first, *(2 * work for work in hidden), output]
+
     def suited_to(self, span: float) -> Wire:
         """See `Network.suited_to`: wider and slower wavelets than published."""
         return replace(

@@ -15,7 +15,9 @@ from partinr.files import atomic_write, check_writable
 from partinr.fitting import FitResult
 from partinr.metrics import psnr as psnr_of
 from partinr.metrics import ssim as ssim_of
+from partinr.networks.network import Network
 from partinr.piecewise import PiecewiseINR
+from partinr.recipe import Recipe
 from partinr.rendering import render
 from partinr.report import page, words
 from partinr.report.convergence import Run, psnr_plots
@@ -127,24 +129,31 @@ def setting_facts(result: FitResult) -> list[tuple[str, object]]:
     """Everything that decides what a fit does."""
     spec, recipe = result.signal.spec, result.recipe
     network = result.model.group_list[0].network
-    constants = {k: v for k, v in network.config().items() if k not in ("name", "hidden", "layers")}
-    batch = recipe.batch_for(spec.samples / result.regions)
     low, high = spec.value_range
     return [
         ("Signal", f"{words.extent(spec.shape)} samples, {_channels(spec.channels)}, {spec.dtype}"),
         ("Value range", f"{low:g} to {high:g}; the peak of PSNR is {high - low:g}"),
         ("Partition", result.model.partition.rule),
         ("Network", f"{network.name}, {network.hidden} wide, {network.layers} hidden layers after the first"),
+        *recipe_facts(recipe, network, spec.samples / result.regions),
+        ("Seed", result.seed),
+        ("Engine", result.engine if result.device == "cpu" else f"{result.engine} on {result.device}"),
+        ("Precision", result.precision),
+    ]
+
+
+def recipe_facts(recipe: Recipe, network: Network, samples: float) -> list[tuple[str, object]]:
+    """How networks of this kind are trained on regions of this mean size."""
+    constants = {k: v for k, v in network.config().items() if k not in ("name", "hidden", "layers")}
+    batch = recipe.batch_for(samples)
+    return [
         *((name, words.number(value)) for name, value in constants.items()),
-        ("Frame", result.model.frame),
+        ("Frame", recipe.frame),
         ("Recipe", recipe.name),
         ("Batch", "all samples of each region" if batch is None else f"{batch:,} samples of each region"),
         ("Learning rate", f"{recipe.rate_for(network.hidden):.3g}, {recipe.schedule}"),
         ("Adam", f"beta1 {recipe.adam.beta1:g}, beta2 {recipe.adam.beta2:g}"),
         ("Start", "output layers solved by least squares" if recipe.solve_readout else "random"),
-        ("Seed", result.seed),
-        ("Engine", result.engine if result.device == "cpu" else f"{result.engine} on {result.device}"),
-        ("Precision", result.precision),
     ]
 
 

@@ -26,8 +26,8 @@ Draw = Callable[["Axes"], None]
 
 # The palette of Okabe and Ito, which colour-blind people can tell apart; its blue a little lighter, so
 # that all are legible on white and on black.
-COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7")
-SHOWN_CHANNELS = len(COLOURS)
+COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#7f8790")
+SHOWN_CHANNELS = 4
 """Channels of a signal that are drawn."""
 
 STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", "-.", ":")
@@ -45,13 +45,15 @@ class Curve:
     Attributes:
         label: its entry in the legend.
         x, y: its points.
-        colour: which of the palette's colours, counted from 0; curves of one colour differ in style.
+        colour: which of the palette's colours, counted from 0.
+        spread: half the height of a band around the line, such as a standard deviation.
     """
 
     label: str
     x: Shaped[ndarray, "points"]
     y: Float[ndarray, "points"]
     colour: int = 0
+    spread: Float[ndarray, "points"] | None = None
 
 
 def curves(
@@ -67,9 +69,12 @@ def curves(
 
     def draw(axes: Axes) -> None:
         for line in lines:
-            colour, style = COLOURS[line.colour % 4], STYLES[line.colour % 4]
+            colour, style = COLOURS[line.colour % len(COLOURS)], STYLES[line.colour % len(STYLES)]
             axes.plot(line.x, line.y, style, color=colour, linewidth=1.6, label=line.label)
             axes.plot(line.x[-1:], line.y[-1:], "o", color=colour, markersize=5)
+            if line.spread is not None:
+                low, high = line.y - line.spread, line.y + line.spread
+                axes.fill_between(line.x, low, high, color=colour, alpha=0.2, linewidth=0)
         if level is not None:
             axes.axhline(level[0], color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), label=level[1])
         axes.set_xlabel(x_label)
@@ -139,7 +144,8 @@ def thinned(curve: Curve) -> Curve:
     if len(curve.x) <= _POINTS:
         return curve
     chosen = np.unique(np.linspace(0, len(curve.x) - 1, _POINTS).round().astype(int))
-    return Curve(curve.label, curve.x[chosen], curve.y[chosen], curve.colour)
+    spread = None if curve.spread is None else curve.spread[chosen]
+    return Curve(curve.label, curve.x[chosen], curve.y[chosen], curve.colour, spread)
 
 
 def to_svg(draw: Draw, description: str, *, width: float = 5.2, height: float = 3.4) -> str:

@@ -1,0 +1,242 @@
+"""`partinr compare`: partitions against one network, at equal parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import partinr
+from partinr.cli import words
+from partinr.cli.console import Bar, complain, counted, decibels, duration, emit, say
+from partinr.cli.exits import DONE, INTERRUPTED
+from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
+from partinr.cli.interrupt import Stop, stopping
+
+_WHAT, _HOW, _OUT = "What to compare", "How", "What to write"
+
+
+def compare(
+    source: INPUT,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            show_default=False,
+            help="The folder to write to; made if missing. Runs that it has already are not done again.",
+        ),
+    ],
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[PRESET/]NETWORK:PARTITION[@N]",
+            help="A variant, such as siren:grid:3x3, fast/finer:auto or relu:hfs:9@50000 (a budget of its "
+            "own). Repeatable; replaces --network and --partition.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"A network, each with every partition: {', '.join(words.NETWORK_WORDS)}. Repeatable. "
+            "Default: siren and relu.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    partition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help="A partition, each with every network, as for fit. Repeatable. Default: none, grids of 2, 3 "
+            "and 4 cells along each axis and, for images, hfs:4 and hfs:9.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    params: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Budget of parameters over all regions, exceeded by at most 1 %. Default: 1.13 a sample, as "
+            "published.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Hidden layers after the first one. Default: the preset's.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A reconstruction from elsewhere, a picture or an .inr file, to show beside. Repeatable.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    preset: Annotated[
+        words.PresetWord,
+        typer.Option(
+            help="paper: the published recipe, full batch. fast: local frame, minibatches.",
+            rich_help_panel=_HOW,
+        ),
+    ] = words.PresetWord.paper,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=2**31 - 1, help="Steps of every run.", rich_help_panel=_HOW),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Peak learning rate of every run.", rich_help_panel=_HOW),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Runs of each variant.", rich_help_panel=_HOW)
+    ] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=2**62, help="The first seed.", rich_help_panel=_HOW)
+    ] = 0,
+    engine: Annotated[
+        words.EngineWord,
+        typer.Option(
+            help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
+            rich_help_panel=_HOW,
+        ),
+    ] = words.EngineWord.auto,
+    device: Annotated[
+        str, typer.Option(help="Where the torch engine computes, such as cuda.", rich_help_panel=_HOW)
+    ] = "cpu",
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1024, help="CPU threads; all by default.", rich_help_panel=_HOW),
+    ] = None,
+    channels_last: CHANNELS_LAST = None,
+    value_range: VALUE_RANGE = None,
+    max_pixels: MAX_PIXELS = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=_OUT)
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="One JSON object on standard output, nothing else.", rich_help_panel=_OUT
+        ),
+    ] = False,
+) -> None:
+    """Fit a signal as one network and piece by piece, all with equally many parameters, and show which learns
+    faster: at equal steps, in equal time, with equal arithmetic.
+
+    Leaves a page with curves, tables, reconstructions, error maps of one scale and partitions (index.html);
+    the numbers (results.json, runs.csv, curves.csv); and every fit as an .inr file. Ctrl-C once stops at the
+    next step; the same command goes on from there.
+
+    Example: partinr compare photo.png -o comparison --network siren --steps 500 --seeds 3
+    """
+    asked = words.runs(run, network, partition, preset.value)
+    signal = read_input(source, channels_last, value_range, max_pixels)
+    rivals = _rivals(reference, signal, pixel_limit(max_pixels))
+    from partinr.report.comparison import PAGE
+
+    variants = _variants(asked, signal, params, layers, steps, lr)
+    with stopping() as stop, Bar("comparing", quiet=quiet) as bar:
+        comparison = partinr.compare(
+            signal,
+            variants,
+            output,
+            seeds=range(seed, seed + seeds),
+            engine=engine.value,
+            device=device,
+            threads=threads,
+            callback=lambda standing: _follow(bar, stop, standing),
+        )
+        bar.show(1.0, what="writing the page")
+        facts: dict[str, Any] = {"runs": 0, "missing": comparison.missing}
+        if comparison.runs:
+            facts = partinr.write_comparison(output, comparison, rivals, title=source.name)
+    facts = {"page": output / PAGE if comparison.runs else None, **facts}
+    if as_json:
+        emit(facts)
+    elif not quiet and comparison.runs:
+        say(_rows(facts))
+    if comparison.missing:
+        complain(
+            f"interrupted with {counted(comparison.missing, 'run')} of {len(variants) * seeds} to do; "
+            "the same command goes on"
+        )
+    raise typer.Exit(INTERRUPTED if comparison.missing else DONE)
+
+
+def _rivals(files: list[Path] | None, signal: partinr.Signal, max_pixels: int | None) -> list[partinr.Rival]:
+    return [partinr.Rival.read(file, signal, max_pixels=max_pixels) for file in files or []]
+
+
+def _variants(
+    asked: list[words.RunWord],
+    signal: partinr.Signal,
+    params: int | None,
+    layers: int | None,
+    steps: int | None,
+    lr: float | None,
+) -> list[partinr.Variant]:
+    """The variants that were asked for, or the published ones."""
+    from partinr.comparison import published_rules
+    from partinr.recipe import RECIPES
+
+    made = []
+    for one in asked:
+        recipe = RECIPES[one.preset]
+        if steps is not None:
+            recipe = replace(recipe, steps=steps)
+        if lr is not None:
+            recipe = replace(recipe, learning_rate=lr, reference_width=None)
+        for rule in published_rules(signal.spec) if one.rule is None else [one.rule]:
+            variant = partinr.Variant.of(
+                signal, rule, one.network, recipe, params=one.params or params, layers=layers
+            )
+            if one.params is not None:
+                variant = replace(variant, name=f"{variant.name}, {one.params:,} parameters")
+            made.append(variant)
+    return made
+
+
+def _follow(bar: Bar, stop: Stop, standing: partinr.Standing) -> bool:
+    """Show where the comparison stands; whether to stop it."""
+    if bar.due():
+        quality = "" if standing.psnr is None else f"{decibels(standing.psnr)}  "
+        note = f"{quality}{duration(standing.remaining)} left"
+        what = f"{standing.number} of {standing.runs}: {standing.name}"
+        bar.show(standing.fraction, note, "stopping" if stop.asked else what)
+    return stop.asked
+
+
+def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
+    """The summary for people."""
+    rows: list[tuple[str, object]] = []
+    for variant in facts["variants"]:
+        psnr, spread = variant["psnr"]["mean"], variant["psnr"]["deviation"]
+        quality = decibels(float(psnr)) + ("" if spread is None else f" ± {spread:.2f}")
+        gains = [
+            f"{gain:+.2f} {where}"
+            for where, gain in (
+                ("after equal steps", variant["gain"]),
+                ("seconds", variant["equal_seconds"]["gain"]),
+                ("arithmetic", variant["equal_flops"]["gain"]),
+            )
+            if isinstance(gain, float) and variant["partition"] != "none"
+        ]
+        size = f"{variant['params']:,} parameters in {counted(variant['regions'], 'region')}"
+        took = f"{variant['seconds']['mean']:.1f} s"
+        name = f"{variant['network']} {variant['name']}"
+        rows.append((name, "; ".join([quality, size, took, *([", ".join(gains)] if gains else [])])))
+    for rival in facts["references"]:
+        rows.append((rival["name"], decibels(float(rival["psnr"]))))
+    reused = f", {facts['reused']} of them done before" if facts["reused"] else ""
+    return [*rows, ("runs", f"{facts['runs']}{reused}"), ("page", facts["page"])]
