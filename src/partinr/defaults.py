@@ -22,8 +22,8 @@ from partinr.signals.signal import Signal, SignalSpec
 # Published experiments compare piecewise networks with one network of 512 x 3 at equal numbers of parameters;
 # "equal" there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
 _PAPER_WIDTH, _PAPER_LAYERS, _PAPER_TOLERANCE = 512, 3, 1.01
-# Without a budget, a fast fit has at most this many parameters a sample: 13 x 2 in cells of 20 x 20 pixels.
-_FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 13, 2, 1.15
+# Without a budget, a fast fit has at most this many parameters a sample: 12 x 2 in cells of 19 x 19 pixels.
+_FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 12, 2, 1.2
 _BF16_WIDTH = 32
 _FAST_NARROWEST, _FAST_WIDEST = 8, 256
 

@@ -60,15 +60,15 @@ class Recipe:
             raise InputError(f"the learning rate must be a positive number, got {self.learning_rate}")
 
     def rate_for(self, width: int) -> float:
-        """Peak learning rate for networks of this width: it falls in proportion above `reference_width`."""
+        """Peak learning rate for networks of this width: inversely proportional to it, at most doubled."""
         if self.reference_width is None:
             return self.learning_rate
-        return self.learning_rate * min(1.0, self.reference_width / width)
+        return self.learning_rate * min(2.0, self.reference_width / width)
 
     def batch_for(self, samples: float) -> int | None:
         """Samples in a step for regions of this mean size: "auto" takes 5 sqrt(samples), at least 128.
 
-        That is a third of a 20 x 20 cell, and still a small share of a region that is half a photograph.
+        That is a third of a 19 x 19 cell, and still a small share of a region that is half a photograph.
         """
         if self.batch != "auto":
             return self.batch
@@ -91,10 +91,10 @@ FAST = Recipe(
     frame="local",
     steps=600,
     batch="auto",
-    learning_rate=8e-3,
-    reference_width=13,
+    learning_rate=9e-3,
+    reference_width=12,
     schedule="cosine",
-    adam=Adam(0.9, 0.95),
+    adam=Adam(0.9, 0.9),
     whole_signal=False,
     solve_readout=True,
 )

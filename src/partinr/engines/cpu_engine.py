@@ -84,6 +84,10 @@ class CpuEngine(Engine):
             told, new = done, done - told
             return tick(new)
 
+        with np.errstate(
+            over="ignore"
+        ):  # a rate beyond single precision makes the fit diverge, which is noticed
+            rates = plan.learning_rates.astype(np.float32)
         _native.train(
             kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
             *kernel.arrays(state.parameters),

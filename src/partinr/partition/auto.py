@@ -11,8 +11,8 @@ from partinr.partition.partition import Partition
 from partinr.partition.rule import Rule
 from partinr.signals.signal import Signal
 
-SAMPLES_PER_CELL = 400
-"""20 x 20 pixels: a network 13 wide then has about 1.1 parameters a pixel (`benchmarks/recipe.py`)."""
+SAMPLES_PER_CELL = 352
+"""About 19 x 19 pixels: a network 12 wide then has about 1.1 parameters a pixel (`benchmarks/recipe.py`)."""
 
 
 @dataclass(frozen=True)
