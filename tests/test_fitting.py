@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from partinr import (
 )
 from partinr.coords import raster
 from partinr.defaults import precision_for
+from partinr.rendering import Quality, quality
 
 TINY = Siren(6, 1, omega_0=8.0)
 
@@ -182,14 +184,14 @@ def test_measuring_stops_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(step=1.0)
     spent = 0.0
 
-    def render_for_hours(*arguments: object) -> np.ndarray:
+    def look_for_hours(*arguments: Any) -> Quality:
         nonlocal spent
         spent += 1e6
-        return render(*arguments)  # type: ignore[arg-type]
+        return quality(*arguments)
 
     stopwatch = SimpleNamespace(perf_counter=lambda: next(clock) + spent)
     monkeypatch.setattr(partinr.training, "time", stopwatch)
-    monkeypatch.setattr(partinr.training, "render", render_for_hours)
+    monkeypatch.setattr(partinr.training, "quality", look_for_hours)
     history = fit(smooth((20, 16)), Grid(2, 2), TINY, steps=9, measure_at=range(9)).history
     assert [m.steps for m in history.measured] == list(range(9))
     assert spent == 9e6
