@@ -354,6 +354,99 @@ void evaluate(const NetSpec& net, const Matrices& weights, const Rows& biases, c
       poll);
 }
 
+// Regions' functions at points in any order, each times its weight, added up.
+struct Pairs {
+  int64_t count;
+  const int64_t *points, *regions;
+  const float* weights;
+  std::vector<int64_t> offsets;  // by member
+  std::vector<int32_t> order;    // pairs sorted by member
+
+  Pairs(const Array<const int64_t, 1>& points_, const Array<const int64_t, 1>& regions_,
+        const Array<const float, 1>& weights_, const Array<const int64_t, 1>& members, int64_t member_count,
+        int64_t point_count)
+      : count(static_cast<int64_t>(points_.shape(0))), points(points_.data()), regions(regions_.data()),
+        weights(weights_.data()), offsets(static_cast<size_t>(member_count) + 1) {
+    expect(regions_, {count}, "regions");
+    expect(weights_, {count}, "weights");
+    if (count > INT32_MAX) refuse("there must be fewer than 2^31 pairs");
+    const int64_t region_count = static_cast<int64_t>(members.shape(0));
+    for (int64_t r = 0; r < region_count; r++)
+      if (members.data()[r] >= member_count) refuse("members must be below " + std::to_string(member_count));
+    for (int64_t i = 0; i < count; i++) {
+      if (regions[i] < 0 || regions[i] >= region_count || points[i] < 0 || points[i] >= point_count)
+        refuse("points and regions must be indices of points and regions");
+      const int64_t member = members.data()[regions[i]];
+      if (member >= 0) offsets[static_cast<size_t>(member) + 1]++;
+    }
+    std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
+    order.resize(static_cast<size_t>(offsets.back()));
+    std::vector<int64_t> next(offsets.begin(), offsets.end() - 1);
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t member = members.data()[regions[i]];
+      if (member >= 0) order[static_cast<size_t>(next[static_cast<size_t>(member)]++)] = static_cast<int32_t>(i);
+    }
+  }
+};
+
+void evaluate_points(const NetSpec& net, const Matrices& weights, const Rows& biases,
+                     const Array<const float, 2>& coords, const Array<const int64_t, 1>& points,
+                     const Array<const int64_t, 1>& regions, const Array<const float, 1>& pair_weights,
+                     const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
+                     const Array<const float, 2>& shift, int threads, const Array<float, 2>& out) {
+  const int64_t count = regions_of(biases), dims = net.dims, channels = net.channels;
+  const int64_t samples = static_cast<int64_t>(coords.shape(0));
+  const Stack parameters(net, weights, biases, count, "parameters");
+  check_threads(threads);
+  expect(coords, {samples, dims}, "coords");
+  expect(out, {samples, channels}, "out");
+  expect(scale, {static_cast<int64_t>(members.shape(0)), dims}, "scale");
+  expect(shift, {static_cast<int64_t>(members.shape(0)), dims}, "shift");
+  const auto poll = poller(nb::none());
+  const Kernel& path = kernel();
+  const float *const coords_at = coords.data(), *const scale_at = scale.data(), *const shift_at = shift.data();
+  float* const out_at = out.data();
+  const nb::gil_scoped_release unlocked;
+  const Pairs pairs(points, regions, pair_weights, members, count, samples);
+  constexpr int64_t most = 1 << 12;
+  struct Piece {
+    int64_t member, first, last;
+  };
+  std::vector<Piece> pieces;
+  for (int64_t m = 0; m < count; m++)
+    for (int64_t first = pairs.offsets[m]; first < pairs.offsets[m + 1]; first += most)
+      pieces.push_back({m, first, std::min(first + most, pairs.offsets[m + 1])});
+  std::vector<float> values(static_cast<size_t>(pairs.count * channels));
+  const int64_t items = static_cast<int64_t>(pieces.size());
+  run(
+      path, net.view(), items, std::min<int64_t>(threads, items), [](void*) { return true; },
+      [&](void* worker, Team*, int64_t item, const int* halt) {
+        const auto [member, first, last] = pieces[static_cast<size_t>(item)];
+        std::vector<float> own(static_cast<size_t>((last - first) * dims));
+        std::vector<float> found(static_cast<size_t>((last - first) * channels));
+        for (int64_t i = first; i < last; i++) {
+          const int64_t pair = pairs.order[static_cast<size_t>(i)], region = pairs.regions[pair] * dims;
+          const float* point = coords_at + pairs.points[pair] * dims;
+          for (int64_t a = 0; a < dims; a++)
+            own[static_cast<size_t>((i - first) * dims + a)] = point[a] * scale_at[region + a] + shift_at[region + a];
+        }
+        Region it{};
+        it.index = member;
+        it.samples = last - first;
+        it.coords = own.data();
+        path.evaluate(worker, parameters.view(), it, found.data(), halt);
+        for (int64_t i = first; i < last; i++)
+          std::copy_n(found.data() + (i - first) * channels, channels,
+                      values.data() + int64_t(pairs.order[static_cast<size_t>(i)]) * channels);
+      },
+      poll);
+  for (int64_t i = 0; i < pairs.count; i++) {
+    if (members.data()[pairs.regions[i]] < 0) continue;
+    for (int64_t c = 0; c < channels; c++)
+      out_at[pairs.points[i] * channels + c] += pairs.weights[i] * values[static_cast<size_t>(i * channels + c)];
+  }
+}
+
 auto gradient(const NetSpec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
               const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets,
               const Array<const int64_t, 1>& regions, const Array<const double, 1>& loss_scale,
@@ -469,6 +562,10 @@ NB_MODULE(_native, m) {
   m.def("evaluate", &evaluate, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert(),
         "stop"_a = nb::none());
+  m.def("evaluate_points", &evaluate_points, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
+        "coords"_a.noconvert(), "points"_a.noconvert(), "regions"_a.noconvert(), "pair_weights"_a.noconvert(),
+        "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a,
+        "out"_a.noconvert());
   m.def("gradient", &gradient, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(),
         "loss_scale"_a.noconvert(), "grad_w"_a.noconvert(), "grad_b"_a.noconvert(), "threads"_a,

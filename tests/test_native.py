@@ -277,6 +277,57 @@ def test_values_are_those_of_the_network(name: str) -> None:
         np.testing.assert_allclose(out[case.offsets[region] : case.offsets[region + 1]], expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("path")
+def test_values_at_points_are_weighted_sums_over_regions() -> None:
+    rng = np.random.default_rng(5)
+    case = make(Siren(9, 1, 5.0), [1, 1, 1])
+    members = np.array([2, -1, 0, 1, -1])
+    scale, shift = (rng.uniform(0.5, 1, (5, 2)).astype(np.float32) for _ in range(2))
+    points, regions = np.repeat(np.arange(9000), 2), rng.integers(0, 5, 18_000)
+    weights = rng.uniform(0, 1, 18_000).astype(np.float32)
+    coords = rng.uniform(-1, 1, (9000, 2)).astype(np.float32)
+    results = []
+    for threads in (1, 3):
+        out = np.ones((9000, 3), np.float32)
+        native.evaluate_points(
+            case.net,
+            *kernel.arrays(case.parameters),
+            coords,
+            points,
+            regions,
+            weights,
+            members,
+            scale,
+            shift,
+            threads=threads,
+            out=out,
+        )
+        results.append(out)
+    np.testing.assert_array_equal(*results)
+    expected = np.ones((9000, 3))
+    for region, member in enumerate(members):
+        if member >= 0:
+            pairs = np.flatnonzero(regions == region)
+            own = torch.from_numpy(coords[points[pairs]] * scale[region] + shift[region])
+            values = case.network.forward(own[None].double(), case.one(int(member))[0])[0].detach().numpy()
+            np.add.at(expected, points[pairs], weights[pairs, None] * values)
+    np.testing.assert_allclose(results[0], expected, atol=2e-5)
+    with pytest.raises(ValueError, match="indices of points and regions"):
+        native.evaluate_points(
+            case.net,
+            *kernel.arrays(case.parameters),
+            coords,
+            points + 1,
+            regions,
+            weights,
+            members,
+            scale,
+            shift,
+            threads=1,
+            out=results[0],
+        )
+
+
 def test_values_of_a_region_larger_than_a_piece_of_work() -> None:
     case = make(Siren(8, 1, 10.0), [40_000], channels=1)
     out = np.full_like(case.values, np.nan)

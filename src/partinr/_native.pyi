@@ -132,6 +132,33 @@ def evaluate(
 ) -> None:
     """Write the values of some regions at their samples to `out` (samples, channels)."""
 
+def evaluate_points(
+    net: NetSpec,
+    weights: Sequence[_F32],
+    biases: Sequence[_F32],
+    coords: _F32,
+    points: _I64,
+    regions: _I64,
+    pair_weights: _F32,
+    members: _I64,
+    scale: _F32,
+    shift: _F32,
+    *,
+    threads: int,
+    out: _F32,
+) -> None:
+    """Add weighted values of regions at points to `out` (points, channels).
+
+    Args:
+        coords: (points, dims) in the global frame.
+        points, regions, pair_weights: (pairs,) a point, a region that contributes to it, and its weight.
+        members: (all regions,) row of each region in the stacked parameters; negative: pairs with it are left
+            out.
+        scale, shift: (all regions, dims) from the global frame to a region's own.
+
+    The result doesn't depend on the number of threads.
+    """
+
 def gradient(
     net: NetSpec,
     weights: Sequence[_F32],

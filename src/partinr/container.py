@@ -17,7 +17,7 @@ from partinr.header import Header, describe, interpret
 from partinr.labelmap import compress, decompress
 from partinr.partition.partition import Partition
 from partinr.piecewise import PiecewiseINR
-from partinr.rendering import rendered_psnr
+from partinr.rendering import Quality, quality
 from partinr.sealing import Sealed, Tensors, expect, read_sealed, stored, write_sealed
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.signal import Signal
@@ -38,12 +38,14 @@ class Saved:
         bytes: its size.
         store: "float32" or "float16".
         psnr: PSNR in dB of the rendering of the stored parameters; None without a signal to compare with.
+        ssim: structural similarity of the same; None too where an axis is shorter than 11 samples.
     """
 
     path: Path
     bytes: int
     store: str
     psnr: float | None
+    ssim: float | None
 
 
 def save(
@@ -54,6 +56,7 @@ def save(
     signal: Signal | None = None,
     target: float | None = None,
     summary: dict[str, Any] | None = None,
+    measured: Quality | None = None,
 ) -> Saved:
     """Write a piecewise network to a file, replacing it only once everything is on disk.
 
@@ -65,6 +68,7 @@ def save(
         signal: what was fitted; needed for "auto", and for the PSNR in the header.
         target: PSNR in dB that must not be lost by storing.
         summary: what to say in the header about how it was made; JSON types.
+        measured: the quality of the model as it is, if it is known, which saves a rendering.
 
     Raises:
         InputError: the folder does not exist or cannot be written, "auto" without a signal, a signal of
@@ -86,12 +90,12 @@ def save(
         raise InputError(
             "the model has parameters that are not finite; fit it again with a lower learning rate"
         )
-    chosen, psnr = _choose_store(model, store, signal, target)
+    chosen, reached = _choose_store(model, store, signal, target, measured)
     if not _finite(model, chosen):
         raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
-    told = {**(summary or {}), **({} if psnr is None else {"psnr": psnr})}
+    told = {**(summary or {}), **({} if reached is None else {"psnr": reached.psnr})}
     size = write_sealed(path, _tensors(model, chosen), describe(model, told))
-    return Saved(Path(path), size, chosen, psnr)
+    return Saved(Path(path), size, chosen, *(reached or (None, None)))
 
 
 def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> PiecewiseINR:
@@ -133,22 +137,26 @@ def load_with_header(
 
 
 def _choose_store(
-    model: PiecewiseINR, store: Store, signal: Signal | None, target: float | None
-) -> tuple[Precision, float | None]:
+    model: PiecewiseINR,
+    store: Store,
+    signal: Signal | None,
+    target: float | None,
+    measured: Quality | None,
+) -> tuple[Precision, Quality | None]:
     if signal is None:
         if store == "auto":
             raise InputError('store="auto" needs the signal to measure what float16 costs; pass signal=')
         return store, None
-    if store == "float32":
-        return store, rendered_psnr(model, signal)
-    half = rendered_psnr(_rounded(model), signal) if _finite(model, "float16") else None
+    half = None
+    if store != "float32" and _finite(model, "float16"):
+        half = quality(_rounded(model), signal)
     if store == "float16":
         return store, half
-    full = rendered_psnr(model, signal)
+    full = measured or quality(model, signal)
     if half is None:
         return "float32", full
-    cheap = full - half < _HALF_COST or full == half
-    keeps_target = target is None or full < target or half >= target
+    cheap = full.psnr - half.psnr < _HALF_COST or full.psnr == half.psnr
+    keeps_target = target is None or full.psnr < target or half.psnr >= target
     return ("float16", half) if cheap and keeps_target else ("float32", full)
 
 

@@ -92,32 +92,38 @@ def can_evaluate(network: Network, coords: Tensor, parameters: Parameters) -> bo
     )
 
 
-def evaluate(
+def add_values(
     network: Network,
     parameters: Parameters,
-    coords: Float[Tensor, "samples dims"],
-    offsets: Int64[ndarray, "_"],
-    channels: int,
-) -> Float32[Tensor, "samples channels"]:
-    """Values of every region's network at its own samples, which are sorted by region.
+    coords: Float[Tensor, "points dims"],
+    pairs: tuple[Int64[Tensor, "pairs"], Int64[Tensor, "pairs"], Float[Tensor, "pairs"]],
+    members: Int64[Tensor, "regions"],
+    affine: tuple[Float[Tensor, "regions dims"], Float[Tensor, "regions dims"]],
+    out: Float32[Tensor, "points channels"],
+) -> None:
+    """Add weighted values of a group's networks at points to `out`.
 
     Args:
         network: shape and activation.
-        parameters: of all regions.
-        coords: in each region's own frame.
-        offsets: region i has the samples offsets[i] .. offsets[i + 1] - 1.
-        channels: values a sample.
+        parameters: of the group's members.
+        coords: in the global frame.
+        pairs: a point, a region that contributes to it, and its weight.
+        members: place of each region in the group, negative for those of other groups.
+        affine: scale and shift from the global frame to each region's own.
+        out: changed in place.
     """
     from partinr import _native
 
-    out = np.empty((len(coords), channels), np.float32)
-    _native.evaluate(
-        spec(network, coords.shape[1], channels),
+    _native.evaluate_points(
+        spec(network, coords.shape[1], out.shape[1]),
         *arrays(parameters),
         coords.contiguous().numpy(),
-        offsets,
-        np.flatnonzero(np.diff(offsets)),
+        pairs[0].contiguous().numpy(),
+        pairs[1].contiguous().numpy(),
+        pairs[2].contiguous().numpy(),
+        members.numpy(),
+        affine[0].numpy(),
+        affine[1].numpy(),
         threads=torch.get_num_threads(),
-        out=out,
+        out=out.numpy(),
     )
-    return torch.from_numpy(out)

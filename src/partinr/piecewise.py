@@ -77,8 +77,6 @@ class Group(nn.Module):
         """
         parameters = self.parameters_by_layer
         channels = self.channels
-        if kernel.can_evaluate(self.network, own, parameters):
-            return kernel.evaluate(self.network, parameters, own, offsets, channels)
         limit = max(1, _BATCH_VALUES // max(b.shape[1] for b in parameters.biases))
         pieces, places = [own.new_zeros(0, channels)], [torch.zeros(0, dtype=torch.long, device=own.device)]
         for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
@@ -294,6 +292,8 @@ class PiecewiseINR(nn.Module):
                 f"coordinates must have shape (points, {self.signal.dims}), got {tuple(coords.shape)}"
             )
         assigned = self.assign(coords)
+        if all(kernel.can_evaluate(g.network, coords, g.parameters_by_layer) for g in self.group_list):
+            return self._native_values(coords, assigned)
         own = self.own_coords(coords[assigned.points], assigned.regions)
         packing = pack(self.rank[assigned.regions].cpu().numpy(), self.regions)
         place = torch.as_tensor(packing.order, device=coords.device)
@@ -305,6 +305,18 @@ class PiecewiseINR(nn.Module):
         values = values[back]
         out = torch.zeros(len(coords), self.signal.channels, dtype=values.dtype, device=coords.device)
         return out.index_add(0, assigned.points, values * assigned.weights[:, None])
+
+    def _native_values(
+        self, coords: Float[Tensor, "points dims"], assigned: Assignment
+    ) -> Float[Tensor, "points channels"]:
+        out = torch.zeros(len(coords), self.signal.channels)
+        for g, group in enumerate(self.group_list):
+            members = torch.where(self.group_of == g, self.slot, -1)
+            affine = (self.scale, self.shift)
+            kernel.add_values(
+                group.network, group.parameters_by_layer, coords, assigned, members, affine, out
+            )
+        return out
 
     def _packed_values(
         self, own: Float[Tensor, "pairs dims"], packing: Packing

@@ -19,13 +19,11 @@ class Outcome:
     Attributes:
         result: the fit.
         saved: the file.
-        ssim: structural similarity of what the file holds; None for signals too small for it.
         extras: what else was written.
     """
 
     result: partinr.FitResult
     saved: partinr.Saved
-    ssim: float | None
     extras: tuple[Path, ...]
 
     @property
@@ -53,7 +51,7 @@ class Outcome:
             "bytes": saved.bytes,
             "store": saved.store,
             "psnr": saved.psnr,
-            "ssim": self.ssim,
+            "ssim": self.saved.ssim,
             "params": result.params,
             "regions": result.regions,
             "steps": result.steps,
@@ -85,7 +83,7 @@ class Outcome:
         where = facts["engine"] if facts["device"] == "cpu" else f"{facts['engine']} on {facts['device']}"
         if facts["precision"] != "fp32":
             where = f"{where} in {facts['precision']}"
-        similarity = "" if self.ssim is None else f", {self.ssim:.4f} SSIM"
+        similarity = "" if self.saved.ssim is None else f", {self.saved.ssim:.4f} SSIM"
         return [
             ("output", self.saved.path),
             ("quality", f"{decibels(self.saved.psnr)} PSNR{similarity}"),
@@ -122,8 +120,8 @@ def write_outcome(
         InputError: a file cannot be written.
         OSError: the disk is full.
     """
-    from partinr.container import load, save
-    from partinr.rendering import quality
+    from partinr.container import save
+    from partinr.rendering import Quality
 
     summary = {
         "steps": result.steps,
@@ -136,11 +134,15 @@ def write_outcome(
         "recipe": asdict(result.recipe),
     }
     signal = result.signal
-    saved = save(result.model, target, store=store, signal=signal, target=result.target, summary=summary)
-    # Rounding the parameters changes the similarity a little; what is reported must be true of the file.
-    ssim = result.ssim
-    if ssim is not None and saved.store != "float32":
-        ssim = quality(load(target, max_samples=None), signal).ssim
+    saved = save(
+        result.model,
+        target,
+        store=store,
+        signal=signal,
+        target=result.target,
+        summary=summary,
+        measured=Quality(result.psnr, result.ssim),
+    )
     if report is not None:
         from partinr.report.fit_report import write_report
 
@@ -150,4 +152,4 @@ def write_outcome(
 
         write_overlay(overlay, signal, result.model.partition)
     extras = tuple(path for path in (report, overlay) if path is not None)
-    return Outcome(result, saved, ssim, extras)
+    return Outcome(result, saved, extras)

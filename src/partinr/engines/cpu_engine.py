@@ -55,6 +55,11 @@ class CpuEngine(Engine):
         return self._precision
 
     @property
+    def threads(self) -> int:
+        """How many threads it uses where there is enough to do."""
+        return self._threads
+
+    @property
     def isa(self) -> str:
         """Instruction set that the kernel uses here."""
         from partinr import _native
