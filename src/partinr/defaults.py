@@ -9,6 +9,8 @@ import numpy as np
 from partinr import kernel
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
+from partinr.meta.handover import check_suits
+from partinr.meta.start import Start
 from partinr.networks import NETWORKS, Siren, fit_width
 from partinr.networks.network import Network
 from partinr.partition.auto import Auto
@@ -34,21 +36,33 @@ def choose(
     network: Network | None,
     recipe: Recipe,
     params: int | None,
-    init: PiecewiseINR | None,
+    init: PiecewiseINR | Start | None,
 ) -> tuple[Partition, Network]:
     """Partition and network for a fit; see `fit` for the arguments.
 
     Raises:
         InputError: the partition does not fit the signal, or the budget is too small.
     """
-    if init is not None:
+    if isinstance(init, Start):
+        check_suits(init, signal.spec)
+        if network not in (None, init.network):
+            raise InputError(f"the start is for the network {init.network}, got {network}; leave it out")
+        network = init.network
+    elif init is not None:
         partition = init.partition if partition is None else partition
         network = init.group_list[0].network if network is None else network
     if partition is None:
         partition = Grid(*[3] * signal.spec.dims) if recipe.name == "paper" else Auto()
     chosen = divide(signal, partition, network, params)
     given = network if network is not None else network_for("siren", recipe, signal.spec, chosen)
-    if params is not None:
+    if params is not None and isinstance(init, Start):
+        total = chosen.regions * given.params(signal.spec.dims, signal.channels)
+        if total > params:
+            raise InputError(
+                f"{chosen.regions} networks like the start have {total:,} parameters, more than {params:,}; "
+                "take fewer regions"
+            )
+    elif params is not None:
         given = fit_width(given, params, chosen.regions, signal.spec.dims, signal.channels)
     return chosen, given
 

@@ -13,6 +13,8 @@ from partinr.defaults import choose, precision_for
 from partinr.engines import Precision, select
 from partinr.errors import InputError
 from partinr.history import History
+from partinr.meta.handover import fit_frame
+from partinr.meta.start import Start
 from partinr.networks.network import Network
 from partinr.partition.partition import Partition
 from partinr.partition.rule import Rule
@@ -95,7 +97,7 @@ def fit(
     threads: int | None = None,
     precision: Precision | None = None,
     seed: int = 0,
-    init: PiecewiseINR | None = None,
+    init: PiecewiseINR | Start | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     callback: Callback | None = None,
@@ -126,7 +128,9 @@ def fit(
             that have the instructions; "fp32" does not. None: bf16 where it reaches the same PSNR, which is
             SIRENs from 32 units on by the fast recipe.
         seed: decides initialisation and the order of samples. Same seed, engine and machine, same result.
-        init: start from the parameters of another fit of the same partition and network.
+        init: start from the parameters of another fit of the same partition and network; or from a learned
+            start (`load_start`), whatever the partition: every region begins with its inner steps, and the
+            fit has its network and frame.
         checkpoint: folder for the state of an unfinished fit, written every few seconds.
         resume: go on from the checkpoint, if there is one.
         callback: called with `Progress`; returning True stops the fit.
@@ -147,7 +151,7 @@ def fit(
     """
     _check(steps, psnr, seconds, params, threads, seed)
     what = as_signal(signal)
-    made = _with_changes(recipe, steps, batch, learning_rate, frame)
+    made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, init))
     chosen, shape = choose(what, partition, network, made, params, init)
     exactness = precision or precision_for(made, shape, engine, device)
     model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend)
@@ -185,6 +189,16 @@ def fit(
         device=str(run.engine.device),
         precision=run.engine.precision,
     )
+
+
+def _frame(asked: Frame | None, init: PiecewiseINR | Start | None) -> Frame | None:
+    """The frame to use instead of the recipe's: a learned start brings its own."""
+    if not isinstance(init, Start):
+        return asked
+    own = fit_frame(init)
+    if asked not in (None, own):
+        raise InputError(f"the start is for the {own} frame, got {asked}; leave it out")
+    return own
 
 
 def _with_changes(

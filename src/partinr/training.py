@@ -18,9 +18,11 @@ from numpy import ndarray
 from partinr import coords as frames
 from partinr.checkpoint import Checkpoint, settings_of
 from partinr.engines.engine import Engine, Plan, Samples, TrainingState
-from partinr.engines.readout import solve_readout
+from partinr.engines.readout import RIDGE, solve_readout
 from partinr.errors import InputError
 from partinr.history import History, Measurement
+from partinr.meta.handover import adapted
+from partinr.meta.start import Start
 from partinr.packing import pack
 from partinr.piecewise import Group, PiecewiseINR
 from partinr.recipe import Recipe
@@ -37,6 +39,10 @@ _EXTENSIONS = 2
 # A target is looked at after every so many steps: rendered once the training loss is this near to it (dB).
 _LOOK_STEPS = 20
 _NEAR = 1.0
+# Features of a learned start are smoother than random ones and nearly dependent. Solved as tightly as those,
+# the readout has weights so large that Adam's first steps on the hidden layers undo it: measured on pieces of
+# photographs, 19 dB fell to 12 dB within two steps. Solved with this, quality rises from the first step on.
+_LEARNED_RIDGE = 0.3
 # More steps than anyone will do.
 _ENDLESS = 1 << 40
 
@@ -128,16 +134,22 @@ class Training:
         """Steps that every region has done."""
         return len(self.history)
 
-    def start_from(self, init: PiecewiseINR | None) -> None:
-        """Set the parameters: another fit's, or fresh ones, their readout solved if the recipe says so."""
+    def start_from(self, init: PiecewiseINR | Start | None) -> None:
+        """Set the parameters: another fit's, those that a learned start adapts to, or fresh ones; the latter
+        two with their readout solved if the recipe says so."""
         if init is None:
             self.model.initialise(self.seed)
+        elif isinstance(init, Start):
+            self._start = init.digest()
+            (group,) = self.model.group_list
+            group.load(adapted(init, self.signal, self.model.partition, self.engine.device))
         else:
             self._start = _copy_parameters(init, self.model)
         for group, samples in zip(self.model.group_list, self.samples, strict=True):
             state = TrainingState.fresh(group.parameters_by_layer, self.engine.device)
-            if init is None and self.recipe.solve_readout:
-                state.parameters = solve_readout(group.network, state.parameters, samples)
+            if not isinstance(init, PiecewiseINR) and self.recipe.solve_readout:
+                ridge = RIDGE if init is None else _LEARNED_RIDGE
+                state.parameters = solve_readout(group.network, state.parameters, samples, ridge)
             self.states.append(state)
 
     def keep_in(self, folder: Path, resume: bool) -> None:

@@ -104,7 +104,8 @@ def fit(
         str,
         typer.Option(
             metavar="FILE|none",
-            help="Start from another fit of the same shape, with its partition, network and frame.",
+            help="Start from a learned start, with its network and frame, in any partition; or from another "
+            "fit of the same shape, with its partition, network and frame.",
             rich_help_panel=_WHAT,
         ),
     ] = "none",
@@ -241,11 +242,11 @@ def fit(
 
     from partinr.recipe import RECIPES
 
-    start = None if start_file is None else partinr.load(start_file, max_samples=pixel_limit(max_pixels))
+    start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
     recipe = RECIPES[preset.value]
     if frame is not None:
         recipe = replace(recipe, frame=frame.value)
-    elif start is not None:
+    elif isinstance(start, partinr.PiecewiseINR):
         recipe = replace(recipe, frame=start.frame)
     with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
         chosen, shape = wishes.choose(signal, recipe, start)
@@ -260,6 +261,7 @@ def fit(
             batch=size,
             learning_rate=lr,
             blend=blend,
+            frame=None if frame is None else frame.value,
             engine=engine.value,
             device=device,
             threads=threads,
@@ -271,7 +273,7 @@ def fit(
             callback=lambda progress: _follow(bar, stop, progress),
         )
         bar.show(1.0, what="writing")
-        outcome = write_outcome(result, target, store.value, report, overlay)
+        outcome = write_outcome(result, target, store.value, report, overlay, init)
     if as_json:
         emit(outcome.facts())
     elif not quiet:
@@ -289,6 +291,13 @@ def _output(source: Path, output: Path | None) -> Path:
     if output.suffix.lower() in PICTURES:
         raise InputError(f"-o must be an {SUFFIX} file, got {output}; fit first, then render a picture")
     return output
+
+
+def _start(path: Path, limit: int | None) -> partinr.PiecewiseINR | partinr.Start:
+    """What to start from: a learned start or a fit."""
+    from partinr.sealing import kind_of
+
+    return partinr.load_start(path) if kind_of(path) == "start" else partinr.load(path, max_samples=limit)
 
 
 def _follow(bar: Bar, stop: Stop, progress: partinr.Progress) -> bool:

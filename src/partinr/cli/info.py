@@ -137,7 +137,9 @@ def _summary_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
     """How the file was made, of which a file made by another program may say nothing, or anything."""
     keys = ("steps", "seed", "engine", "device", "precision")
     told = ", ".join(f"{key} {summary[key]}" for key in keys if key in summary)
-    return [("made with", told)] if told else []
+    rows: list[tuple[str, object]] = [("made with", told)] if told else []
+    init = summary.get("init", "none")
+    return rows if init == "none" else [*rows, ("started from", init)]
 
 
 def _told_psnr(summary: dict[str, Any]) -> float | None:

@@ -112,9 +112,14 @@ class Outcome:
 
 
 def write_outcome(
-    result: partinr.FitResult, target: Path, store: Any, report: Path | None, overlay: Path | None
+    result: partinr.FitResult,
+    target: Path,
+    store: Any,
+    report: Path | None,
+    overlay: Path | None,
+    init: str,
 ) -> Outcome:
-    """Write all files of a fit.
+    """Write all files of a fit; `init` is what it was started from.
 
     Raises:
         InputError: a file cannot be written.
@@ -131,6 +136,7 @@ def write_outcome(
         "engine": result.engine,
         "device": result.device,
         "precision": result.precision,
+        "init": init,
         "recipe": asdict(result.recipe),
     }
     signal = result.signal

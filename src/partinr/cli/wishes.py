@@ -36,7 +36,10 @@ class Wishes:
         words.network(self.name, self.hidden, self.layers, self.omega_0)
 
     def choose(
-        self, signal: partinr.Signal, recipe: partinr.Recipe, start: partinr.PiecewiseINR | None
+        self,
+        signal: partinr.Signal,
+        recipe: partinr.Recipe,
+        start: partinr.PiecewiseINR | partinr.Start | None,
     ) -> tuple[partinr.Partition, partinr.Network]:
         """Partition and network for this signal.
 
@@ -45,6 +48,9 @@ class Wishes:
         """
         from partinr.defaults import choose, network_for
 
+        if isinstance(start, partinr.Start):
+            self._check_agrees(start.network)
+            return choose(signal, self.rule, None, recipe, self.params, start)
         asked = words.network(self.name, self.hidden, self.layers, self.omega_0)
         partition, network = choose(signal, self.rule, asked, recipe, self.params, start)
         if asked is None:
@@ -53,3 +59,18 @@ class Wishes:
         if self.omega_0 is not None:
             network = replace(network, **cast(Any, {"omega_0": self.omega_0}))
         return choose(signal, partition, network, recipe, self.params, start)
+
+    def _check_agrees(self, network: partinr.Network) -> None:
+        """Make sure that nothing else was asked for than what a learned start has.
+
+        Raises:
+            InputError: something was.
+        """
+        config = network.config()
+        wishes = {"name": self.name, "hidden": self.hidden, "layers": self.layers, "omega_0": self.omega_0}
+        for field, wish in wishes.items():
+            if wish is not None and wish != config.get(field):
+                option = f"--{field.replace('name', 'network').replace('_', '-')}"
+                raise InputError(
+                    f"{option} {wish} does not go with the start, which has {config.get(field)}; leave it out"
+                )

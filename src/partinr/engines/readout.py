@@ -10,13 +10,16 @@ from partinr.engines.engine import Samples
 from partinr.networks.network import Network, Parameters
 from partinr.packing import batches
 
-# Added to the normal matrix's diagonal, relative to its mean: keeps the solution small where features are
-# nearly dependent, so that training does not begin with huge weights that cancel.
-_RIDGE = 1e-3
+RIDGE = 1e-3
+"""Added to the normal matrix's diagonal, relative to its mean: keeps the solution small where features are
+nearly dependent, so that training does not begin with huge weights that cancel."""
+
 _BATCH_VALUES = 1 << 19
 
 
-def solve_readout(network: Network, parameters: Parameters, samples: Samples) -> Parameters:
+def solve_readout(
+    network: Network, parameters: Parameters, samples: Samples, ridge: float = RIDGE
+) -> Parameters:
     """Replace every region's output layer by the ridge regression of its values on its hidden features.
 
     The hidden layers stay as they are. Sums are accumulated in float64, in batches of bounded memory.
@@ -41,15 +44,15 @@ def solve_readout(network: Network, parameters: Parameters, samples: Samples) ->
             design = design * torch.as_tensor(batch.mask(), device=device)[..., None]
             gram.index_add_(0, rows, design.transpose(1, 2) @ design)
             moment.index_add_(0, rows, design.transpose(1, 2) @ samples.values[index].double())
-        solved = _ridge(gram, moment)
+        solved = _solved(gram, moment, ridge)
     weight, bias = (t.contiguous() for t in network.readout(solved[:, :-1].float(), solved[:, -1].float()))
     return Parameters([*parameters.weights[:-1], weight], [*parameters.biases[:-1], bias])
 
 
-def _ridge(gram: Tensor, moment: Tensor) -> Tensor:
+def _solved(gram: Tensor, moment: Tensor, ridge: float) -> Tensor:
     width = gram.shape[-1]
     scale = gram.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-30)
-    penalty = torch.full((width,), _RIDGE, dtype=gram.dtype, device=gram.device)
+    penalty = torch.full((width,), ridge, dtype=gram.dtype, device=gram.device)
     penalty[-1] = 1e-9  # the bias is free
     solution: Tensor = torch.linalg.solve(gram + scale[:, None, None] * torch.diag(penalty), moment)
     return solution

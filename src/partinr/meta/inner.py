@@ -67,6 +67,15 @@ def descend(
             parameters = _stepped(parameters, slopes, start.rates, step)
 
 
+def descended(start: Start, tasks: Tasks) -> list[Tensor]:
+    """Parameters of every region after all inner steps, shapes (regions, ...); weights, then biases."""
+    parameters = start.copies(tasks.regions)
+    for step in range(start.inner_steps):
+        _, slopes = gradient(start.network, parameters, tasks)
+        parameters = _stepped(parameters, slopes, start.rates, step)
+    return parameters
+
+
 @dataclass(frozen=True, eq=False)
 class MetaGradient:
     """What one batch of signals says about the start.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,6 +99,13 @@ class Start:
     def tensors(self) -> list[Tensor]:
         """The parameters: weights of all layers, then biases, each with a first axis of 1."""
         return flat(self.parameters)
+
+    def digest(self) -> str:
+        """A checksum of all numbers, for checkpoints."""
+        digest = hashlib.sha256()
+        for tensor in (*self.tensors, *self.rates.values):
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def copies(self, regions: int) -> list[Tensor]:
         """The parameters of so many regions that are all at the start; not to be changed in place."""
