@@ -34,7 +34,7 @@ PAGES = [path for path in (*sorted(DOCS.glob("*.md")), ROOT / "README.md") if pa
 COMMANDS_PAGE = DOCS / "commands.md"
 
 # Parsed and not run: they take long, or need what a test machine may lack.
-NOT_RUN = ("demo", "--preset paper", "--psnr", "--seeds", "--device", "--install-completion")
+NOT_RUN = ("demo", "hypothesis", "--preset paper", "--psnr", "--seeds", "--device", "--install-completion")
 DOCTEST_FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

@@ -24,7 +24,7 @@ LAYERS = (
     ("report",),
     ("comparison",),
     ("fitting",),
-    ("training", "defaults", "container", "export"),
+    ("training", "defaults", "container", "export", "hypothesis"),
     ("meta",),
     ("recipe", "checkpoint", "rendering", "header"),
     ("piecewise", "engines"),

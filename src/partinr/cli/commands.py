@@ -16,6 +16,7 @@ from partinr.cli.compare import compare
 from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.fit import fit
+from partinr.cli.hypothesis import one_d, two_d
 from partinr.cli.info import info
 from partinr.cli.meta_eval import evaluate
 from partinr.cli.meta_train import train
@@ -62,6 +63,15 @@ meta.command("train", help=_unwrapped(train.__doc__))(train)
 meta.command("eval", help=_unwrapped(evaluate.__doc__))(evaluate)
 app.add_typer(
     meta, name="meta", help="Learning to learn: a start from which a new image is fitted in a few steps."
+)
+
+hypothesis = typer.Typer()
+for name, experiment in (("1d", one_d), ("2d", two_d)):
+    hypothesis.command(name, help=_unwrapped(experiment.__doc__))(experiment)
+app.add_typer(
+    hypothesis,
+    name="hypothesis",
+    help="The paper's evidence measured again: steps to learn a signal against its number of boundaries.",
 )
 
 

@@ -31,8 +31,9 @@ SHOWN_CHANNELS = 4
 """Channels of a signal that are drawn."""
 
 STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", "-.", ":")
-# Stands for the page's text colour in an SVG until it is replaced by `currentColor`.
-_INK = "#010203"
+INK = "#010203"
+"""Stands for the page's text colour in an SVG until it is replaced by `currentColor`."""
+
 _DOTS_PER_INCH = 150
 # More points than a plot has pixels across only make files large.
 _POINTS = 1500
@@ -76,14 +77,14 @@ def curves(
                 low, high = line.y - line.spread, line.y + line.spread
                 axes.fill_between(line.x, low, high, color=colour, alpha=0.2, linewidth=0)
         if level is not None:
-            axes.axhline(level[0], color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), label=level[1])
+            axes.axhline(level[0], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label=level[1])
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.set_xlim(left=0)
         if all(line.x.dtype.kind == "i" for line in lines):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(lines) > 1 or level is not None:
-            axes.legend(loc="best", frameon=False, labelcolor=_INK, fontsize=9)
+            axes.legend(loc="best", frameon=False, labelcolor=INK, fontsize=9)
 
     return draw
 
@@ -123,7 +124,7 @@ def draw_borders(axes: Axes, signal: Signal, partition: Partition) -> None:
     # More lines than pixels would be an even grey, and so are fewer of them.
     drawn = changes[:: max(1, len(changes) // _POINTS)]
     whole = axes.get_xaxis_transform()
-    axes.vlines(drawn, 0, 1, transform=whole, color=_INK, linewidth=0.9, alpha=strength, zorder=0)
+    axes.vlines(drawn, 0, 1, transform=whole, color=INK, linewidth=0.9, alpha=strength, zorder=0)
     draw_signals(axes, [signal.values])
 
 
@@ -157,7 +158,7 @@ def to_svg(draw: Draw, description: str, *, width: float = 5.2, height: float = 
         width: in inches; pages scale it to the space there is.
         height: in inches.
     """
-    figure = _figure(draw, width, height)
+    figure = figure_of(draw, width, height)
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return _inline(file.getvalue(), description)
@@ -167,13 +168,14 @@ def to_picture(draw: Draw, *, width: float, height: float) -> UInt8[ndarray, "ro
     """A plot as a picture on white; width and height in inches of 150 pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(_figure(draw, width, height))
+    canvas = FigureCanvasAgg(figure_of(draw, width, height))
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     return pixels[..., :3].copy()
 
 
-def _figure(draw: Draw, width: float, height: float) -> Figure:
+def figure_of(draw: Draw, width: float, height: float) -> Figure:
+    """A plot as matplotlib has it, on white; width and height in inches of 150 pixels."""
     # Not pyplot, which keeps figures and a current one for the whole process.
     from matplotlib.figure import Figure
 
@@ -182,12 +184,12 @@ def _figure(draw: Draw, width: float, height: float) -> Figure:
     axes.set_facecolor("none")
     axes.margins(x=0.02)
     draw(axes)
-    axes.tick_params(colors=_INK, labelsize=9, width=0.8)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
-    axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
+    axes.tick_params(colors=INK, labelsize=9, width=0.8)
+    axes.xaxis.label.set_color(INK)
+    axes.yaxis.label.set_color(INK)
+    axes.grid(color=INK, alpha=0.15, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color(_INK)
+    axes.spines[["bottom", "left"]].set_color(INK)
     return figure
 
 
@@ -200,7 +202,7 @@ def _inline(svg: str, description: str) -> str:
     opening = re.sub(r"\s+(width|height)=\"[^\"]*\"", "", opening)
     opening = opening.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
     body = _renamed(f"{opening}>{rest}")
-    return body.replace(_INK, "currentColor").strip()
+    return body.replace(INK, "currentColor").strip()
 
 
 def _renamed(svg: str) -> str:

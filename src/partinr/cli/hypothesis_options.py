@@ -1,0 +1,220 @@
+"""Options that the sweeps of `partinr hypothesis` share, and the objects that they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+import partinr
+from partinr.cli import words
+from partinr.cli.console import Bar, duration
+from partinr.cli.interrupt import Stop
+from partinr.errors import InputError
+
+if TYPE_CHECKING:
+    from partinr.hypothesis.signals import Size
+    from partinr.hypothesis.sweep import Progress, Rules
+
+_WHAT, _HOW, _OUT = "What to run", "How", "What to write"
+
+OUTPUT = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        show_default=False,
+        help="The folder for results and unfinished work, where the same command goes on; made if missing.",
+        rich_help_panel=_OUT,
+    ),
+]
+QUICK = Annotated[
+    bool,
+    typer.Option("--quick", help="Fewer and smaller signals: under two minutes.", rich_help_panel=_WHAT),
+]
+NETWORK = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"The network: {', '.join(words.NETWORK_WORDS)}. Default: siren.",
+        autocompletion=lambda: list(words.NETWORK_WORDS),
+        rich_help_panel=_WHAT,
+    ),
+]
+HIDDEN = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Width of the hidden layers. Default: 32.", rich_help_panel=_WHAT),
+]
+LAYERS = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Hidden layers after the first one. Default: 3.", rich_help_panel=_WHAT),
+]
+OMEGA_0 = Annotated[
+    float | None,
+    typer.Option(
+        "--omega-0",
+        metavar="X",
+        help="Frequency factor of the first layer. Default: the published one for siren, the network's own "
+        "for others.",
+        rich_help_panel=_WHAT,
+    ),
+]
+REPEATS = Annotated[
+    int | None, typer.Option(metavar="N", help="Signals of each size.", rich_help_panel=_WHAT)
+]
+THRESHOLD = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Mean squared error to reach, on values of -1 and 1. Default: 0.05.",
+        rich_help_panel=_WHAT,
+    ),
+]
+STEPS = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", max=2**31 - 1, help="Steps after which a run is given up.", rich_help_panel=_WHAT
+    ),
+]
+LR = Annotated[
+    float | None,
+    typer.Option(metavar="X", help="Learning rate. Default: 0.001.", rich_help_panel=_WHAT),
+]
+SEED = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=2**63 - 1,
+        help="Same seed, engine and machine: same numbers.",
+        rich_help_panel=_HOW,
+    ),
+]
+ENGINE = Annotated[
+    words.EngineWord,
+    typer.Option(
+        help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
+        rich_help_panel=_HOW,
+    ),
+]
+DEVICE = Annotated[
+    str, typer.Option(help="Where the torch engine computes, such as cuda.", rich_help_panel=_HOW)
+]
+THREADS = Annotated[
+    int | None,
+    typer.Option(metavar="N", max=1024, help="CPU threads; all by default.", rich_help_panel=_HOW),
+]
+BOOTSTRAP = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=20,
+        max=1_000_000,
+        help="Bootstrap samples for the intervals. Default: 1000, and 200 with --quick.",
+        rich_help_panel=_HOW,
+    ),
+]
+QUIET = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=_OUT)
+]
+AS_JSON = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object on standard output, nothing else.", rich_help_panel=_OUT),
+]
+
+
+def folder(path: Path) -> Path:
+    """The folder of an output, made if missing.
+
+    Raises:
+        InputError: there is something else of this name.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"-o must be a folder, got the file {path}; name another")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def network(
+    published: partinr.Network,
+    name: str | None,
+    hidden: int | None,
+    layers: int | None,
+    omega_0: float | None,
+) -> partinr.Network:
+    """The published network, or another of its width and depth, with what was asked for changed.
+
+    Raises:
+        InputError: no such network, it has no omega_0, or a number is out of its bounds.
+    """
+    from partinr.networks import NETWORKS, network_from_word
+
+    asked = {"hidden": hidden, "layers": layers, "omega_0": omega_0}
+    changes = {key: value for key, value in asked.items() if value is not None}
+    if name is None or name == published.name:
+        return network_from_word(published.name, **{**_constants(published), **changes})
+    if name in NETWORKS:
+        changes = {"hidden": published.hidden, "layers": published.layers, **changes}
+    return network_from_word(name, **changes)
+
+
+def rules(usual: Rules, threshold: float | None, steps: int | None, lr: float | None) -> Rules:
+    """The usual rules with what was asked for changed.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+    asked = {"threshold": threshold, "limit": steps, "learning_rate": lr}
+    changes = {key: value for key, value in asked.items() if value is not None}
+    return replace(usual, **cast(Any, changes))
+
+
+def sizes(word: str, dims: int) -> tuple[Size, ...]:
+    """Sizes of step signals: 1,3,5 or 1:59:2 (from, to and step); on two axes products or 5x2.
+
+    Raises:
+        InputError: not of this form, or not ascending.
+    """
+    from partinr.hypothesis.signals import Size, most_square
+
+    if re.fullmatch(r"[0-9]{1,6}:[0-9]{1,6}:[0-9]{1,6}", word):
+        first, last, step = (int(n) for n in word.split(":"))
+        parts = [str(n) for n in range(first, last + 1, step)] if step else []
+    else:
+        parts = word.split(",")
+    pattern = r"[1-9][0-9]{0,5}" if dims == 1 else r"[1-9][0-9]{0,5}(x[1-9][0-9]{0,5})?"
+    if not parts or not all(re.fullmatch(pattern, part) for part in parts):
+        form = "1,3,5 or 1:59:2" if dims == 1 else "10,20,30 or 10:250:10 or 5x2,5x4"
+        raise InputError(f"--sizes must be numbers of boundaries such as {form}, got {word!r:.100}")
+    found = [
+        Size(tuple(int(n) for n in part.split("x"))) if dims == 1 or "x" in part else most_square(int(part))
+        for part in parts
+    ]
+    if len({size.thresholds for size in found}) < len(found):
+        raise InputError(f"--sizes must differ, got {word!r:.100}")
+    return tuple(found)
+
+
+def follow(bar: Bar, stop: Stop, progress: Progress) -> bool:
+    """Show where a sweep stands; whether to stop it."""
+    if bar.due():
+        note = (
+            f"{progress.ended}/{progress.runs} runs  step {progress.step:,} of at most {progress.limit:,}  "
+            f"{duration(progress.remaining)} left"
+        )
+        bar.show(progress.fraction, note, "stopping" if stop.asked else None)
+    return stop.asked
+
+
+def listed(paths: Sequence[Path]) -> str:
+    """Names of files of one folder."""
+    return ", ".join(path.name for path in paths)
+
+
+def _constants(network: partinr.Network) -> dict[str, Any]:
+    return {one.name: getattr(network, one.name) for one in fields(network)}
