@@ -447,6 +447,148 @@ void evaluate_points(const NetSpec& net, const Matrices& weights, const Rows& bi
   }
 }
 
+// Which cells of a grid have weight at the positions of a lattice, along one axis.
+struct Axis {
+  int64_t positions, cells, most;  // `most` cells have weight at a position
+  const float* coords;
+  std::vector<int64_t> first, last;  // of each cell: positions first .. last - 1
+  std::vector<float> weights;        // (cells, positions), zero outside
+
+  Axis(const Array<const float, 1>& coords_, const Array<const int64_t, 1>& cell, const Array<const float, 2>& shares,
+       int64_t cells_)
+      : positions(static_cast<int64_t>(coords_.shape(0))), cells(cells_), most(static_cast<int64_t>(shares.shape(0))),
+        coords(coords_.data()), first(static_cast<size_t>(cells_), positions), last(static_cast<size_t>(cells_), 0),
+        weights(static_cast<size_t>(cells_ * positions)) {
+    expect(cell, {positions}, "cells of positions");
+    expect(shares, {most, positions}, "shares");
+    for (int64_t i = 0; i < positions; i++)
+      for (int64_t k = 0; k < most; k++) {
+        const float share = shares.data()[k * positions + i];
+        if (share == 0) continue;
+        const int64_t c = cell.data()[i] + k;
+        if (c < 0 || c >= cells) refuse("cells of positions must be below " + std::to_string(cells));
+        const size_t at = static_cast<size_t>(c);
+        first[at] = std::min(first[at], i);
+        last[at] = std::max(last[at], i + 1);
+        weights[static_cast<size_t>(c * positions + i)] += share;
+      }
+  }
+};
+
+void evaluate_lattice(const NetSpec& net, const Matrices& weights, const Rows& biases,
+                      const std::vector<Array<const float, 1>>& coords,
+                      const std::vector<Array<const int64_t, 1>>& cells,
+                      const std::vector<Array<const float, 2>>& shares, const std::vector<int64_t>& lengths,
+                      const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
+                      const Array<const float, 2>& shift, int threads, const Array<float, 2>& out) {
+  const int64_t count = regions_of(biases);
+  const size_t dims = static_cast<size_t>(net.dims);
+  const Stack parameters(net, weights, biases, count, "parameters");
+  check_threads(threads);
+  if (dims > 3 || coords.size() != dims || cells.size() != dims || shares.size() != dims || lengths.size() != dims)
+    refuse("a lattice must have one to three axes, as many as the network has coordinates");
+  const int64_t regions = static_cast<int64_t>(members.shape(0));
+  expect(scale, {regions, net.dims}, "scale");
+  expect(shift, {regions, net.dims}, "shift");
+  std::vector<Axis> axes;
+  int64_t all_cells = 1, all_points = 1, colours = 1;
+  for (size_t a = 0; a < dims; a++) {
+    axes.emplace_back(coords[a], cells[a], shares[a], lengths[a]);
+    all_cells *= axes[a].cells;
+    all_points *= axes[a].positions;
+    colours *= axes[a].most;
+  }
+  if (all_cells != regions) refuse("there must be a region for each cell");
+  for (int64_t r = 0; r < regions; r++)
+    if (members.data()[r] >= count) refuse("members must be below " + std::to_string(count));
+  expect(out, {all_points, net.channels}, "out");
+
+  // Cells whose number along each axis is the same modulo the most that share a position share none: those of one
+  // colour can be added by different threads, and colours follow one another in a fixed order.
+  struct Piece {
+    int64_t region, first, last;  // positions along the first axis
+  };
+  const int64_t row_most = 1 << 12;
+  std::vector<std::vector<Piece>> pieces(static_cast<size_t>(colours));
+  for (int64_t r = 0; r < regions; r++) {
+    if (members.data()[r] < 0) continue;
+    int64_t rest = r, colour = 0, row = 1, stride = 1;
+    for (size_t a = dims; a-- > 0; rest /= axes[a].cells) {
+      const int64_t c = rest % axes[a].cells;
+      colour += c % axes[a].most * stride;
+      stride *= axes[a].most;
+      if (a) row *= std::max<int64_t>(axes[a].last[static_cast<size_t>(c)] - axes[a].first[static_cast<size_t>(c)], 0);
+    }
+    const size_t c = static_cast<size_t>(r / (all_cells / axes[0].cells));
+    const int64_t rows = row ? std::max<int64_t>(1, row_most / row) : 0;
+    for (int64_t first = axes[0].first[c]; rows && first < axes[0].last[c]; first += rows)
+      pieces[static_cast<size_t>(colour)].push_back({r, first, std::min(first + rows, axes[0].last[c])});
+  }
+
+  const auto poll = poller(nb::none());
+  const Kernel& path = kernel();
+  float* const out_at = out.data();
+  const float *const scale_at = scale.data(), *const shift_at = shift.data();
+  const int64_t* const member_of = members.data();
+  const int64_t channels = net.channels;
+  const nb::gil_scoped_release unlocked;
+  for (const std::vector<Piece>& now : pieces) {
+    const int64_t items = static_cast<int64_t>(now.size());
+    run(
+        path, net.view(), items, std::min<int64_t>(threads, items), [](void*) { return true; },
+        [&](void* worker, Team*, int64_t item, const int* halt) {
+          const Piece& piece = now[static_cast<size_t>(item)];
+          // The rectangle, as if there were three axes; those missing come first and have one position.
+          int64_t from[3] = {0, 0, 0}, length[3] = {1, 1, 1}, step[3] = {0, 0, 0}, cell[3] = {0, 0, 0};
+          const size_t missing = 3 - dims;
+          int64_t rest = piece.region, stride = 1;
+          for (size_t a = dims; a-- > 0; rest /= axes[a].cells) {
+            const size_t c = static_cast<size_t>(rest % axes[a].cells), at = a + missing;
+            cell[at] = static_cast<int64_t>(c);
+            from[at] = a ? axes[a].first[c] : piece.first;
+            length[at] = (a ? axes[a].last[c] : piece.last) - from[at];
+            step[at] = stride;
+            stride *= axes[a].positions;
+          }
+          const int64_t samples = length[0] * length[1] * length[2];
+          std::vector<float> own(static_cast<size_t>(samples) * dims), found(static_cast<size_t>(samples * channels));
+          auto each = [&](auto visit) {
+            int64_t sample = 0;
+            for (int64_t i = 0; i < length[0]; i++)
+              for (int64_t j = 0; j < length[1]; j++)
+                for (int64_t k = 0; k < length[2]; k++) visit(sample++, from[0] + i, from[1] + j, from[2] + k);
+          };
+          std::vector<float> along[3];
+          for (size_t a = 0; a < dims; a++) {
+            const size_t at = a + missing, r = static_cast<size_t>(piece.region) * dims + a;
+            for (int64_t i = 0; i < length[at]; i++)
+              along[at].push_back(axes[a].coords[from[at] + i] * scale_at[r] + shift_at[r]);
+          }
+          float* to = own.data();
+          each([&](int64_t, int64_t i, int64_t j, int64_t k) {
+            const int64_t place[3] = {i - from[0], j - from[1], k - from[2]};
+            for (size_t at = missing; at < 3; at++) *to++ = along[at][static_cast<size_t>(place[at])];
+          });
+          Region it{};
+          it.index = member_of[piece.region];
+          it.samples = samples;
+          it.coords = own.data();
+          path.evaluate(worker, parameters.view(), it, found.data(), halt);
+          const float* weight_at[3] = {nullptr, nullptr, nullptr};
+          for (size_t a = 0; a < dims; a++)
+            weight_at[a + missing] = axes[a].weights.data() + cell[a + missing] * axes[a].positions;
+          each([&](int64_t sample, int64_t i, int64_t j, int64_t k) {
+            const int64_t place[3] = {i, j, k};
+            float weight = 1;
+            for (size_t at = missing; at < 3; at++) weight *= weight_at[at][place[at]];
+            float* const sum = out_at + (i * step[0] + j * step[1] + k * step[2]) * channels;
+            for (int64_t c = 0; c < channels; c++) sum[c] += weight * found[static_cast<size_t>(sample * channels + c)];
+          });
+        },
+        poll);
+  }
+}
+
 auto gradient(const NetSpec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
               const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets,
               const Array<const int64_t, 1>& regions, const Array<const double, 1>& loss_scale,
@@ -566,6 +708,9 @@ NB_MODULE(_native, m) {
         "coords"_a.noconvert(), "points"_a.noconvert(), "regions"_a.noconvert(), "pair_weights"_a.noconvert(),
         "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a,
         "out"_a.noconvert());
+  m.def("evaluate_lattice", &evaluate_lattice, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
+        "coords"_a.noconvert(), "cells"_a.noconvert(), "shares"_a.noconvert(), "lengths"_a, "members"_a.noconvert(),
+        "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert());
   m.def("gradient", &gradient, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(),
         "loss_scale"_a.noconvert(), "grad_w"_a.noconvert(), "grad_b"_a.noconvert(), "threads"_a,

@@ -159,6 +159,34 @@ def evaluate_points(
     The result doesn't depend on the number of threads.
     """
 
+def evaluate_lattice(
+    net: NetSpec,
+    weights: Sequence[_F32],
+    biases: Sequence[_F32],
+    coords: Sequence[_F32],
+    cells: Sequence[_I64],
+    shares: Sequence[_F32],
+    lengths: Sequence[int],
+    members: _I64,
+    scale: _F32,
+    shift: _F32,
+    *,
+    threads: int,
+    out: _F32,
+) -> None:
+    """Add weighted values of a grid's regions on a lattice to `out` (points, channels), in raster order.
+
+    Args:
+        coords: positions along each axis, in the global frame.
+        cells: (positions,) for each axis: the first cell that has weight at a position.
+        shares: (most, positions) for each axis: weights of that cell, the next one, and so on; a point's
+            weight is the product over the axes.
+        lengths: cells along each axis; regions are the cells in raster order.
+        members, scale, shift: see `evaluate_points`.
+
+    The result doesn't depend on the number of threads.
+    """
+
 def gradient(
     net: NetSpec,
     weights: Sequence[_F32],

@@ -127,3 +127,43 @@ def add_values(
         threads=torch.get_num_threads(),
         out=out.numpy(),
     )
+
+
+def add_lattice(
+    network: Network,
+    parameters: Parameters,
+    axes: list[Float32[ndarray, "_"]],
+    windows: list[tuple[Int64[Tensor, "_"], Float[Tensor, "most _"]]],
+    lengths: tuple[int, ...],
+    members: Int64[Tensor, "regions"],
+    affine: tuple[Float[Tensor, "regions dims"], Float[Tensor, "regions dims"]],
+    out: Float32[Tensor, "points channels"],
+) -> None:
+    """Add weighted values of a group's networks, whose regions are cells of a grid, on a lattice to `out`.
+
+    Args:
+        network: shape and activation.
+        parameters: of the group's members.
+        axes: positions along each axis in the global frame.
+        windows: for each axis, the first cell that has weight at a position, and the weights of it and the
+            next ones.
+        lengths: cells along each axis.
+        members: place of each region in the group, negative for those of other groups.
+        affine: scale and shift from the global frame to each region's own.
+        out: points in raster order, changed in place.
+    """
+    from partinr import _native
+
+    _native.evaluate_lattice(
+        spec(network, len(axes), out.shape[1]),
+        *arrays(parameters),
+        [np.ascontiguousarray(axis) for axis in axes],
+        [first.contiguous().numpy() for first, _ in windows],
+        [shares.float().contiguous().numpy() for _, shares in windows],
+        lengths,
+        members.numpy(),
+        affine[0].numpy(),
+        affine[1].numpy(),
+        threads=torch.get_num_threads(),
+        out=out.numpy(),
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -305,6 +306,51 @@ class PiecewiseINR(nn.Module):
         values = values[back]
         out = torch.zeros(len(coords), self.signal.channels, dtype=values.dtype, device=coords.device)
         return out.index_add(0, assigned.points, values * assigned.weights[:, None])
+
+    def on_lattice(self, axes: list[Float32[ndarray, "_"]]) -> Float[Tensor, "points channels"] | None:
+        """What `forward` gives at the points of a lattice in raster order, by the native kernel alone.
+
+        Boxes meet a lattice in boxes, so nothing has to be looked up point by point.
+
+        Args:
+            axes: global coordinates along each axis.
+
+        Returns:
+            None where only `forward` can do it: label maps, other devices and precisions, gradients.
+        """
+        probe = self.scale[:1]
+        able = (kernel.can_evaluate(g.network, probe, g.parameters_by_layer) for g in self.group_list)
+        if self.partition.edges is None or not all(able):
+            return None
+        out = torch.zeros(math.prod(len(axis) for axis in axes), self.signal.channels)
+        windows = [self._window(a, torch.as_tensor(axis)) for a, axis in enumerate(axes)]
+        cells = self.table.long()
+        for g, group in enumerate(self.group_list):
+            members = torch.where(self.group_of == g, self.slot, -1)[cells]
+            kernel.add_lattice(
+                group.network,
+                group.parameters_by_layer,
+                axes,
+                windows,
+                self.partition.table.shape,
+                members,
+                (self.scale[cells], self.shift[cells]),
+                out,
+            )
+        return out
+
+    def _window(self, a: int, coords: Float[Tensor, "_"]) -> tuple[Int[Tensor, "_"], Float[Tensor, "most _"]]:
+        """What `assign` does, along one axis: the first cell with a weight, and the weights from it on."""
+        columns = coords[:, None].expand(-1, self.signal.dims)
+        position = self._positions(columns)[a]
+        if not self._blends:
+            return self._cell(a, position.round().long()), torch.ones(1, len(coords))
+        first = (position + AT_SAMPLE).floor()
+        beyond = position - first
+        lower = self._cell(a, first.long())
+        upper = self._cell(a, (first.long() + 1).clip(max=self.signal.shape[a] - 1))
+        share = torch.where((beyond > AT_SAMPLE) & (lower != upper), beyond, 0)
+        return lower, torch.stack([1 - share, share])
 
     def _native_values(
         self, coords: Float[Tensor, "points dims"], assigned: Assignment

@@ -16,7 +16,8 @@ from partinr.metrics import psnr, ssim
 from partinr.piecewise import PiecewiseINR
 from partinr.signals.signal import Signal
 
-# Output samples that are evaluated at once.
+# Output samples that are rendered at once, and those that are evaluated at once where each is looked up.
+_SLAB = 1 << 20
 _BLOCK = 1 << 18
 
 Crop = tuple[tuple[float, float], ...]
@@ -79,7 +80,7 @@ def render_blocks(
         for n, length, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
     ]
     row = int(np.prod(shape[1:]))
-    rows = max(1, _BLOCK // row)
+    rows = max(1, _SLAB // row)
     for first in range(0, shape[0], rows):
         slab = [axes[0][first : first + rows], *axes[1:]]
         values = _evaluate(model, slab)
@@ -176,6 +177,10 @@ def _peak(model: PiecewiseINR) -> float:
 def _evaluate(model: PiecewiseINR, axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "*shape channels"]:
     """Normalised values on a lattice, at most `_BLOCK` samples at once even within a row."""
     shape = tuple(len(axis) for axis in axes)
+    with torch.no_grad():
+        whole_lattice = model.on_lattice(axes)
+    if whole_lattice is not None:
+        return whole_lattice.numpy().reshape(*shape, model.signal.channels)
     points = frames.lattice(axes)
     device = next(model.parameters()).device
     values = np.empty((len(points), model.signal.channels), np.float32)

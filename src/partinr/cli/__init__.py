@@ -5,12 +5,18 @@ What needs NumPy or torch is imported inside the commands, so that `partinr --he
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 import warnings
 
 
 def main() -> None:
     """Run the command line of this process."""
+    # torch makes a million objects that stay; to look for garbage among them, while it is imported and once
+    # more at the end, would take a third of a second.
+    gc.set_threshold(100_000, 20, 100)
+    atexit.register(gc.freeze)
     # Names of files can have characters that the terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

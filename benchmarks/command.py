@@ -1,0 +1,50 @@
+"""The whole command `partinr fit PICTURE --psnr DB` for every picture of a folder: training, and all of it.
+
+    python benchmarks/command.py FOLDER [--psnr 35] [--pattern 'kodim*.png'] [--write]
+
+Each picture in a process of its own, start-up and writing included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tables import PERFORMANCE, machine, markdown, publish
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pattern", default="*.png")
+    parser.add_argument("--psnr", type=float, default=35.0)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    options = parser.parse_args()
+    rows: list[list[object]] = []
+    fits, wholes = [], []
+    for path in sorted(options.folder.glob(options.pattern)):
+        with tempfile.TemporaryDirectory() as folder:
+            output = str(Path(folder) / "a.inr")
+            words = ["fit", str(path), "-o", output, "--psnr", str(options.psnr), "--json"]
+            began = time.perf_counter()
+            done = subprocess.run([sys.executable, "-m", "partinr", *words], capture_output=True, text=True)
+            wholes.append(time.perf_counter() - began)
+        facts = json.loads(done.stdout)
+        fits.append(facts["seconds"])
+        figures = (f"{facts['psnr']:.2f}", facts["steps"], f"{facts['params']:,}")
+        rows.append([path.stem, *figures, f"{fits[-1]:.2f}", f"{wholes[-1]:.2f}"])
+        print(*rows[-1], flush=True)
+    rows.append(["median", "", "", "", f"{statistics.median(fits):.2f}", f"{statistics.median(wholes):.2f}"])
+    header = ["picture", "PSNR, dB", "steps", "parameters", "fit, s", "whole command, s"]
+    text = f"{markdown(header, rows)}\n\n{machine()}; `benchmarks/command.py --psnr {options.psnr:g}`."
+    publish("command", text, options.write, PERFORMANCE)
+
+
+if __name__ == "__main__":
+    main()
