@@ -2,8 +2,8 @@
 
     python benchmarks/sizes.py [PICTURE] [--steps 30] [--write]
 
-Without a picture, scikit-image's astronaut. Each size in a process of its own, so that the peak memory is its own;
-memory is what a process has at its peak beyond what it had before it read the picture.
+Without a picture, scikit-image's astronaut. Each size in a process of its own, so that the peak memory is its
+own; memory is what a process has at its peak beyond what it had before it read the picture.
 """
 
 from __future__ import annotations
@@ -67,10 +67,8 @@ def main() -> None:
         )
         print(*rows[-1], flush=True)
     header = ["megapixels", "seconds", "ns a pixel", "against the first", "memory, MiB", "bytes a pixel"]
-    text = (
-        f"{markdown(header, rows)}\n\n{options.steps} steps, about one parameter a pixel; memory beyond the picture "
-        f"itself; {machine()}; `benchmarks/sizes.py`."
-    )
+    what = f"{options.steps} steps, about one parameter a pixel; memory beyond the picture itself"
+    text = f"{markdown(header, rows)}\n\n{what}; {machine()}; `benchmarks/sizes.py`."
     publish("sizes", text, options.write, PERFORMANCE)
 
 

@@ -52,3 +52,9 @@ def test_a_region_larger_than_the_limit_is_cut(limit: int) -> None:
 def test_regions_without_samples_appear_in_no_batch() -> None:
     packing = pack(np.array([2, 2, 2]), 4)
     assert [b.regions.tolist() for b in batches(packing.offsets, np.arange(4), 100)] == [[2]]
+
+
+def test_more_regions_than_two_bytes_can_name_are_sorted_all_the_same() -> None:
+    labels = np.random.default_rng(0).integers(0, 1 << 18, 5000)
+    packing = pack(labels, 1 << 18)
+    np.testing.assert_array_equal(packing.order, np.argsort(labels, kind="stable"))

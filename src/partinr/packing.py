@@ -37,7 +37,10 @@ class Packing:
 
 def pack(labels: Int[ndarray, "samples"], regions: int) -> Packing:
     """Sort samples by region, keeping the given order within a region."""
-    order = np.argsort(labels, kind="stable")
+    # Numbers of two bytes are sorted digit by digit, several times as fast as any others.
+    order = np.argsort((labels & 0xFFFF).astype(np.uint16), kind="stable")
+    if regions > 1 << 16:
+        order = order[np.argsort((labels >> 16)[order].astype(np.uint16), kind="stable")]
     counts = np.bincount(labels, minlength=regions)
     return Packing(order, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 

@@ -32,7 +32,9 @@ from partinr.signals.signal import Signal
 
 Stopped = Literal["steps", "psnr", "time", "callback"]
 
-_ROUND_SECONDS = 0.5
+# A round takes about the first of these; the second, if it would be short of this many steps: a round fetches all
+# regions' samples and states from memory once.
+_ROUND_SECONDS, _LONG_ROUND_SECONDS, _ROUND_STEPS = 0.5, 4.0, 8
 _CHECKPOINT_SECONDS = 2.0
 # With a target PSNR and no other limit, a fit that falls short goes on this often, each time twice as long.
 _EXTENSIONS = 2
@@ -210,8 +212,9 @@ class Training:
             stop = self._round_end(start, length)
             if not self._round(start, stop):
                 return "callback"
-            taken = max(self.seconds - began, 1e-6)
-            length = max(1, min(2 * length, int((stop - start) * _ROUND_SECONDS / taken)))
+            pace = max(self.seconds - began, 1e-6) / (stop - start)
+            wanted = max(int(_ROUND_SECONDS / pace), min(_ROUND_STEPS, int(_LONG_ROUND_SECONDS / pace)))
+            length = max(1, min(2 * length, wanted))
             if self.seconds - self._written >= _CHECKPOINT_SECONDS:
                 self._save()
 
