@@ -32,8 +32,8 @@ from partinr.signals.signal import Signal
 
 Stopped = Literal["steps", "psnr", "time", "callback"]
 
-# A round takes about the first of these; the second, if it would be short of this many steps: a round fetches all
-# regions' samples and states from memory once.
+# A round takes about the first of these; up to the second, if it would be short of this many steps: a round
+# fetches all regions' samples and states from memory once.
 _ROUND_SECONDS, _LONG_ROUND_SECONDS, _ROUND_STEPS = 0.5, 4.0, 8
 _CHECKPOINT_SECONDS = 2.0
 # With a target PSNR and no other limit, a fit that falls short goes on this often, each time twice as long.
