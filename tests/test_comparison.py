@@ -246,7 +246,7 @@ class TestTheFolder:
 
 def record(losses: Sequence[float], second: float, psnr: float, flops: int = 10) -> Record:
     history = History(second * np.arange(1.0, len(losses) + 1), np.array(losses))
-    return Record(9, 1, len(losses), second * len(losses), psnr, None, flops, "torch", "cpu", history)
+    return Record(9, 1, len(losses), second * len(losses), psnr, None, flops, "torch", "cpu", "fp32", history)
 
 
 def line(name: str, rule: partinr.Rule, *records: Record) -> list[Run]:
@@ -277,6 +277,7 @@ class TestSummary:
         for moment, psnr in expected.items():
             assert runs.psnr_after_seconds(moment).mean == pytest.approx(psnr)
             assert runs.psnr_after_flops(10 * moment).mean == pytest.approx(psnr)
+        assert [runs.seconds_to(psnr).mean for psnr in (5, 10, 11, 40)] == [1.0, 1.0, 2.0, 4.0]
 
     def test_families_share_a_network_and_a_recipe(self) -> None:
         alone = line("one network", Whole(), *[record([0.1] * 4, 2.0, psnr, 40) for psnr in (30.0, 32.0)])
@@ -293,7 +294,7 @@ class TestSummary:
         assert paper.single is not None
         assert paper.single.name == "one network"
         assert fast.single is None
-        assert (paper.seconds, paper.flops) == (4.0, 40)
+        assert (paper.seconds, paper.flops, paper.level) == (4.0, 40, 10)
         assert [one.psnr.mean for one in paper.lines] == [31.0, 28.5]
         assert paper.lines[0].ssim is None
 

@@ -143,7 +143,19 @@ def made_up(name: str, rule: partinr.Rule, psnrs: list[float], second: float, fl
     history = History(second * np.arange(1.0, len(psnrs) + 1), 10 ** (-np.array(psnrs) / 10))
     partitioned = variant.partition.regions
     record = Record(
-        *(300, partitioned, len(psnrs), second * len(psnrs), psnrs[-1], None, flops, "torch", "cpu", history)
+        *(
+            300,
+            partitioned,
+            len(psnrs),
+            second * len(psnrs),
+            psnrs[-1],
+            None,
+            flops,
+            "torch",
+            "cpu",
+            "fp32",
+            history,
+        )
     )
     return Run(variant, 0, Path(), record)
 

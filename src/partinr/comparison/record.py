@@ -26,12 +26,12 @@ class Record:
         psnr: PSNR in dB of the rendered signal.
         ssim: structural similarity of the same; None for signals too small for it.
         flops: floating-point operations of a step, see `Variant.flops`.
-        engine, device: where it was trained.
+        engine, device, precision: how it was trained.
         history: loss and seconds of every step, and the quality along the way.
 
     Example:
         >>> history = History(np.array([0.5, 1.0]), np.array([0.1, 0.01]))
-        >>> record = Record(791_043, 1, 2, 1.0, 20.5, 0.4, 10**12, "torch", "cpu", history)
+        >>> record = Record(791_043, 1, 2, 1.0, 20.5, 0.4, 10**12, "torch", "cpu", "fp32", history)
         >>> Record.from_json(record.to_json()).history.psnr
         array([10., 20.])
     """
@@ -45,6 +45,7 @@ class Record:
     flops: int
     engine: str
     device: str
+    precision: str
     history: History
 
     def to_json(self) -> dict[str, Any]:
@@ -59,6 +60,7 @@ class Record:
             "flops": self.flops,
             "engine": self.engine,
             "device": self.device,
+            "precision": self.precision,
             "history": {
                 "seconds": self.history.seconds.tolist(),
                 "loss": self.history.loss.tolist(),
@@ -73,7 +75,8 @@ class Record:
         Raises:
             KeyError, TypeError, ValueError: it is no such record.
         """
-        kept = {key: values[key] for key in ("params", "regions", "steps", "flops", "engine", "device")}
+        names = ("params", "regions", "steps", "flops", "engine", "device", "precision")
+        kept = {key: values[key] for key in names}
         written = values["history"]
         history = History(
             np.array(written["seconds"], np.float64),

@@ -156,6 +156,7 @@ class Wanted:
             flops=self.variant.flops(self.signal.spec),
             engine=result.engine,
             device=result.device,
+            precision=result.precision,
             history=result.history,
         )
 

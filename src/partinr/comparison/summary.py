@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,6 +84,11 @@ class Line:
         """PSNR of the last training loss for which this much arithmetic suffices."""
         return self._psnr_of_loss([int(flops // self.flops)] * len(self.runs))
 
+    def seconds_to(self, psnr: float) -> Spread:
+        """Seconds after which the training loss first had a PSNR (dB) that every run has reached."""
+        histories = [run.record.history for run in self.runs]
+        return Spread.of([float(h.seconds[np.flatnonzero(h.psnr >= psnr)[0]]) for h in histories])
+
     def _psnr_of_loss(self, known: Sequence[int]) -> Spread:
         psnrs = [run.record.history.psnr for run in self.runs]
         return Spread.of(
@@ -117,6 +123,12 @@ class Family:
     def flops(self) -> int:
         """Arithmetic of the variant that took the least: each has got that far."""
         return min(line.steps * line.flops for line in self.lines)
+
+    @property
+    def level(self) -> int:
+        """The highest whole PSNR (dB) that the training loss of every run has reached; at most 1000."""
+        best = [float(run.record.history.psnr.max()) for line in self.lines for run in line.runs]
+        return math.floor(min(1000.0, *best))
 
 
 def families(comparison: Comparison) -> list[Family]:

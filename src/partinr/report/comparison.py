@@ -22,7 +22,7 @@ PAGE, RESULTS, RUNS, CURVES = "index.html", "results.json", "runs.csv", "curves.
 
 _RUN_COLUMNS = (
     *("network", "recipe", "variant", "partition", "seed", "regions", "width", "layers", "params", "steps"),
-    *("learning_rate", "psnr", "ssim", "seconds", "flops_per_step", "engine", "device"),
+    *("learning_rate", "psnr", "ssim", "seconds", "flops_per_step", "engine", "device", "precision"),
 )
 _CURVE_COLUMNS = ("network", "recipe", "variant", "seed", "step", "seconds", "flops", "psnr", "kind", "ssim")
 # More steps than a curve can show would only make the file large.
@@ -118,6 +118,7 @@ def _line_facts(group: Family, line: Line) -> dict[str, Any]:
         "ssim": None if line.ssim is None else _spread(line.ssim),
         "seconds": _spread(line.seconds),
         "gain": None if single is None else _number(line.psnr.mean - single.psnr.mean),
+        "seconds_to": {"psnr": group.level, **_spread(line.seconds_to(group.level))},
         **{
             name: {
                 "at": at,
@@ -156,6 +157,7 @@ def _run_rows(groups: Sequence[Family]) -> Iterable[Sequence[object]]:
                     *(record.regions, network.hidden, network.layers, record.params, record.steps),
                     *(run.variant.recipe.rate_for(network.hidden), record.psnr, record.ssim),
                     *(record.seconds, record.flops, record.engine, record.device),
+                    record.precision,
                 )
 
 

@@ -112,6 +112,7 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
         "A step",
         f"PSNR after {words.seconds(group.seconds)}",
         f"PSNR after {operations(group.flops)}",
+        f"Seconds to {group.level} dB",
     )
     rows: list[tuple[str, ...]] = [
         (
@@ -124,6 +125,7 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
             operations(line.flops),
             spread(line.psnr_after_seconds(group.seconds)),
             spread(line.psnr_after_flops(group.flops)),
+            spread(line.seconds_to(group.level), 1),
         )
         for line in group.lines
     ]
@@ -134,7 +136,7 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
             "–" if rival.params is None else f"{rival.params:,}",
             spread(Spread(rival.psnr, None)),
             "–" if rival.ssim is None else f"{rival.ssim:.4f}",
-            *["–"] * 4,
+            *["–"] * 5,
         )
         for rival in rivals
     ]
@@ -255,7 +257,10 @@ def _method(signal: Signal, groups: Sequence[Family]) -> list[page.Html]:
         run = line.runs[0]
         samples = signal.spec.samples / run.record.regions
         facts = recipe_facts(run.variant.recipe, run.variant.network, samples)
-        engines = [f"{other.runs[0].record.engine} ({other.name})" for other in group.lines]
+        engines = [
+            f"{other.runs[0].record.engine}, {other.runs[0].record.precision} ({other.name})"
+            for other in group.lines
+        ]
         blocks += [
             page.paragraph(f"{group.network}, {group.recipe} recipe, here {line.name}:"),
             page.facts([("Steps", f"{line.steps:,}"), *facts]),
