@@ -24,6 +24,7 @@ LAYERS = (
     ("report",),
     ("comparison",),
     ("fitting",),
+    ("adaptive",),
     ("training", "defaults", "container", "export", "hypothesis"),
     ("meta",),
     ("recipe", "checkpoint", "rendering", "header"),

@@ -89,6 +89,22 @@ class Checkpoint:
         Raises:
             InputError: the checkpoint is damaged or belongs to work with other settings.
         """
+        tensors = self._tensors()
+        if tensors is None:
+            return None
+        for g, state in enumerate(states):
+            for i, tensor in enumerate(state.tensors()):
+                tensor.copy_(tensor.new_tensor(tensors.pop(f"{g}.{i}")))
+        return tensors
+
+    def arrays(self) -> dict[str, Shaped[ndarray, "..."]] | None:
+        """The arrays beside the states alone, which may say what states there are; see `read`."""
+        tensors = self._tensors()
+        if tensors is None:
+            return None
+        return {name: tensor for name, tensor in tensors.items() if not name[0].isdecimal()}
+
+    def _tensors(self) -> dict[str, Shaped[ndarray, "..."]] | None:
         if not self.path.exists():
             return None
         payload = self.path.read_bytes()
@@ -101,9 +117,6 @@ class Checkpoint:
                 f"{self.path} is not a readable checkpoint ({error}); delete it and start again"
             ) from error
         self._check(settings)
-        for g, state in enumerate(states):
-            for i, tensor in enumerate(state.tensors()):
-                tensor.copy_(tensor.new_tensor(tensors.pop(f"{g}.{i}")))
         return tensors
 
     def _check(self, settings: Settings) -> None:

@@ -27,6 +27,10 @@ _PAPER_WIDTH, _PAPER_LAYERS, _PAPER_TOLERANCE = 512, 3, 1.01
 # Without a budget, a fast fit has at most this many parameters a sample: 12 x 2 in cells of 19 x 19 pixels.
 _FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 12, 2, 1.2
 _BF16_WIDTH = 32
+# A fit to a PSNR has at most this many parameters a value, or room for one region of a small signal.
+_ADAPTIVE_DENSITY, _ADAPTIVE_LEAST = 2, 100
+# Samples along a cell for which the common frequency constants are right as they are.
+_ADAPTIVE_SPAN = 32
 _FAST_NARROWEST, _FAST_WIDEST = 8, 256
 
 
@@ -95,6 +99,13 @@ def precision_for(recipe: Recipe, network: Network, engine: str, device: str) ->
     measured = recipe.name == "fast" and isinstance(network, Siren) and network.hidden >= _BF16_WIDTH
     native = device == "cpu" and engine in ("auto", "cpu") and kernel.why_missing() is None
     return "bf16" if measured and native and kernel.why_no_bf16() is None else "fp32"
+
+
+def adaptive_defaults(spec: SignalSpec) -> tuple[Siren, int]:
+    """What networks have in common, and how many parameters they may have, where only a PSNR is asked for."""
+    like = Siren(hidden=1, layers=_FAST_LAYERS).suited_to(_ADAPTIVE_SPAN)
+    values = spec.samples * spec.channels
+    return like, max(_ADAPTIVE_DENSITY * values, _ADAPTIVE_LEAST * like.params(spec.dims, spec.channels))
 
 
 def network_for(

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from partinr.adaptive import Adaptive
+from partinr.allocation import RULE as ADAPTIVE
 from partinr.coords import Frame
-from partinr.defaults import choose, precision_for
+from partinr.defaults import adaptive_defaults, choose, precision_for
 from partinr.engines import Precision, select
 from partinr.errors import InputError
 from partinr.history import History
@@ -19,7 +21,7 @@ from partinr.networks.network import Network
 from partinr.partition.partition import Partition
 from partinr.partition.rule import Rule
 from partinr.piecewise import PiecewiseINR
-from partinr.recipe import FAST, Recipe
+from partinr.recipe import FAST, PAPER, Recipe
 from partinr.rendering import quality
 from partinr.signals import as_signal
 from partinr.signals.signal import Signal
@@ -36,7 +38,8 @@ class FitResult:
         psnr: PSNR in dB of the rendered signal (clipped and rounded as `render` does) at its own size.
         ssim: structural similarity of the same, None where an axis is shorter than 11 samples.
         history: seconds and loss of every step.
-        steps: optimiser updates that each region got.
+        steps: optimiser updates that each region got; with a structure chosen for a PSNR, the most that one
+            got.
         seconds: duration of the whole fit.
         stopped: what ended it.
         target: the PSNR asked for, or None.
@@ -64,6 +67,11 @@ class FitResult:
         return self.target is None or self.psnr >= self.target
 
     @property
+    def adaptive(self) -> bool:
+        """Whether the fit chose regions and widths itself, to reach the PSNR asked for."""
+        return self.model.partition.rule == ADAPTIVE
+
+    @property
     def params(self) -> int:
         """Number of weights and biases."""
         return self.model.params
@@ -85,6 +93,7 @@ def fit(
     *,
     recipe: Recipe = FAST,
     params: int | None = None,
+    max_params: int | None = None,
     steps: int | None = None,
     psnr: float | None = None,
     seconds: float | None = None,
@@ -111,9 +120,13 @@ def fit(
         network: the network of every region, or None for the recipe's own choice.
         recipe: `FAST` or `PAPER`, or your own.
         params: budget of weights and biases over all regions; picks the largest width that fits it.
+        max_params: bound of weights and biases over all regions where they are chosen for a `psnr`; by
+            default two for each value of the signal.
         steps: optimiser updates, instead of the recipe's.
-        psnr: stop once the rendered signal has this PSNR (dB). Without `steps` or `seconds`, a fit that falls
-            short goes on for up to seven times the recipe's steps.
+        psnr: stop once the rendered signal has this PSNR (dB). Without `partition`, `network`, `params`,
+            `steps` or `init`, partition and widths are chosen to reach it with few parameters. Otherwise,
+            without `steps` or `seconds`, a fit that falls short goes on for up to seven times the recipe's
+            steps.
         seconds: train for this time, or until `steps` if both are given. The schedule follows the clock, so
             results differ from run to run.
         batch: samples of each region in a step, or "full".
@@ -149,32 +162,46 @@ def fit(
         >>> result.regions, result.steps
         (1, 20)
     """
-    _check(steps, psnr, seconds, params, threads, seed)
+    _check(steps, psnr, seconds, params, max_params, threads, seed)
     what = as_signal(signal)
     made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, init))
-    chosen, shape = choose(what, partition, network, made, params, init)
-    exactness = precision or precision_for(made, shape, engine, device)
-    model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend)
-    limited = steps is not None or seconds is None
-    extend = psnr is not None and steps is None and seconds is None
-    limits = Limits(made.steps if limited else None, psnr, seconds, extend)
-    run = Training(
-        model,
-        what,
-        made,
-        select(engine, device, threads, shape, exactness),
-        limits,
-        seed,
-        callback,
-        measure_at,
-    )
+    asked = any(choice is not None for choice in (partition, network, params, steps, init))
+    run: Training
+    if psnr is not None and not asked and made.name != PAPER.name:
+        like, affordable = adaptive_defaults(what.spec)
+        run = Adaptive(
+            what,
+            made,
+            select(engine, device, threads, like, precision or "fp32"),
+            Limits(made.steps, psnr, seconds, extend=False),
+            seed,
+            callback,
+            measure_at,
+            like=like,
+            most=affordable if max_params is None else max_params,
+            blend=blend,
+        )
+    else:
+        if max_params is not None:
+            raise InputError(
+                "max_params bounds a fit that chooses its structure for a psnr; with a partition, network, "
+                "steps or start of your own give params"
+            )
+        chosen, shape = choose(what, partition, network, made, params, init)
+        exactness = precision or precision_for(made, shape, engine, device)
+        model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend)
+        limited = steps is not None or seconds is None
+        extend = psnr is not None and steps is None and seconds is None
+        limits = Limits(made.steps if limited else None, psnr, seconds, extend)
+        trainer = select(engine, device, threads, shape, exactness)
+        run = Training(model, what, made, trainer, limits, seed, callback, measure_at)
     run.start_from(init)
     if checkpoint is not None:
         run.keep_in(Path(checkpoint), resume)
     stopped = run.train()
-    reached = quality(model, what)
+    reached = quality(run.model, what)
     return FitResult(
-        model=model,
+        model=run.model,
         signal=what,
         psnr=reached.psnr,
         ssim=reached.ssim,
@@ -225,10 +252,16 @@ def _check(
     psnr: float | None,
     seconds: float | None,
     params: int | None,
+    max_params: int | None,
     threads: int | None,
     seed: int,
 ) -> None:
-    bounds = (("steps", steps, _MOST_STEPS), ("params", params, None), ("threads", threads, _MOST_THREADS))
+    bounds = (
+        ("steps", steps, _MOST_STEPS),
+        ("params", params, None),
+        ("max_params", max_params, None),
+        ("threads", threads, _MOST_THREADS),
+    )
     for name, value, most in bounds:
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1, got {value}")

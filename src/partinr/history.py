@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Shaped
 from numpy import ndarray
 
 
@@ -68,7 +68,7 @@ class History:
         return psnr
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Float64[ndarray, "..."]]) -> History:
+    def from_arrays(cls, arrays: Mapping[str, Shaped[ndarray, "..."]]) -> History:
         """The history that `arrays` came from."""
         measured = [
             Measurement(int(steps), seconds, psnr, None if math.isnan(ssim) else ssim)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int64, Shaped
 from numpy import ndarray
 
 from partinr import coords as frames
@@ -45,6 +45,8 @@ _NEAR = 1.0
 # the readout has weights so large that Adam's first steps on the hidden layers undo it: measured on pieces of
 # photographs, 19 dB fell to 12 dB within two steps. Solved with this, quality rises from the first step on.
 _LEARNED_RIDGE = 0.3
+# How fast the known loss of a region follows those of its batches.
+_FOLLOW = 0.2
 # More steps than anyone will do.
 _ENDLESS = 1 << 40
 
@@ -102,7 +104,16 @@ class Limits:
 
 
 class Training:
-    """One fit while it runs: the state of every group, the history and the clock."""
+    """One fit while it runs: the state of every group, the history and the clock.
+
+    Attributes:
+        active: regions that are still trained.
+        losses: mean squared error of each region's latest batches; of a region at rest, as it was.
+        cycles: first step of each learning-rate cycle, and the end of the last.
+    """
+
+    active: Bool[ndarray, "regions"]
+    losses: Float64[ndarray, "regions"]
 
     def __init__(
         self,
@@ -116,12 +127,12 @@ class Training:
         measure_at: Iterable[int] = (),
     ) -> None:
         self._started = time.perf_counter()
-        self.model, self.signal, self.recipe, self.engine = model, signal, recipe, engine
+        self.signal, self.recipe, self.engine = signal, recipe, engine
         self.limits, self.seed, self.callback = limits, seed, callback
         self.measure_at = frozenset(measure_at)
         self.history = History()
-        self.samples = pack_groups(model, signal, seed, engine.device)
-        self.states: list[TrainingState] = []
+        self.cycles = limits.cycles
+        self._take(model)
         self._checkpoint: Checkpoint | None = None
         self._written = -math.inf
         self._start = "fresh"
@@ -136,23 +147,42 @@ class Training:
         """Steps that every region has done."""
         return len(self.history)
 
+    def _take(self, model: PiecewiseINR) -> None:
+        """Train this model from now on; its states are set next."""
+        self.model = model
+        self.samples = pack_groups(model, self.signal, self.seed, self.engine.device)
+        self.states: list[TrainingState] = []
+        self.active = np.ones(model.regions, bool)
+        self.losses = np.full(model.regions, np.nan)
+
     def start_from(self, init: PiecewiseINR | Start | None) -> None:
         """Set the parameters: another fit's, those that a learned start adapts to, or fresh ones; the latter
         two with their readout solved if the recipe says so."""
         if init is None:
-            self.model.initialise(self.seed)
+            self._start_fresh(self.seed)
+            self._solve_readouts(RIDGE)
         elif isinstance(init, Start):
             self._start = init.digest()
             (group,) = self.model.group_list
             group.load(adapted(init, self.signal, self.model.partition, self.engine.device))
+            self._make_states()
+            self._solve_readouts(_LEARNED_RIDGE)
         else:
             self._start = _copy_parameters(init, self.model)
-        for group, samples in zip(self.model.group_list, self.samples, strict=True):
-            state = TrainingState.fresh(group.parameters_by_layer, self.engine.device)
-            if not isinstance(init, PiecewiseINR) and self.recipe.solve_readout:
-                ridge = RIDGE if init is None else _LEARNED_RIDGE
+            self._make_states()
+
+    def _start_fresh(self, seed: int) -> None:
+        self.model.initialise(seed)
+        self._make_states()
+
+    def _make_states(self) -> None:
+        groups = self.model.group_list
+        self.states = [TrainingState.fresh(g.parameters_by_layer, self.engine.device) for g in groups]
+
+    def _solve_readouts(self, ridge: float) -> None:
+        if self.recipe.solve_readout:
+            for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
                 state.parameters = solve_readout(group.network, state.parameters, samples, ridge)
-            self.states.append(state)
 
     def keep_in(self, folder: Path, resume: bool) -> None:
         """Write checkpoints to a folder from now on; with `resume`, first go on from the one there."""
@@ -173,8 +203,10 @@ class Training:
             raise InputError(
                 f"{folder} holds the checkpoint of a fit; resume it (--resume) or use another folder"
             )
-        kept = self._checkpoint.read(self.states) if resume else None
+        kept = self._checkpoint.arrays() if resume else None
         if kept is not None:
+            self._restore(kept)
+            self._checkpoint.read(self.states)
             self.history = History.from_arrays(kept)
             self._started -= float(self.history.seconds[-1]) if len(self.history) else 0.0
         self._save()
@@ -202,7 +234,7 @@ class Training:
             self._measure()
             if self._on_target():
                 return "psnr"
-            if self.steps >= self.limits.cycles[-1]:
+            if self.steps >= self.cycles[-1] and not self._went_on():
                 return "steps"
             if self.limits.seconds is not None and self.seconds >= self.limits.seconds:
                 return "time"
@@ -219,32 +251,42 @@ class Training:
                 self._save()
 
     def _round_end(self, start: int, length: int) -> int:
-        stop = min(start + length, next(end for end in self.limits.cycles if end > start))
+        stop = min(start + length, next(end for end in self.cycles if end > start))
         if self.limits.psnr is not None:
-            stop = min(stop, (start // _LOOK_STEPS + 1) * _LOOK_STEPS)
+            stop = min(stop, self._next_look(start))
         stop = min([stop, *(step for step in self.measure_at if step > start)])
         if self.limits.seconds is not None and start:
             affordable = int((self.limits.seconds - self.seconds) * start / self.seconds)
             stop = min(stop, start + max(1, affordable))
         return stop
 
+    def _next_look(self, start: int) -> int:
+        """The step at which the target is looked at next."""
+        return (start // _LOOK_STEPS + 1) * _LOOK_STEPS
+
     def _round(self, start: int, stop: int) -> bool:
-        """Train all regions to `stop` steps; False if the callback said to stop in between."""
+        """Train the active regions to `stop` steps; False if the callback said to stop in between."""
         region_steps, told = 0, False
+        trained = max(1, int(self.active.sum()))
+        counts = self.model.partition.counts
 
         def tick(done: int) -> bool:
             nonlocal region_steps, told
             region_steps += done
-            told = self._told_to_stop(start + region_steps / self.model.regions)
+            told = self._told_to_stop(start + region_steps / trained)
             return told
 
-        squared = np.zeros(stop - start)
+        squared = np.full(stop - start, (self.losses * counts)[~self.active].sum())
         for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
+            members = group.regions.numpy()
+            rows = np.flatnonzero(self.active[members])
+            if not len(rows):
+                continue
             plan = Plan(
-                regions=np.arange(len(samples.counts)),
+                regions=rows,
                 learning_rates=self._rates(group, start, stop),
                 start=start,
-                batch=self.recipe.batch_for(self.signal.spec.samples / self.model.regions),
+                batch=self.recipe.batch_for(samples.counts.mean()),
                 whole_signal=self.recipe.whole_signal,
                 signal_samples=self.signal.spec.samples,
                 adam=self.recipe.adam,
@@ -252,30 +294,38 @@ class Training:
             losses = self.engine.advance(group.network, state, samples, plan, tick)
             if told:
                 return False
-            squared += (losses * samples.counts[:, None]).sum(axis=0)
+            self._follow(members[rows], losses)
+            squared += (losses * samples.counts[rows, None]).sum(axis=0)
         if not np.isfinite(squared).all():
             step = start + int(np.flatnonzero(~np.isfinite(squared))[0])
             raise DivergedError(f"the loss is no longer finite at step {step}; lower the learning rate")
         self.history.extend(squared / self.signal.spec.samples, self.seconds)
         return True
 
+    def _follow(self, regions: Int64[ndarray, "k"], losses: Float64[ndarray, "k steps"]) -> None:
+        """Let the known losses follow those of some steps, one after another: rounds of any length agree."""
+        known = self.losses[regions]
+        for latest in losses.T:
+            known = np.where(np.isnan(known), latest, known + _FOLLOW * (latest - known))
+        self.losses[regions] = known
+
     def _told_to_stop(self, steps: float) -> bool:
         if self.callback is None:
             return False
         fraction = self._fraction(steps)
         psnr = float(self.history.psnr[-1]) if len(self.history) else None
-        total = None if self.limits.steps is None else self.limits.cycles[-1]
+        total = None if self.limits.steps is None else self.cycles[-1]
         return bool(self.callback(Progress(steps, total, self.seconds, fraction, psnr)))
 
     def _fraction(self, steps: float) -> float:
-        fraction = steps / self.limits.cycles[-1]
+        fraction = steps / self.cycles[-1]
         if self.limits.seconds is not None:
             fraction = max(fraction, self.seconds / self.limits.seconds)
         return min(1.0, fraction)
 
     def _rates(self, group: Group, start: int, stop: int) -> Float64[ndarray, "steps"]:
         step = np.arange(start, stop, dtype=np.float64)
-        cycles = np.asarray(self.limits.cycles)
+        cycles = np.asarray(self.cycles)
         cycle = np.searchsorted(cycles, step, side="right") - 1
         fraction = (step + 1 - cycles[cycle]) / (cycles[cycle + 1] - cycles[cycle])
         if self.limits.seconds is not None and start:
@@ -298,11 +348,15 @@ class Training:
         """Whether the rendered signal has the target PSNR; rendered only when the loss is near to it."""
         if self.limits.psnr is None or not len(self.history):
             return False
-        at_look = self.steps % _LOOK_STEPS == 0 or self.steps in self.limits.cycles
+        at_look = self.steps % _LOOK_STEPS == 0 or self.steps in self.cycles
         if not at_look or self.history.psnr[-1] < self.limits.psnr - _NEAR:
             return False
         self._load_model()
         return rendered_psnr(self.model, self.signal) >= self.limits.psnr
+
+    def _went_on(self) -> bool:
+        """At the end of the last cycle: whether another one was begun."""
+        return False
 
     def _load_model(self) -> None:
         for group, state in zip(self.model.group_list, self.states, strict=True):
@@ -310,8 +364,16 @@ class Training:
 
     def _save(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.write(self.states, self.history.arrays())
+            self._checkpoint.write(self.states, {**self.history.arrays(), **self._kept()})
             self._written = self.seconds
+
+    def _kept(self) -> dict[str, Shaped[ndarray, "..."]]:
+        """What `_restore` needs beside states and history."""
+        return {"region_losses": self.losses}
+
+    def _restore(self, kept: dict[str, Shaped[ndarray, "..."]]) -> None:
+        """Make everything ready for the states of a checkpoint."""
+        self.losses = kept["region_losses"]
 
 
 def pack_groups(model: PiecewiseINR, signal: Signal, seed: int, device: torch.device) -> list[Samples]:

@@ -85,6 +85,14 @@ def fit(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    max_params: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Most parameters of a fit to a --psnr. Default: two for each value of the signal.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     frame: Annotated[
         words.FrameWord | None,
         typer.Option(
@@ -122,8 +130,8 @@ def fit(
         float | None,
         typer.Option(
             metavar="DB",
-            help="Stop at this quality. Without --steps or --time, goes on up to seven times the preset's "
-            "steps for it. Exit code 1 if it is not reached.",
+            help="Reach this quality. Without --partition, --network, --params and --steps, regions and "
+            "widths are chosen for it, with few parameters. Exit code 1 if it is not reached.",
             rich_help_panel=_LONG,
         ),
     ] = None,
@@ -255,6 +263,7 @@ def fit(
             chosen,
             shape,
             recipe=recipe,
+            max_params=max_params,
             steps=steps,
             psnr=psnr,
             seconds=seconds,

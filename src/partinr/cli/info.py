@@ -13,7 +13,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import decibels, emit, say
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
-from partinr.cli.rows import bits_per_sample, network_row, signal_row, size_row
+from partinr.cli.rows import bits_per_sample, network_rows, signal_row, size_row
 from partinr.errors import InputError
 
 _STORES = {"F16": "float16", "F32": "float32"}
@@ -113,7 +113,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("signal", f"{facts['kind']} {signal_row(shape, facts['channels'], facts['dtype'])}"),
         ("range", f"{low:g} to {high:g}"),
         ("regions", f"{facts['regions']:,} ({facts['partition']}), {least:,} to {most:,} samples"),
-        *(("network", network_row(config)) for config in facts["networks"]),
+        *(("network", row) for row in network_rows(facts["networks"])),
         ("frame", facts["frame"]),
         ("parameters", f"{facts['params']:,}"),
         ("quality", f"{decibels(facts['psnr'])} PSNR when it was written"),

@@ -9,7 +9,7 @@ from typing import Any
 import partinr
 from partinr.cli.console import counted, decibels
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
-from partinr.cli.rows import bits_per_sample, network_row, size_row
+from partinr.cli.rows import bits_per_sample, network_rows, size_row
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Outcome:
     def facts(self) -> dict[str, Any]:
         """Everything that programs may want to know."""
         result, saved, spec = self.result, self.saved, self.result.signal.spec
-        network = result.model.group_list[0].network
+        networks = [group.network for group in result.model.group_list]
         return {
             "output": saved.path,
             "bytes": saved.bytes,
@@ -57,9 +57,10 @@ class Outcome:
             "steps": result.steps,
             "seconds": result.seconds,
             "bits_per_sample": bits_per_sample(saved.bytes, spec.samples),
-            "network": network.name,
-            "width": network.hidden,
-            "layers": network.layers,
+            "network": networks[0].name,
+            "width": max(network.hidden for network in networks),
+            "widths": [network.hidden for network in networks],
+            "layers": networks[0].layers,
             "partition": result.model.partition.rule,
             "frame": result.model.frame,
             "preset": result.recipe.name,
@@ -78,7 +79,7 @@ class Outcome:
     def rows(self, params: int | None) -> list[tuple[str, object]]:
         """The same for people; `params` is the budget that was asked for."""
         result, facts = self.result, self.facts()
-        network = network_row(result.model.group_list[0].network.config())
+        networks = [group.network.config() for group in result.model.group_list]
         budget = "" if params is None else f", the widest within {params:,}"
         where = facts["engine"] if facts["device"] == "cpu" else f"{facts['engine']} on {facts['device']}"
         if facts["precision"] != "fp32":
@@ -88,12 +89,16 @@ class Outcome:
             ("output", self.saved.path),
             ("quality", f"{decibels(self.saved.psnr)} PSNR{similarity}"),
             ("size", size_row(self.saved.bytes, result.signal.spec.samples, self.saved.store)),
-            ("network", network),
+            *(("network", row) for row in network_rows(networks)),
             ("regions", f"{facts['regions']:,} ({facts['partition']}), {facts['frame']} frame"),
             ("parameters", f"{facts['params']:,}{budget}"),
             ("time", f"{facts['seconds']:.1f} s, {counted(result.steps, 'step')}, {where}"),
             *(("also", path) for path in self.extras),
         ]
+
+    @property
+    def _more(self) -> str:
+        return "--max-params or --time" if self.result.adaptive else "--steps, --time or --params"
 
     def complaint(self, checkpoint: Path | None) -> str | None:
         """What the user should know about an exit code that is not 0."""
@@ -106,7 +111,7 @@ class Outcome:
         if self.short > 0:
             return (
                 f"reached {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
-                f"{self.result.target:g} dB asked for; allow more --steps, --time or --params"
+                f"{self.result.target:g} dB asked for; allow more {self._more}"
             )
         return None
 

@@ -40,8 +40,8 @@ class Wishes:
         signal: partinr.Signal,
         recipe: partinr.Recipe,
         start: partinr.PiecewiseINR | partinr.Start | None,
-    ) -> tuple[partinr.Partition, partinr.Network]:
-        """Partition and network for this signal.
+    ) -> tuple[partinr.Partition, partinr.Network] | tuple[None, None]:
+        """Partition and network for this signal; neither if nothing was asked for: `fit` chooses then.
 
         Raises:
             InputError: the partition does not fit the signal, or the budget is too small.
@@ -52,6 +52,8 @@ class Wishes:
             self._check_agrees(start.network)
             return choose(signal, self.rule, None, recipe, self.params, start)
         asked = words.network(self.name, self.hidden, self.layers, self.omega_0)
+        if asked is None and self.rule is None and self.params is None:
+            return None, None
         partition, network = choose(signal, self.rule, asked, recipe, self.params, start)
         if asked is None:
             return partition, network
