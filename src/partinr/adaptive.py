@@ -39,8 +39,8 @@ _CAUTION = 1.03
 # every look are small enough for more of them, and have so few regions that single steps show.
 _LOOKS = ((0.5, 20), (-math.inf, 10))
 _LOOKS_IF_SMALL = ((1.5, 20), (0.5, 10), (0.25, 4), (-math.inf, 1))
-# Errors known from batches are computed once they are within this factor of what is allowed, and the signal is
-# rendered once the computed ones are within this: clipping makes errors a little smaller.
+# Errors known from batches are computed once they are within this factor of what is allowed, and the signal
+# is rendered once the computed ones are within this: clipping makes errors a little smaller.
 _PROMISING, _NEAR = 1.1, 1.01
 # Signals of so few values are measured at every look; larger ones are known well from their batches.
 _SMALL = 1 << 17
