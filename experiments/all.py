@@ -1,8 +1,9 @@
 """Runs every experiment of the manual, one after another, and so writes all its figures and numbers again.
 
-    python experiments/all.py [PHOTOGRAPH]
+    python experiments/all.py [PHOTOGRAPH [IMAGES]]
 
-Without the paper's demonstration photograph, which cannot be shipped, the tables about it stay as they are.
+Without the paper's demonstration photograph, and a folder of images to judge learned starts on, neither of which
+can be shipped, the tables about them stay as they are.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ WITH_PHOTOGRAPH = (
     ("comparison.py", "{}", "--size", "175", "250", "--steps", "1500", "--rate", "1e-3"),
 )
 
+WITH_IMAGES = (("meta_modes.py", "{1}", "--write"),)
+
 
 def main() -> None:
     folder = Path(__file__).parent
-    photograph = sys.argv[1:2]
-    for script, *rest in (*COMMANDS, *(WITH_PHOTOGRAPH if photograph else ())):
-        words = [word.format(*photograph) for word in rest]
+    given = sys.argv[1:3]
+    more = (WITH_PHOTOGRAPH, WITH_IMAGES)[: len(given)]
+    for script, *rest in (*COMMANDS, *(command for commands in more for command in commands)):
+        words = [word.format(*given) for word in rest]
         print("==", script, *words, flush=True)
         subprocess.run([sys.executable, folder / script, *words], check=True)
 
