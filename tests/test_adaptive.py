@@ -28,6 +28,7 @@ from partinr import (
     render,
     save,
 )
+from partinr.report.density import shades
 
 QUICK = dataclasses.replace(FAST, steps=120)
 
@@ -216,3 +217,18 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path)
     with start("killed") as process:
         process.communicate(timeout=120)
     assert (tmp_path / "killed.inr").read_bytes() == (tmp_path / "undisturbed.inr").read_bytes()
+
+
+def test_what_was_chosen_can_be_looked_at(tmp_path: Path) -> None:
+    result = fit(patchy((40, 60), 3), psnr=24.0, recipe=QUICK)
+    shade = shades(result.model)
+    assert (shade.min(), shade.max()) == (0, pytest.approx(1))
+    flat = partinr.overlay(result.signal, result.model.partition)
+    tinted = partinr.overlay(result.signal, result.model.partition, shade)
+    assert tinted.shape == flat.shape
+    assert (tinted != flat).any()
+    partinr.write_report(tmp_path / "fit.html", result)
+    html = (tmp_path / "fit.html").read_text(encoding="utf-8")
+    for group in result.model.group_list:
+        assert f">siren, {group.network.hidden} x 2<" in html
+    assert "Parameters a sample" in html

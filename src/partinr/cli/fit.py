@@ -212,7 +212,8 @@ def fit(
         Path | None,
         typer.Option(
             metavar="FILE.png",
-            help="Also write a picture of the signal with the regions' borders.",
+            help="Also write a picture of the signal with the regions' borders, tinted by their parameters "
+            "if they were chosen for a --psnr.",
             rich_help_panel=_OUT,
         ),
     ] = None,

@@ -159,8 +159,10 @@ def write_outcome(
 
         write_report(report, result, saved)
     if overlay is not None:
+        from partinr.report.density import shades
         from partinr.report.overlay import write_overlay
 
-        write_overlay(overlay, signal, result.model.partition)
+        shade = shades(result.model) if result.adaptive else None
+        write_overlay(overlay, signal, result.model.partition, shade)
     extras = tuple(path for path in (report, overlay) if path is not None)
     return Outcome(result, saved, extras)

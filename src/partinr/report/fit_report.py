@@ -21,6 +21,7 @@ from partinr.recipe import Recipe
 from partinr.rendering import render
 from partinr.report import page, words
 from partinr.report.convergence import Run, psnr_plots
+from partinr.report.density import density_scale, group_table, shades
 from partinr.report.enlarging import busiest_window, describe, enlarged
 from partinr.report.overlay import overlay
 from partinr.report.pictures import (
@@ -134,7 +135,10 @@ def setting_facts(result: FitResult) -> list[tuple[str, object]]:
         ("Signal", f"{words.extent(spec.shape)} samples, {_channels(spec.channels)}, {spec.dtype}"),
         ("Value range", f"{low:g} to {high:g}; the peak of PSNR is {high - low:g}"),
         ("Partition", result.model.partition.rule),
-        ("Network", f"{network.name}, {network.hidden} wide, {network.layers} hidden layers after the first"),
+        (
+            "Network",
+            f"{network.name}, {_widths(result)} wide, {network.layers} hidden layers after the first",
+        ),
         *recipe_facts(recipe, network, spec.samples / result.regions),
         ("Seed", result.seed),
         ("Engine", result.engine if result.device == "cpu" else f"{result.engine} on {result.device}"),
@@ -193,12 +197,21 @@ def _sections(
     if signal.spec.dims == 3:
         where = f"Plane {signal.shape[0] // 2} of 0 to {signal.shape[0] - 1}."
     count = "one region" if model.regions == 1 else f"{model.regions:,} regions"
+    several = len(model.group_list) > 1
     drawn = Picture(
-        "Partition", overlay(signal, model.partition), f"{model.partition.rule}: {count}. {where}"
+        "Partition",
+        overlay(signal, model.partition, shades(model) if several else None),
+        f"{model.partition.rule}: {count}. {where}",
     )
     sections = [
         page.Section("Pictures", comparison(signal, values, where)),
-        page.Section("Partition", [page.gallery([drawn], large=True)]),
+        page.Section(
+            "Partition",
+            [
+                page.gallery([drawn], large=True),
+                *([density_scale(model), group_table(model)] if several else []),
+            ],
+        ),
     ]
     if min(signal.shape[-2:]) >= _LEAST:
         shown = shown_range(signal)
@@ -242,7 +255,8 @@ def _sections_1d(model: PiecewiseINR, signal: Signal, values: Values) -> list[pa
             "them (line).",
         ),
     ]
-    return [page.Section("Curves", [page.plots([plot]) for plot in drawn])]
+    table = [group_table(model)] if len(model.group_list) > 1 else []
+    return [page.Section("Curves", [*(page.plots([plot]) for plot in drawn), *table])]
 
 
 def _learning(result: FitResult) -> Sequence[page.Html]:
@@ -252,6 +266,11 @@ def _learning(result: FitResult) -> Sequence[page.Html]:
     of = "all samples" if batch is None else f"the {batch:,} samples of each region that a step used"
     text = f"PSNR of the loss over {of}, before the step's update and before values are clipped and rounded."
     return [page.paragraph(text), psnr_plots([Run("fit", result)], result.target)]
+
+
+def _widths(result: FitResult) -> str:
+    widths = [group.network.hidden for group in result.model.group_list]
+    return f"{min(widths)} to {max(widths)}" if len(widths) > 1 else str(widths[0])
 
 
 def _shown_channels(count: int) -> str:

@@ -6,13 +6,13 @@ import math
 import os
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Float64, Int32
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.partition.boundary import boundaries
 from partinr.partition.partition import Partition
-from partinr.report.pictures import RGB, plane, repeated, shown_range, to_rgb
+from partinr.report.pictures import RGB, error_rgb, plane, repeated, shown_range, to_rgb
 from partinr.report.plots import draw_borders, to_picture
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.writing import write
@@ -20,6 +20,8 @@ from partinr.signals.writing import write
 LIGHT, DARK = (255, 221, 0), (0, 0, 0)
 """The two tones of a border: one of them stands out from any picture."""
 
+# Share of the colour in a tinted region.
+_TINT = 0.6
 # Small pictures are enlarged to this length of the longer side, and until regions have this side.
 _LENGTH, _CELL = 400, 16
 # Enlarging stops here. Pictures that are larger by themselves get thicker lines: a screen shows them reduced.
@@ -27,7 +29,7 @@ _LONGEST = 2400
 _THICK_FROM = 1000
 
 
-def overlay(signal: Signal, partition: Partition) -> RGB:
+def overlay(signal: Signal, partition: Partition, shade: Float64[ndarray, "regions"] | None = None) -> RGB:
     """The signal as a picture, with the borders between regions as thin lines of two tones.
 
     A border is a light line in the region above or to the left, and a dark line beside it in the other. Small
@@ -38,6 +40,7 @@ def overlay(signal: Signal, partition: Partition) -> RGB:
     Args:
         signal: any number of axes and channels, any data type.
         partition: its partition.
+        shade: a number from 0 to 1 for each region, which tints it, from dark to light.
 
     Returns:
         RGB picture, shape (rows, columns, 3).
@@ -57,18 +60,28 @@ def overlay(signal: Signal, partition: Partition) -> RGB:
         return to_picture(lambda axes: draw_borders(axes, signal, partition), width=9, height=3.5)
     labels = partition.label_map if signal.spec.dims == 2 else partition.label_map[signal.shape[0] // 2]
     picture = to_rgb(plane(signal.values), signal.spec, shown_range(signal))
+    if shade is not None:
+        tint = error_rgb(shade[labels].astype(np.float32), 1.0).astype(np.float32)
+        grey = picture.mean(axis=2, keepdims=True, dtype=np.float32)
+        picture = (grey + _TINT * (tint - grey)).round().astype(np.uint8)
     factor = enlargement(labels.shape, _typical_side(partition))
     thickness = max(1, min(round(max(labels.shape) / _THICK_FROM), round(_typical_side(partition) / 8)))
     return with_borders(repeated(picture, factor), labels.repeat(factor, 0).repeat(factor, 1), thickness)
 
 
-def write_overlay(path: str | os.PathLike[str], signal: Signal, partition: Partition) -> None:
+def write_overlay(
+    path: str | os.PathLike[str],
+    signal: Signal,
+    partition: Partition,
+    shade: Float64[ndarray, "regions"] | None = None,
+) -> None:
     """Write `overlay` to a file, in the format that its suffix names.
 
     Args:
         path: the file; .png keeps the lines sharp.
         signal: any number of axes and channels, any data type.
         partition: its partition.
+        shade: see `overlay`.
 
     Raises:
         InputError: the shapes differ, the suffix is unknown, or the path cannot be written.
@@ -82,7 +95,7 @@ def write_overlay(path: str | os.PathLike[str], signal: Signal, partition: Parti
         >>> partinr.read(path).shape
         (500, 500)
     """
-    picture = overlay(signal, partition)
+    picture = overlay(signal, partition, shade)
     write(path, picture, SignalSpec("image", picture.shape[:2], 3, "uint8", (0.0, 255.0), True))
 
 
