@@ -21,7 +21,7 @@ COMMANDS = (
 WITH_PHOTOGRAPH = (
     ("coordinate_fault.py", "{}"),
     ("coordinate_fault.py", "{}", "--crop"),
-    ("comparison.py", "{}", "--size", "175", "250", "--steps", "1500", "--rate", "1e-3"),
+    ("comparison.py", "{}", "--size", "105", "150", "--steps", "1500", "--rate", "1e-3"),
 )
 
 WITH_IMAGES = (("meta_modes.py", "{1}", "--write"),)
