@@ -86,7 +86,7 @@ def same(a: PiecewiseINR, b: PiecewiseINR) -> bool:
     ours, theirs = a.state_dict(), b.state_dict()
     return (
         a.signal == b.signal
-        and (a.frame, a.blend) == (b.frame, b.blend)
+        and (a.frame, a.blend, a.overlap) == (b.frame, b.blend, b.overlap)
         and [g.network for g in a.group_list] == [g.network for g in b.group_list]
         and torch.equal(a.group_of, b.group_of)
         and (a.partition.boxes is None) == (b.partition.boxes is None)

@@ -87,20 +87,23 @@ class Reader:
         """Weight of each region at a point."""
         if not self.header["blend"]:
             return {self.region(point): 1.0}
-        near = fl(0.001)
-        first = [math.floor(fl(t + near)) for t in self.positions(point)]
-        beyond = [fl(t - fl(i)) for t, i in zip(self.positions(point), first, strict=True)]
+        along = [self.window(t, n) for t, n in zip(self.positions(point), self.shape, strict=True)]
         weights: dict[int, float] = {}
-        for corner in product((0, 1), repeat=len(first)):
-            weight = 1.0
-            index = []
-            for c, i, f, n in zip(corner, first, beyond, self.shape, strict=True):
-                share = 0.0 if f <= near else float(f)
-                weight *= share if c else 1 - share
-                index.append(min(i + c, n - 1))
-            region = int(self.labels[tuple(index)])
-            weights[region] = weights.get(region, 0.0) + weight
-        return {region: weight for region, weight in weights.items() if weight > 0}
+        for samples in product(*along):
+            region = int(self.labels[tuple(i for i, _ in samples)])
+            weights[region] = weights.get(region, 0.0) + math.prod(share for _, share in samples)
+        return weights
+
+    def window(self, t: fl, n: int) -> list[tuple[int, float]]:
+        """The samples in a point's window along an axis, with their shares of it."""
+        overlap, near = self.header["overlap"], fl(0.001)
+        width = 2 * overlap + 1
+        before = [0.0]
+        for i in range(1, n):
+            d = fl(fl(i + overlap) - t)
+            before.append(0.0 if d <= near else 1.0 if d >= fl(fl(width) - near) else float(d) / width)
+        before.append(1.0)
+        return [(i, before[i + 1] - before[i]) for i in range(n) if before[i + 1] > before[i]]
 
     def own(self, point: ndarray, region: int) -> ndarray:
         if self.header["frame"] == "global":
@@ -108,7 +111,8 @@ class Reader:
         u = []
         for axis, (x, n) in enumerate(zip(point, self.shape, strict=True)):
             used = np.nonzero(self.labels == region)[axis]
-            a, z = int(used.min()), int(used.max())
+            a = max(int(used.min()) - self.header["overlap"], 0)
+            z = min(int(used.max()) + self.header["overlap"], n - 1)
             scale = shift = fl(0)
             if a != z:
                 first, last = a * (2 / (n - 1)) - 1, z * (2 / (n - 1)) - 1

@@ -54,11 +54,12 @@ def made(
     span: tuple[float, float] = (0.0, 1.0),
     channels: int = 2,
     blend: bool = False,
+    overlap: int = 0,
 ) -> PiecewiseINR:
     """A model with random parameters whose regions take the networks in turn."""
     spec = SignalSpec("array", partition.shape, channels, dtype, span, channels > 1)
     count = len(networks) if isinstance(networks, list) else 1
     members = np.arange(partition.regions) % count
-    model = PiecewiseINR(partition, networks, spec, frame, members, blend=blend)
+    model = PiecewiseINR(partition, networks, spec, frame, members, blend=blend, overlap=overlap)
     model.initialise(0)
     return model

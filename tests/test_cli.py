@@ -148,6 +148,16 @@ class TestFit:
         assert facts["params"] == 794_097
         assert facts["frame"] == "global"
 
+    def test_overlap_reaches_the_file(self, photo: Path) -> None:
+        for given, overlap in ((("--overlap", 2), 2), (("--overlap", 0), 0), (("--no-blend",), 0)):
+            facts = fit_json(photo, "--partition", "grid:2x2", "--steps", 2, *given)
+            assert facts["overlap"] == overlap
+            model = partinr.load(photo.with_suffix(".inr"))
+            assert (model.blend, model.overlap) == (given != ("--no-blend",), overlap)
+        onwards = photo.parent / "onwards.inr"
+        fit(photo, "--partition", "grid:2x2", "--steps", 2, "--overlap", 3, "-o", onwards)
+        assert fit_json(photo, "--init", onwards, "--steps", 1)["overlap"] == 3
+
     def test_params_picks_the_greatest_width_and_says_so(self, photo: Path) -> None:
         given = (photo, "--partition", "grid:2x2", "--params", 2000, "--steps", 1)
         facts = fit_json(*given)

@@ -58,7 +58,7 @@ def test_every_network_in_several_regions(tmp_path: Path, network: Network, fram
     check(model, exported(model, tmp_path), raster((9, 14)))
 
 
-@pytest.mark.parametrize("blend", [False, True])
+@pytest.mark.parametrize("overlap", [None, 0, 1])
 @pytest.mark.parametrize(
     "partition",
     [
@@ -76,8 +76,8 @@ def test_every_network_in_several_regions(tmp_path: Path, network: Network, fram
     ],
     ids=lambda p: f"{p.rule}-{len(p.shape)}D-{p.regions}",
 )
-def test_points_anywhere_in_any_number(tmp_path: Path, partition: Partition, blend: bool) -> None:
-    model = made(partition, NETWORKS[0], blend=blend)
+def test_points_anywhere_in_any_number(tmp_path: Path, partition: Partition, overlap: int | None) -> None:
+    model = made(partition, NETWORKS[0], blend=overlap is not None, overlap=overlap or 0)
     session = exported(model, tmp_path)
     random = np.random.default_rng(1)
     check(model, session, raster(partition.shape))
@@ -88,9 +88,9 @@ def test_points_anywhere_in_any_number(tmp_path: Path, partition: Partition, ble
 
 
 @pytest.mark.parametrize("partition", [cells((12, 10), 3, 5), scattered((12, 10), 13)], ids=lambda p: p.rule)
-@pytest.mark.parametrize("blend", [False, True])
-def test_several_groups(tmp_path: Path, partition: Partition, blend: bool) -> None:
-    model = made(partition, NETWORKS, blend=blend)
+@pytest.mark.parametrize("overlap", [None, 0, 1])
+def test_several_groups(tmp_path: Path, partition: Partition, overlap: int | None) -> None:
+    model = made(partition, NETWORKS, blend=overlap is not None, overlap=overlap or 0)
     session = exported(model, tmp_path)
     check(model, session, np.random.default_rng(1).uniform(-1.3, 1.3, (300, 2)).astype(np.float32))
     check(model, session, raster(partition.shape))

@@ -61,11 +61,12 @@ def test_every_network_at_every_sample(
 @pytest.mark.parametrize("kind", [cells, scattered])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("frame", ["global", "local"])
-@pytest.mark.parametrize("blend", [False, True])
+@pytest.mark.parametrize("overlap", [None, 0, 1, 2])
 def test_between_and_beyond_samples(
-    tmp_path: Path, kind: Kind, shape: tuple[int, ...], frame: Frame, blend: bool
+    tmp_path: Path, kind: Kind, shape: tuple[int, ...], frame: Frame, overlap: int | None
 ) -> None:
-    model, reader = both(made(kind(shape), NETWORKS[0], frame, blend=blend), tmp_path)
+    blended = {"blend": overlap is not None, "overlap": overlap or 0}
+    model, reader = both(made(kind(shape), NETWORKS[0], frame, **blended), tmp_path)
     points = np.random.default_rng(1).uniform(-1.5, 1.5, (30, len(shape))).astype(np.float32)
     with torch.no_grad():
         expected = model(torch.as_tensor(points)).numpy()

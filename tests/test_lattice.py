@@ -14,11 +14,18 @@ pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missin
 
 
 def model_of(
-    shape: tuple[int, ...], partition: Partition, blend: bool, groups: int = 1, channels: int = 2
+    shape: tuple[int, ...],
+    partition: Partition,
+    blend: bool,
+    groups: int = 1,
+    channels: int = 2,
+    overlap: int = 0,
 ) -> PiecewiseINR:
     networks = [Siren(7, 1, 5.0), ReluHarmonic(6, 1, 3)][:groups]
     members = np.arange(partition.regions) % groups
-    model = PiecewiseINR(partition, networks, noise(shape, channels).spec, "local", members, blend=blend)
+    model = PiecewiseINR(
+        partition, networks, noise(shape, channels).spec, "local", members, blend=blend, overlap=overlap
+    )
     model.initialise(3)
     return model
 
@@ -30,7 +37,7 @@ def boxes(shape: tuple[int, int]) -> Partition:
     return Partition.from_boxes(shape, np.array(corners), "boxes")
 
 
-@pytest.mark.parametrize("blend", [True, False])
+@pytest.mark.parametrize("overlap", [None, 0, 2])
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize(
     ("shape", "rule", "size"),
@@ -44,10 +51,10 @@ def boxes(shape: tuple[int, int]) -> Partition:
     ],
 )
 def test_a_lattice_is_its_points(
-    shape: tuple[int, ...], rule: Rule | None, size: tuple[int, ...], groups: int, blend: bool
+    shape: tuple[int, ...], rule: Rule | None, size: tuple[int, ...], groups: int, overlap: int | None
 ) -> None:
     partition = boxes((9, 14)) if rule is None else rule.partition(noise(shape))
-    model = model_of(shape, partition, blend, groups)
+    model = model_of(shape, partition, overlap is not None, groups, overlap=overlap or 0)
     # Beyond the border too, in no regular steps.
     rng = np.random.default_rng(1)
     axes = [np.sort(rng.uniform(-1.1, 1.1, n)).astype(np.float32) for n in size]

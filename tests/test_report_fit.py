@@ -44,9 +44,10 @@ def test_any_signal_has_a_self_contained_page(signal: Signal, tmp_path: Path) ->
     assert stated["Steps"] == "3"
     pictures = re.findall(r"<strong>([^<]*)</strong>", html)
     assert ("Error" in pictures) == (signal.spec.dims > 1)
-    assert (pictures[-3:] == ["Pixels", "Bicubic", "Piecewise INR"]) == (
-        min(signal.shape[-2:]) >= 8 and signal.spec.dims > 1
-    )
+    large = min(signal.shape[-2:]) >= 8 and signal.spec.dims > 1
+    shown = ["Pixels", "Bicubic", "Piecewise INR", "Each region alone", "Blended between samples"]
+    assert (pictures[-5:] == shown) == large
+    assert ("Seam figure: " in html) == large
     assert stated.get("SSIM") == (None if result.ssim is None else f"{result.ssim:.4f}")
 
 
@@ -76,7 +77,17 @@ def test_shows_and_measures_what_the_file_holds(tmp_path: Path) -> None:
 def test_compares_with_a_reference(tmp_path: Path) -> None:
     write_report(tmp_path / "r.html", fitted(noise((24, 30), 3)), reference=noise((48, 60), 3))
     pictures = re.findall(r"<strong>([^<]*)</strong>", (tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert pictures[-4:] == ["Pixels", "Bicubic", "Piecewise INR", "Reference"]
+    assert pictures[-6:-2] == ["Pixels", "Bicubic", "Piecewise INR", "Reference"]
+
+
+def test_says_how_regions_meet(tmp_path: Path) -> None:
+    told = []
+    for options in ({"blend": False}, {"overlap": 0}, {"overlap": 1}):
+        write_report(tmp_path / "r.html", fitted(noise((24, 30), 3), **options))
+        told.append((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert ["Each region alone" in html for html in told] == [True, True, True]
+    assert ["Blended between samples" in html for html in told] == [False, True, False]
+    assert ["Blended over 1 sample of overlap" in html for html in told] == [False, False, True]
 
 
 @pytest.mark.parametrize(("target", "said"), [(1.0, "1 dB, reached"), (99.0, "99 dB, not reached")])

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from partinr.report.fit_report import write_report as write_report
     from partinr.report.overlay import overlay as overlay
     from partinr.report.overlay import write_overlay as write_overlay
+    from partinr.seams import seam as seam
     from partinr.signals import Signal as Signal
     from partinr.signals import SignalSpec as SignalSpec
     from partinr.signals import from_array as from_array
@@ -117,6 +118,7 @@ _MODULES = {
     "report.comparison": ("write_comparison",),
     "report.fit_report": ("write_report",),
     "report.overlay": ("overlay", "write_overlay"),
+    "seams": ("seam",),
     "signals": ("Signal", "SignalSpec", "from_array", "read", "write"),
     "training": ("DivergedError", "Progress"),
 }

@@ -41,6 +41,7 @@ def settings_of(signal: Signal, model: PiecewiseINR, **others: Any) -> Settings:
                 "partition": digest(model.partition.label_map),
                 "networks": [group.network.config() for group in model.group_list],
                 "frame": model.frame,
+                "overlap": model.overlap,
                 **others,
             }
         )

@@ -164,7 +164,15 @@ def _rounded(model: PiecewiseINR) -> PiecewiseINR:
     """The model as it will be when it is loaded from half precision."""
     networks = [group.network for group in model.group_list]
     members = model.group_of.cpu().numpy()
-    copy = PiecewiseINR(model.partition, networks, model.signal, model.frame, members, blend=model.blend)
+    copy = PiecewiseINR(
+        model.partition,
+        networks,
+        model.signal,
+        model.frame,
+        members,
+        blend=model.blend,
+        overlap=model.overlap,
+    )
     copy.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
     return copy
 
@@ -228,7 +236,13 @@ def _model(header: Header, tensors: Tensors, max_samples: int | None) -> Piecewi
         if sizes.tolist() != held:
             raise InputError("group_of must name each group for as many regions as the group has networks")
     model = PiecewiseINR(
-        partition, header.networks, header.signal, header.frame, group_of, blend=header.blend
+        partition,
+        header.networks,
+        header.signal,
+        header.frame,
+        group_of,
+        blend=header.blend,
+        overlap=header.overlap,
     )
     model.load_state_dict({name: value.float() for name, value in parameters.items()}, assign=True)
     return model

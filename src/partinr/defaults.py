@@ -129,7 +129,7 @@ def network_for(
     depth = layers if layers is not None else _PAPER_LAYERS if paper else _FAST_LAYERS
     network = kind(hidden=hidden or _FAST_WIDTH, layers=depth)
     if not paper:
-        sides = partition.bounding_boxes[:, 1] - partition.bounding_boxes[:, 0]
+        sides = partition.bounding_boxes[:, 1] - partition.bounding_boxes[:, 0] + 2 * recipe.overlap
         local = recipe.frame == "local"
         network = network.suited_to(float(np.median(sides.max(axis=1)) if local else max(signal.shape)))
     if hidden is not None:

@@ -7,6 +7,7 @@ the work of each network on its own points, and memory grows with the points, no
 
 from __future__ import annotations
 
+from functools import partial, reduce
 from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy import ndarray
 
+from partinr.blending import AT_SAMPLE
 from partinr.errors import InputError
 from partinr.files import atomic_write
 from partinr.networks.finer import Finer
@@ -24,7 +26,7 @@ from partinr.networks.network import Network
 from partinr.networks.relu import ReluHarmonic
 from partinr.networks.siren import Siren
 from partinr.networks.wire import Wire
-from partinr.piecewise import AT_SAMPLE, PiecewiseINR
+from partinr.piecewise import PiecewiseINR
 
 if TYPE_CHECKING:
     import onnx
@@ -201,48 +203,72 @@ def _positions(graph: _Graph, model: PiecewiseINR) -> list[str]:
     return positions
 
 
-def _region(graph: _Graph, model: PiecewiseINR, indices: list[str]) -> str:
-    """Region (points,) of the samples at these indices, whole numbers of single precision."""
-    cell = ""
-    for a, samples in enumerate(model.signal.shape):
-        index = graph("Min", graph("Max", graph.cast(indices[a], np.int64), 0), samples - 1)
-        if model.partition.edges is not None:
-            index = _edges_up_to(graph, model.partition.edges[a][1:-1], index)
-        cell = graph("Add", graph("Mul", cell, model.partition.table.shape[a]), index) if a else index
+def _region(graph: _Graph, model: PiecewiseINR, positions: list[str]) -> str:
+    """Region (points,) of the samples at these positions, whole numbers of single precision."""
+    return _region_of(graph, model, [_cell(graph, model, a, p) for a, p in enumerate(positions)])
+
+
+def _cell(graph: _Graph, model: PiecewiseINR, axis: int, position: str) -> str:
+    """Cell of the partition's table along an axis of samples at whole positions."""
+    edges = model.get_buffer(f"edges_{axis}").cpu().numpy()
+    index = graph("Max", graph.cast(position, np.int64), 0)
+    return _edges_up_to(graph, edges, graph("Min", index, model.signal.shape[axis] - 1))
+
+
+def _region_of(graph: _Graph, model: PiecewiseINR, cells: list[str]) -> str:
+    """Region (points,) of cells of the partition's table, which may lie beyond its end."""
+    flat = ""
+    for a, length in enumerate(model.partition.table.shape):
+        index = graph("Min", cells[a], length - 1)
+        flat = graph("Add", graph("Mul", flat, length), index) if a else index
     table = model.partition.table.reshape(-1)
     smallest = np.uint8 if model.regions <= 1 << 8 else np.int32
-    return graph.cast(graph("Gather", table.astype(smallest), cell), np.int64)
+    return graph.cast(graph("Gather", table.astype(smallest), flat), np.int64)
+
+
+def _windows(graph: _Graph, model: PiecewiseINR, axis: int, position: str) -> tuple[str, list[str]]:
+    """First cell (points,) of each point's window along an axis, and the shares of the cells from there on.
+
+    No shares where there is one cell. See `partinr.blending.Windows`.
+    """
+    edges, width = model.get_buffer(f"edges_{axis}").cpu().numpy(), 2 * model.overlap + 1
+    passed = graph("Floor", graph("Add", graph("Sub", position, float(model.overlap)), AT_SAMPLE))
+    first = _cell(graph, model, axis, passed)
+    # Windows never reach the edges that stand in for those beyond the last.
+    cells = model.most_cells[axis]
+    reached = np.append(edges, np.full(cells, 1 << 40)).astype(np.float32) + np.float32(model.overlap)
+    shares, before = [], ""
+    for k in range(cells - 1):
+        reach = graph("Sub", graph("Gather", reached, graph("Add", first, k)), position)
+        within = graph("Where", graph("Greater", reach, AT_SAMPLE), graph("Div", reach, float(width)), 0.0)
+        share = graph("Where", graph("GreaterOrEqual", reach, width - AT_SAMPLE), 1.0, within)
+        shares.append(graph("Sub", share, before) if k else share)
+        before = share
+    return first, [*shares, graph("Sub", 1.0, before)] if before else []
 
 
 def _pairs(graph: _Graph, model: PiecewiseINR) -> tuple[str, str, str]:
     """Pairs of a point and a region that contributes to it, and the weight; see `PiecewiseINR.assign`.
 
-    The first pairs, one for each point, are with the region of the sample before the point along each axis,
-    the others with those of the samples around it that belong to another region.
+    The first pairs, one for each point, are with the region of the first cell in the point's window, the
+    others with those of the cells that belong to another region.
 
     Returns:
         Point, region and weight of each pair, each (pairs,).
     """
-    before, share = [], []
-    for position in _positions(graph, model):
-        first = graph("Floor", graph("Add", position, AT_SAMPLE))
-        beyond = graph("Sub", position, first)
-        before.append(first)
-        share.append(graph("Where", graph("LessOrEqual", beyond, AT_SAMPLE), 0.0, beyond))
-    home = _region(graph, model, before)
+    windows = [_windows(graph, model, a, position) for a, position in enumerate(_positions(graph, model))]
+    home = _region_of(graph, model, [first for first, _ in windows])
     regions, weights = [], []
-    for corner in list(product((0, 1), repeat=model.signal.dims))[1:]:
-        weight = ""
-        for a, (c, part) in enumerate(zip(corner, share, strict=True)):
-            factor = part if c else graph("Sub", 1.0, part)
-            weight = graph("Mul", weight, factor) if a else factor
-        there = [graph("Add", first, float(c)) for c, first in zip(corner, before, strict=True)]
-        region = _region(graph, model, there)
+    for combination in list(product(*(range(len(shares) or 1) for _, shares in windows)))[1:]:
+        picked = [shares[k] for k, (_, shares) in zip(combination, windows, strict=True) if shares]
+        weight = reduce(partial(graph, "Mul"), picked)
+        there = [graph("Add", first, k) for k, (first, _) in zip(combination, windows, strict=True)]
+        region = _region_of(graph, model, there)
         other = graph.cast(graph("Not", graph("Equal", region, home)), np.float32)
         regions.append(graph("Unsqueeze", region, np.array([0])))
         weights.append(graph("Unsqueeze", graph("Mul", weight, other), np.array([0])))
     region, weight = graph("Concat", *regions, axis=0), graph("Concat", *weights, axis=0)
-    found = graph("Transpose", graph("NonZero", weight), perm=[1, 0])  # (pairs, 2): corner, point
+    found = graph("Transpose", graph("NonZero", weight), perm=[1, 0])  # (pairs, 2): cell, point
     points = graph("Range", 0, graph("Squeeze", graph("Shape", home)), 1)
     rest = graph("Sub", 1.0, graph("ReduceSum", weight, np.array([0]), keepdims=0))
     return (

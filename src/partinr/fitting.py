@@ -101,6 +101,7 @@ def fit(
     learning_rate: float | None = None,
     frame: Frame | None = None,
     blend: bool = True,
+    overlap: int | None = None,
     engine: str = "auto",
     device: str = "cpu",
     threads: int | None = None,
@@ -132,8 +133,9 @@ def fit(
         batch: samples of each region in a step, or "full".
         learning_rate: peak rate, used as it is at any width.
         frame: coordinates that networks see, instead of the recipe's.
-        blend: whether the function is continuous between regions; see `PiecewiseINR`. Training and the values
-            at the samples do not depend on it.
+        blend: whether the function is continuous between regions; see `PiecewiseINR`.
+        overlap: samples of margin that each region is trained on beyond its own, and across which regions are
+            blended; by default that of `init`, or else the recipe's.
         engine: "torch", "cpu" (the native kernel), or "auto", the fastest that can do what is asked.
         device: where the torch engine computes.
         threads: CPU threads; None for all.
@@ -164,8 +166,10 @@ def fit(
     """
     _check(steps, psnr, seconds, params, max_params, threads, seed)
     what = as_signal(signal)
-    made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, init))
-    asked = any(choice is not None for choice in (partition, network, params, steps, init))
+    asked = any(choice is not None for choice in (partition, network, params, steps, init, overlap or None))
+    if overlap is None:
+        overlap = (init.overlap if isinstance(init, PiecewiseINR) else recipe.overlap) if blend else 0
+    made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, init), overlap)
     run: Training
     if psnr is not None and not asked and made.name != PAPER.name:
         like, affordable = adaptive_defaults(what.spec)
@@ -189,7 +193,7 @@ def fit(
             )
         chosen, shape = choose(what, partition, network, made, params, init)
         exactness = precision or precision_for(made, shape, engine, device)
-        model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend)
+        model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend, overlap=overlap)
         limited = steps is not None or seconds is None
         extend = psnr is not None and steps is None and seconds is None
         limits = Limits(made.steps if limited else None, psnr, seconds, extend)
@@ -234,8 +238,9 @@ def _with_changes(
     batch: int | Literal["full"] | None,
     learning_rate: float | None,
     frame: Frame | None,
+    overlap: int,
 ) -> Recipe:
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"overlap": overlap}
     if steps is not None:
         changes["steps"] = steps
     if batch is not None:

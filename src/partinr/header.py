@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from partinr.blending import MOST_OVERLAP
 from partinr.coords import Frame
 from partinr.errors import InputError
 from partinr.networks import from_config
@@ -36,6 +37,7 @@ class Header:
         networks: the network of each group.
         frame: coordinates that the networks see.
         blend: whether the function is continuous between regions.
+        overlap: samples of each region's margin.
         rule: the rule that made the partition.
         regions: number of regions.
     """
@@ -44,6 +46,7 @@ class Header:
     networks: list[Network]
     frame: Frame
     blend: bool
+    overlap: int
     rule: str
     regions: int
 
@@ -68,6 +71,7 @@ def describe(model: PiecewiseINR, summary: Mapping[str, Any]) -> dict[str, Any]:
         },
         "frame": model.frame,
         "blend": model.blend,
+        "overlap": model.overlap,
         "networks": [group.network.config() for group in model.group_list],
         "partition": {"rule": model.partition.rule, "regions": model.regions},
         "summary": dict(summary),
@@ -100,9 +104,17 @@ def interpret(fields: dict[str, Any], tensors: int) -> Header:
         [from_config(config) for config in configs],
         frame,
         _of_type(fields, "blend", bool),
+        _overlap(fields),
         _of_type(partition, "rule", str),
         _whole(partition.get("regions"), min(signal.samples, _LARGEST_AXIS), "regions"),
     )
+
+
+def _overlap(fields: dict[str, Any]) -> int:
+    value, most = fields.get("overlap"), MOST_OVERLAP if fields["blend"] else 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise InputError(f"overlap must be a whole number from 0 to {most}, got {brief(value)}")
+    return value
 
 
 def _signal(fields: dict[str, Any]) -> SignalSpec:

@@ -133,7 +133,7 @@ def add_lattice(
     network: Network,
     parameters: Parameters,
     axes: list[Float32[ndarray, "_"]],
-    windows: list[tuple[Int64[Tensor, "_"], Float[Tensor, "most _"]]],
+    windows: list[tuple[Int64[Tensor, "_"], Float[Tensor, "_ _"]]],
     lengths: tuple[int, ...],
     members: Int64[Tensor, "regions"],
     affine: tuple[Float[Tensor, "regions dims"], Float[Tensor, "regions dims"]],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 
 from partinr import coords as frames
 from partinr import kernel
+from partinr.blending import MOST_OVERLAP, Assignment, Windows, assign, most_cells, widened
 from partinr.coords import Frame
 from partinr.errors import InputError
 from partinr.networks.network import Network, Parameters
@@ -24,20 +23,8 @@ from partinr.signals.signal import SignalSpec
 
 # Values of the widest layer in one batch of an evaluation: bounds memory and stays in cache.
 _BATCH_VALUES = 1 << 19
-# A coordinate this near to a sample, in samples, is at the sample: single precision cannot tell.
-AT_SAMPLE = 1e-3
-
-
-class Assignment(NamedTuple):
-    """Pairs of a point and a region that contributes to it; the weights of a point's pairs add up to 1.
-
-    points and regions have shape (pairs,), weights too. Without blending there is one pair for each point, in
-    the points' order.
-    """
-
-    points: Int[Tensor, " pairs"]
-    regions: Int[Tensor, " pairs"]
-    weights: Float[Tensor, " pairs"]
+# Samples whose regions are looked up at once.
+_SLAB = 1 << 20
 
 
 class Group(nn.Module):
@@ -77,9 +64,11 @@ class Group(nn.Module):
             offsets: member i has the samples offsets[i] .. offsets[i + 1] - 1.
         """
         parameters = self.parameters_by_layer
-        channels = self.channels
         limit = max(1, _BATCH_VALUES // max(b.shape[1] for b in parameters.biases))
-        pieces, places = [own.new_zeros(0, channels)], [torch.zeros(0, dtype=torch.long, device=own.device)]
+        pieces, places = (
+            [own.new_zeros(0, self.channels)],
+            [torch.zeros(0, dtype=torch.long, device=own.device)],
+        )
         for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
             place = torch.as_tensor(batch.index(), device=own.device)
             members = torch.as_tensor(batch.regions, device=own.device)
@@ -87,7 +76,7 @@ class Group(nn.Module):
             if batch.padded:
                 mask = torch.as_tensor(batch.mask(), device=own.device)
                 values, place = values[mask], place[mask]
-            pieces.append(values.reshape(-1, channels))
+            pieces.append(values.reshape(-1, self.channels))
             places.append(place.reshape(-1))
         where = torch.cat(places)
         back = torch.empty_like(where)
@@ -115,9 +104,10 @@ class PiecewiseINR(nn.Module):
         frame: "global" feeds coordinates -1..1 over the whole signal to every network, "local" -1..1 over
             the bounding box of its region.
         group_of: for several groups, the group of each region, shape (regions,).
-        blend: between samples of different regions, interpolate linearly between the regions' functions,
-            which makes the whole continuous; at the samples themselves it changes nothing. Without it, a
-            point belongs to the region of the nearest sample alone, as in the paper.
+        blend: interpolate linearly between the functions of neighbouring regions, which makes the whole
+            continuous. Without it, a point belongs to the region of the nearest sample, as in the paper.
+        overlap: samples of each region's margin, where it shares the value with its neighbours; needs
+            blending. With 0, blending takes place between samples only and changes nothing at the samples.
 
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
@@ -146,6 +136,7 @@ class PiecewiseINR(nn.Module):
         group_of: Int[ndarray, "regions"] | None = None,
         *,
         blend: bool = True,
+        overlap: int = 0,
     ) -> None:
         super().__init__()
         if partition.shape != signal.shape:
@@ -160,10 +151,15 @@ class PiecewiseINR(nn.Module):
             raise InputError(
                 f"group_of must name each of the {len(networks)} groups for the {partition.regions} regions"
             )
+        if not 0 <= overlap <= (MOST_OVERLAP if blend else 0):
+            raise InputError(
+                f"overlap must be 0 to {MOST_OVERLAP} samples, and 0 without blending, got {overlap}"
+            )
         self.partition = partition
         self.signal = signal
         self.frame = frame
         self.blend = blend
+        self.overlap = overlap
         self.groups = nn.ModuleList(
             [
                 Group(n, np.flatnonzero(members == g), signal.dims, signal.channels)
@@ -173,9 +169,13 @@ class PiecewiseINR(nn.Module):
         slot = np.zeros(partition.regions, np.int64)
         for g in range(len(networks)):
             slot[members == g] = np.arange(int((members == g).sum()))
-        scale, shift = frames.frame_affine(frame, partition.bounding_boxes, signal.shape)
-        for a, edges in enumerate(partition.edges or []):
-            self.register_buffer(f"edges_{a}", torch.as_tensor(edges[1:-1].copy()), persistent=False)
+        reach = widened(partition.bounding_boxes, overlap, signal.shape)
+        scale, shift = frames.frame_affine(frame, reach, signal.shape)
+        self.most_cells: list[int] = []
+        for a, length in enumerate(signal.shape):
+            edges = np.arange(1, length) if partition.edges is None else partition.edges[a][1:-1].copy()
+            self.most_cells.append(most_cells(edges, overlap))
+            self.register_buffer(f"edges_{a}", torch.as_tensor(edges), persistent=False)
         for name, value in (
             ("table", partition.table.reshape(-1).copy()),
             ("scale", scale),
@@ -217,8 +217,11 @@ class PiecewiseINR(nn.Module):
 
     def region_of(self, coords: Float[Tensor, "points dims"]) -> Int[Tensor, "points"]:
         """Region of the sample nearest to each global coordinate; beyond the border, the border's."""
-        nearest = [position.round().long() for position in self._positions(coords.detach())]
-        return self._region_at([self._cell(a, index) for a, index in enumerate(nearest)])
+        cell = torch.zeros(len(coords), dtype=torch.long, device=coords.device)
+        for a, position in enumerate(self._positions(coords.detach())):
+            index = torch.searchsorted(self.get_buffer(f"edges_{a}"), position.round().long(), right=True)
+            cell = cell * self.partition.table.shape[a] + index
+        return self.table[cell].long()
 
     def _positions(self, coords: Float[Tensor, "points dims"]) -> list[Float[Tensor, "points"]]:
         """Position along each axis, in samples, not before the first nor after the last."""
@@ -227,49 +230,43 @@ class PiecewiseINR(nn.Module):
             for a, samples in enumerate(self.signal.shape)
         ]
 
-    def _cell(self, a: int, index: Int[Tensor, "points"]) -> Int[Tensor, "points"]:
-        """Row of the partition's table, along axis a, of the samples at these indices."""
-        if self.partition.edges is None:
-            return index
-        return torch.searchsorted(self.get_buffer(f"edges_{a}"), index, right=True)
-
-    def _region_at(self, cells: list[Int[Tensor, "points"]]) -> Int[Tensor, "points"]:
-        flat = cells[0]
-        for a, cell in enumerate(cells[1:], 1):
-            flat = flat * self.partition.table.shape[a] + cell
-        return self.table[flat].long()
-
     def assign(self, coords: Float[Tensor, "points dims"]) -> Assignment:
         """Which regions' functions make up the value at each global coordinate, with which weights.
 
-        Without blending, the nearest sample's region with weight 1. With it, every one of the 2**dims samples
-        around a point contributes its region with the weight of multilinear interpolation: exactly 1 for one
-        region at a sample, and wherever all samples around belong to the same region.
+        Without blending, the nearest sample's region with weight 1. With it, see `partinr.blending`: without
+        overlap every one of the 2**dims samples around a point contributes its region with the weight of
+        multilinear interpolation, exactly 1 for one region at a sample.
         """
         if not self._blends:
             points = torch.arange(len(coords), device=coords.device)
             return Assignment(points, self.region_of(coords), coords.new_ones(len(coords)))
-        lower, upper, fraction = [], [], []
-        between = torch.zeros(len(coords), dtype=torch.bool, device=coords.device)
-        for a, position in enumerate(self._positions(coords)):
-            first = (position.detach() + AT_SAMPLE).floor()
-            beyond = position - first
-            beyond = torch.where(beyond.detach() <= AT_SAMPLE, 0, beyond)
-            lower.append(self._cell(a, first.long()))
-            upper.append(self._cell(a, (first.long() + 1).clip(max=self.signal.shape[a] - 1)))
-            fraction.append(beyond)
-            between |= (lower[a] != upper[a]) & (beyond.detach() > 0)
-        inside, near = torch.nonzero(~between)[:, 0], torch.nonzero(between)[:, 0]
-        sides = [(low[near], high[near]) for low, high in zip(lower, upper, strict=True)]
-        shared = _shared(
-            [self._region_at(list(corner)) for corner in itertools.product(*sides)],
-            [part[near] for part in fraction],
-        )
-        return Assignment(
-            torch.cat([inside, near[shared.points]]),
-            torch.cat([self._region_at([cell[inside] for cell in lower]), shared.regions]),
-            torch.cat([coords.new_ones(len(inside)), shared.weights]),
-        )
+        return self._assign(self._positions(coords))
+
+    def _assign(self, positions: list[Float[Tensor, "..."]]) -> Assignment:
+        windows = [
+            Windows.along(position, self.get_buffer(f"edges_{a}"), self.overlap, self.most_cells[a])
+            for a, position in enumerate(positions)
+        ]
+        lengths = self.partition.table.shape
+        return assign(windows, self.table, lengths, len(self.table) == self.regions)
+
+    def assign_samples(self) -> Assignment:
+        """The pairs of every sample, counted in raster order: what each region is trained on.
+
+        Without overlap, every sample with its own region alone.
+        """
+        if self.overlap == 0 or self.regions == 1:
+            labels = torch.as_tensor(self.partition.label_map.reshape(-1).astype(np.int64))
+            return Assignment(torch.arange(len(labels)), labels, torch.ones(len(labels)))
+        shape = self.signal.shape
+        row = math.prod(shape[1:])
+        found = []
+        for rows in torch.split(torch.arange(shape[0]), max(1, _SLAB // row)):
+            axes = [rows, *(torch.arange(n) for n in shape[1:])]
+            mesh = torch.meshgrid(*[axis.double() for axis in axes], indexing="ij")
+            here = self._assign([m.reshape(-1) for m in mesh])
+            found.append(Assignment(here.points + int(rows[0]) * row, here.regions, here.weights.float()))
+        return Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     def own_coords(
         self, coords: Float[Tensor, "points dims"], regions: Int[Tensor, "points"]
@@ -339,18 +336,15 @@ class PiecewiseINR(nn.Module):
             )
         return out
 
-    def _window(self, a: int, coords: Float[Tensor, "_"]) -> tuple[Int[Tensor, "_"], Float[Tensor, "most _"]]:
+    def _window(self, a: int, coords: Float[Tensor, "_"]) -> tuple[Int[Tensor, "_"], Float[Tensor, "_ _"]]:
         """What `assign` does, along one axis: the first cell with a weight, and the weights from it on."""
         columns = coords[:, None].expand(-1, self.signal.dims)
-        position = self._positions(columns)[a]
+        position, edges = self._positions(columns)[a], self.get_buffer(f"edges_{a}")
         if not self._blends:
-            return self._cell(a, position.round().long()), torch.ones(1, len(coords))
-        first = (position + AT_SAMPLE).floor()
-        beyond = position - first
-        lower = self._cell(a, first.long())
-        upper = self._cell(a, (first.long() + 1).clip(max=self.signal.shape[a] - 1))
-        share = torch.where((beyond > AT_SAMPLE) & (lower != upper), beyond, 0)
-        return lower, torch.stack([1 - share, share])
+            nearest = position.round().long()
+            return torch.searchsorted(edges, nearest, right=True), torch.ones(1, len(coords))
+        window = Windows.along(position, edges, self.overlap, self.most_cells[a])
+        return window.first, torch.stack(window.shares)
 
     def _native_values(
         self, coords: Float[Tensor, "points dims"], assigned: Assignment
@@ -375,32 +369,6 @@ class PiecewiseINR(nn.Module):
             first += len(group.regions)
             pieces.append(group.values(own[offsets[0] : offsets[-1]], offsets - offsets[0]))
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-
-
-def _shared(regions: list[Int[Tensor, "points"]], fraction: list[Float[Tensor, "points"]]) -> Assignment:
-    """Points between samples, each with the regions of the samples around it.
-
-    Args:
-        regions: region of each of the 2**dims corners around a point, the last axis changing fastest.
-        fraction: position between the corners along each axis, 0..1.
-    """
-    weights: list[Tensor] = []
-    for corner in itertools.product((0, 1), repeat=len(fraction)):
-        weight = torch.ones_like(fraction[0])
-        for c, part in zip(corner, fraction, strict=True):
-            weight = weight * (part if c else 1 - part)
-        weights.append(weight)
-    for later in range(1, len(regions)):
-        for earlier in range(later):
-            same = regions[later] == regions[earlier]
-            weights[earlier] = weights[earlier] + torch.where(same, weights[later], 0)
-            weights[later] = torch.where(same, 0, weights[later])
-    counted = [torch.nonzero(weight.detach() > 0)[:, 0] for weight in weights]
-    return Assignment(
-        torch.cat(counted),
-        torch.cat([region[some] for region, some in zip(regions, counted, strict=True)]),
-        torch.cat([weight[some] for weight, some in zip(weights, counted, strict=True)]),
-    )
 
 
 def _pick(parameters: Parameters, members: Int[Tensor, "picked"]) -> Parameters:

@@ -22,6 +22,7 @@ class Recipe:
     Attributes:
         name: what the file and the report call it.
         frame: coordinates that networks see: "global" or "local" to each region.
+        overlap: samples of margin that each region is trained on beyond its own; see `PiecewiseINR`.
         steps: optimiser updates.
         batch: samples of each region in a step; None for all of them; "auto": see `batch_for`.
         learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
@@ -50,6 +51,7 @@ class Recipe:
     adam: Adam
     whole_signal: bool
     solve_readout: bool
+    overlap: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -65,14 +67,19 @@ class Recipe:
             return self.learning_rate
         return self.learning_rate * min(2.0, self.reference_width / width)
 
-    def batch_for(self, samples: float) -> int | None:
+    def batch_for(self, samples: float, packed: float = 1.0) -> int | None:
         """Samples in a step for regions of this mean size: "auto" takes 5 sqrt(samples), at least 128.
 
-        That is a third of a 19 x 19 cell, and still a small share of a region that is half a photograph.
+        That is a third of a 19 x 19 cell, and still a small share of a region that is half a photograph. With
+        margins, which count as often as their weights say, it is `packed` times as many.
+
+        Args:
+            samples: of a region, its margin not counted.
+            packed: samples of a region with its margin for each sample without it.
         """
         if self.batch != "auto":
             return self.batch
-        return max(128, round(5 * math.sqrt(samples)))
+        return round(max(128, round(5 * math.sqrt(samples))) * packed)
 
     def schedule_at(
         self, fraction: Float64[ndarray, "n"], step: Float64[ndarray, "n"]

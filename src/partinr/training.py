@@ -21,6 +21,7 @@ from partinr.engines.engine import Engine, Plan, Samples, TrainingState
 from partinr.engines.readout import RIDGE, solve_readout
 from partinr.errors import InputError
 from partinr.history import History, Measurement
+from partinr.margins import EXCHANGE_STEPS, Margins
 from partinr.meta.handover import adapted
 from partinr.meta.start import Start
 from partinr.packing import pack
@@ -133,6 +134,8 @@ class Training:
         self.history = History()
         self.cycles = limits.cycles
         self._take(model)
+        # Before it is half-way, a fit is so far from its end that exchanging would gain nothing.
+        self._exchange_from = (limits.steps or _ENDLESS) // 2
         self._checkpoint: Checkpoint | None = None
         self._written = -math.inf
         self._start = "fresh"
@@ -151,6 +154,8 @@ class Training:
         """Train this model from now on; its states are set next."""
         self.model = model
         self.samples = pack_groups(model, self.signal, self.seed, self.engine.device)
+        shared = model.overlap and model.regions > 1
+        self._margins = Margins(model, self.signal, self.samples, self.engine) if shared else None
         self.states: list[TrainingState] = []
         self.active = np.ones(model.regions, bool)
         self.losses = np.full(model.regions, np.nan)
@@ -240,6 +245,8 @@ class Training:
                 return "time"
             if self._told_to_stop(self.steps):
                 return "callback"
+            if self.limits.seconds is not None and self.seconds >= self.limits.seconds / 2:
+                self._exchange_from = min(self._exchange_from, self.steps)
             start, began = self.steps, self.seconds
             stop = self._round_end(start, length)
             if not self._round(start, stop):
@@ -247,7 +254,7 @@ class Training:
             pace = max(self.seconds - began, 1e-6) / (stop - start)
             wanted = max(int(_ROUND_SECONDS / pace), min(_ROUND_STEPS, int(_LONG_ROUND_SECONDS / pace)))
             length = max(1, min(2 * length, wanted))
-            if self.seconds - self._written >= _CHECKPOINT_SECONDS:
+            if self.seconds - self._written >= _CHECKPOINT_SECONDS and self._complete(stop):
                 self._save()
 
     def _round_end(self, start: int, length: int) -> int:
@@ -255,6 +262,9 @@ class Training:
         if self.limits.psnr is not None:
             stop = min(stop, self._next_look(start))
         stop = min([stop, *(step for step in self.measure_at if step > start)])
+        if self._margins is not None:
+            past = max(0, (start - self._exchange_from) // EXCHANGE_STEPS + 1)
+            stop = min(stop, self._exchange_from + past * EXCHANGE_STEPS)
         if self.limits.seconds is not None and start:
             affordable = int((self.limits.seconds - self.seconds) * start / self.seconds)
             stop = min(stop, start + max(1, affordable))
@@ -263,6 +273,16 @@ class Training:
     def _next_look(self, start: int) -> int:
         """The step at which the target is looked at next."""
         return (start // _LOOK_STEPS + 1) * _LOOK_STEPS
+
+    def _exchanges_at(self, step: int) -> bool:
+        """Whether regions that overlap exchange values before this step."""
+        past = step - self._exchange_from
+        due = past >= 0 and (past % EXCHANGE_STEPS == 0 or step in self.cycles)
+        return self._margins is not None and due
+
+    def _complete(self, step: int) -> bool:
+        """Whether the states are all that the fit needs to go on: after an exchange, its targets are too."""
+        return self._margins is None or step <= self._exchange_from or self._exchanges_at(step)
 
     def _round(self, start: int, stop: int) -> bool:
         """Train the active regions to `stop` steps; False if the callback said to stop in between."""
@@ -276,17 +296,20 @@ class Training:
             told = self._told_to_stop(start + region_steps / trained)
             return told
 
+        if self._margins is not None and self._exchanges_at(start):
+            self._margins.exchange(self.states)
         squared = np.full(stop - start, (self.losses * counts)[~self.active].sum())
         for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
             members = group.regions.numpy()
             rows = np.flatnonzero(self.active[members])
             if not len(rows):
                 continue
+            own = counts[members].mean()
             plan = Plan(
                 regions=rows,
                 learning_rates=self._rates(group, start, stop),
                 start=start,
-                batch=self.recipe.batch_for(samples.counts.mean()),
+                batch=self.recipe.batch_for(own, samples.counts.sum() / len(members) / own),
                 whole_signal=self.recipe.whole_signal,
                 signal_samples=self.signal.spec.samples,
                 adam=self.recipe.adam,
@@ -377,12 +400,15 @@ class Training:
 
 
 def pack_groups(model: PiecewiseINR, signal: Signal, seed: int, device: torch.device) -> list[Samples]:
-    """The samples of every group, sorted by region."""
+    """The samples of every group, sorted by region; those in margins once for each region that shares them.
+
+    A sample counts in a region's loss by the region's weight there, so that each counts once altogether.
+    """
     keys = region_keys(seed, model.regions)
-    labels = model.partition.label_map.reshape(-1)
-    packing = pack(labels, model.regions)
-    coords = frames.raster(signal.shape)
-    values = signal.normalised().reshape(-1, signal.channels)
+    shared = model.assign_samples()
+    packing = pack(shared.regions.numpy(), model.regions)
+    coords = torch.as_tensor(frames.raster(signal.shape))
+    values = torch.as_tensor(signal.normalised().reshape(-1, signal.channels))
     packed = []
     for group in model.group_list:
         regions = group.regions.numpy()
@@ -391,10 +417,10 @@ def pack_groups(model: PiecewiseINR, signal: Signal, seed: int, device: torch.de
         if len(regions) < model.regions:
             pieces = [packing.order[packing.offsets[r] : packing.offsets[r + 1]] for r in regions]
             order = np.concatenate(pieces)
-        own = model.own_coords(torch.as_tensor(coords[order]), torch.as_tensor(labels[order]).long())
-        packed.append(
-            Samples(own.to(device), torch.as_tensor(values[order]).to(device), offsets, keys[regions])
-        )
+        points, owners = shared.points[order], shared.regions[order]
+        own, targets = model.own_coords(coords[points], owners).to(device), values[points].to(device)
+        margins = (shared.weights[order].to(device), points.to(device)) if model.overlap else ()
+        packed.append(Samples(own, targets, offsets, keys[regions], *margins))
     return packed
 
 
@@ -409,6 +435,7 @@ def _copy_parameters(source: PiecewiseINR, target: PiecewiseINR) -> str:
     for what, a, b in (
         ("networks", theirs, ours),
         ("frame", source.frame, target.frame),
+        ("overlap", source.overlap, target.overlap),
         ("shape", source.signal.shape, target.signal.shape),
         ("channels", source.signal.channels, target.signal.channels),
     ):

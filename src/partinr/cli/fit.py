@@ -104,10 +104,19 @@ def fit(
         bool,
         typer.Option(
             "--blend/--no-blend",
-            help="Continuous between regions, so that no seams show when enlarged; the samples don't change.",
+            help="Continuous between regions, by interpolation from one to the other.",
             rich_help_panel=_WHAT,
         ),
     ] = True,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Train each region on a margin of N samples and blend across it, so that no seams show when "
+            "enlarged; 0: blend between samples only. Default: the preset's.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     init: Annotated[
         str,
         typer.Option(
@@ -257,6 +266,12 @@ def fit(
         recipe = replace(recipe, frame=frame.value)
     elif isinstance(start, partinr.PiecewiseINR):
         recipe = replace(recipe, frame=start.frame)
+    if overlap is not None:
+        recipe = replace(recipe, overlap=overlap)
+    elif not blend:
+        recipe = replace(recipe, overlap=0)
+    elif isinstance(start, partinr.PiecewiseINR):
+        recipe = replace(recipe, overlap=start.overlap)
     with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
         chosen, shape = wishes.choose(signal, recipe, start)
         result = partinr.fit(
@@ -272,6 +287,7 @@ def fit(
             learning_rate=lr,
             blend=blend,
             frame=None if frame is None else frame.value,
+            overlap=recipe.overlap,
             engine=engine.value,
             device=device,
             threads=threads,

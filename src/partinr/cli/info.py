@@ -11,7 +11,7 @@ import typer
 
 import partinr
 from partinr.cli import words
-from partinr.cli.console import decibels, emit, say
+from partinr.cli.console import counted, decibels, emit, say
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
 from partinr.cli.rows import bits_per_sample, network_rows, signal_row, size_row
 from partinr.errors import InputError
@@ -31,6 +31,9 @@ def info(
             metavar="IMAGE", help="The signal that was fitted: measures the quality, and compares with PNG."
         ),
     ] = None,
+    seams: Annotated[
+        bool, typer.Option("--seams", help="Measure how much borders between regions show when enlarged.")
+    ] = False,
     max_pixels: MAX_PIXELS = None,
     system: Annotated[
         bool, typer.Option("--system", help="Show versions, engines and processor instead of a file.")
@@ -60,7 +63,7 @@ def info(
         facts = start_facts(source)
         rows = start_rows(facts)
     else:
-        facts = _facts(source, reference, pixel_limit(max_pixels))
+        facts = _facts(source, reference, pixel_limit(max_pixels), seams)
         rows = _rows(facts)
     if as_json:
         emit(facts)
@@ -74,7 +77,7 @@ def _kind_of(path: Path) -> str:
     return kind_of(path)
 
 
-def _facts(path: Path, reference: Path | None, limit: int | None) -> dict[str, Any]:
+def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -> dict[str, Any]:
     from partinr.container import load_with_header
 
     model, header = load_with_header(path, max_samples=limit)
@@ -96,10 +99,14 @@ def _facts(path: Path, reference: Path | None, limit: int | None) -> dict[str, A
         "region_samples": [int(counts.min()), int(counts.max())],
         "networks": [group.network.config() for group in model.group_list],
         "frame": model.frame,
+        "blend": model.blend,
+        "overlap": model.overlap,
         "params": model.params,
         "psnr": _told_psnr(header["summary"]),
         "summary": header["summary"],
     }
+    if seams:
+        facts["seam"] = partinr.seam(model)
     return facts if reference is None else {**facts, "reference": _compared(model, reference, limit)}
 
 
@@ -115,6 +122,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("regions", f"{facts['regions']:,} ({facts['partition']}), {least:,} to {most:,} samples"),
         *(("network", row) for row in network_rows(facts["networks"])),
         ("frame", facts["frame"]),
+        ("borders", _borders_row(facts)),
         ("parameters", f"{facts['params']:,}"),
         ("quality", f"{decibels(facts['psnr'])} PSNR when it was written"),
         *_summary_rows(facts["summary"]),
@@ -131,6 +139,13 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
             bits = bits_per_sample(png, samples)
             rows.append(("PNG", f"{png:,} bytes, {bits:.2f} bits a sample; this file is {share:.0f}% of it"))
     return rows
+
+
+def _borders_row(facts: dict[str, Any]) -> str:
+    """What happens where regions meet."""
+    overlap = f"blended over {counted(facts['overlap'], 'sample')} of overlap"
+    kind = overlap if facts["overlap"] else "blended between samples" if facts["blend"] else "not blended"
+    return kind if facts.get("seam") is None else f"{kind}, seam figure {facts['seam']:.2f}"
 
 
 def _summary_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:

@@ -63,6 +63,7 @@ class Outcome:
             "layers": networks[0].layers,
             "partition": result.model.partition.rule,
             "frame": result.model.frame,
+            "overlap": result.model.overlap,
             "preset": result.recipe.name,
             "engine": result.engine,
             "device": result.device,

@@ -114,6 +114,7 @@ class CpuEngine(Engine):
             losses=losses,
             stop=stop,
             precision=self._precision,
+            sample_weights=None if samples.weights is None else samples.weights.numpy(),
         )
         return losses.astype(np.float64)
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int64, UInt64
+from jaxtyping import Float, Float32, Float64, Int, Int64, UInt64
 from numpy import ndarray
 from torch import Tensor
 
@@ -38,12 +38,16 @@ class Samples:
         values: (samples, channels), normalised.
         offsets: region i holds the packed samples offsets[i] .. offsets[i + 1] - 1.
         keys: sampling key of each region.
+        weights: (samples,) factor of each sample's squared error; None for all ones.
+        points: (samples,) raster index of each sample; None where no regions share samples.
     """
 
     coords: Float[Tensor, "samples dims"]
     values: Float[Tensor, "samples channels"]
     offsets: Int64[ndarray, "_"]
     keys: UInt64[ndarray, "regions"]
+    weights: Float[Tensor, "samples"] | None = None
+    points: Int[Tensor, "samples"] | None = None
 
     @property
     def counts(self) -> Int64[ndarray, "regions"]:
@@ -149,8 +153,8 @@ class Engine(ABC):
         has not come to stay as they were.
 
         Returns:
-            Mean squared error of each step before its update, over the samples it used; NaN where a step was
-            not done.
+            Mean weighted squared error of each step before its update, over the samples it used; NaN where a
+            step was not done.
         """
 
     @abstractmethod
@@ -162,9 +166,11 @@ class Engine(ABC):
     def squared_error(
         self, network: Network, parameters: Parameters, samples: Samples
     ) -> Float64[ndarray, "regions"]:
-        """Sum of squared errors of each region over all its samples and channels, normalised values."""
+        """Sum of weighted squared errors of each region over all its samples and channels."""
         errors = self.evaluate(network, parameters, samples)
         errors -= samples.values.cpu().numpy()
+        squares = np.square(errors, dtype=np.float64)
+        if samples.weights is not None:
+            squares *= samples.weights.cpu().numpy()[:, None]
         # Of no other region's numbers: a region's error is its own to the last bit.
-        bounds = pairwise(samples.offsets)
-        return np.array([np.square(errors[start:stop], dtype=np.float64).sum() for start, stop in bounds])
+        return np.array([squares[start:stop].sum() for start, stop in pairwise(samples.offsets)])

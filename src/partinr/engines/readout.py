@@ -41,9 +41,11 @@ def solve_readout(
             picked = Parameters([w[rows] for w in parameters.weights], [b[rows] for b in parameters.biases])
             features = network.hidden_features(samples.coords[index], picked).double()
             design = torch.cat([features, torch.ones_like(features[..., :1])], dim=2)
-            design = design * torch.as_tensor(batch.mask(), device=device)[..., None]
-            gram.index_add_(0, rows, design.transpose(1, 2) @ design)
-            moment.index_add_(0, rows, design.transpose(1, 2) @ samples.values[index].double())
+            weighted = design * torch.as_tensor(batch.mask(), device=device)[..., None]
+            if samples.weights is not None:
+                weighted = weighted * samples.weights[index][..., None]
+            gram.index_add_(0, rows, weighted.transpose(1, 2) @ design)
+            moment.index_add_(0, rows, weighted.transpose(1, 2) @ samples.values[index].double())
         solved = _solved(gram, moment, ridge)
     weight, bias = (t.contiguous() for t in network.readout(solved[:, :-1].float(), solved[:, -1].float()))
     return Parameters([*parameters.weights[:-1], weight], [*parameters.biases[:-1], bias])

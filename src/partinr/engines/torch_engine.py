@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -100,28 +100,36 @@ class TorchEngine(Engine):
 
 
 class _Chunk(NamedTuple):
-    """Samples of some regions, padded to equal numbers."""
+    """Samples of some regions, padded to equal numbers with samples of weight 0."""
 
     coords: Float[Tensor, "b n dims"]
     values: Float[Tensor, "b n channels"]
-    mask: Float[Tensor, "b n 1"] | None
+    weights: Float[Tensor, "b n 1"] | None
 
     def squared_error(self, network: Network, parameters: Parameters) -> Float64[Tensor, "b"]:
-        """Sum of squared errors of each region over the chunk's samples."""
-        error = network.forward(self.coords, parameters) - self.values
-        if self.mask is not None:
-            error = error * self.mask
-        return error.square().sum(dim=(1, 2), dtype=torch.float64)
+        """Weighted sum of squared errors of each region over the chunk's samples."""
+        squares = (network.forward(self.coords, parameters) - self.values).square()
+        if self.weights is not None:
+            squares = squares * self.weights
+        return squares.sum(dim=(1, 2), dtype=torch.float64)
 
 
 def _load(batch: Batch, samples: Samples) -> _Chunk:
     device = samples.coords.device
     if len(batch.regions) == 1:
         piece = slice(int(batch.starts[0]), int(batch.starts[0] + batch.lengths[0]))
-        return _Chunk(samples.coords[piece][None], samples.values[piece][None], None)
-    index = torch.as_tensor(batch.index(), device=device)
-    mask = torch.as_tensor(batch.mask(), device=device)[:, :, None].float() if batch.padded else None
-    return _Chunk(samples.coords[index], samples.values[index], mask)
+        weights = None if samples.weights is None else samples.weights[piece][None, :, None]
+        return _Chunk(samples.coords[piece][None], samples.values[piece][None], weights)
+    chunk = _picked(samples, torch.as_tensor(batch.index(), device=device))
+    if not batch.padded:
+        return chunk
+    mask = torch.as_tensor(batch.mask(), device=device)[:, :, None].float()
+    return chunk._replace(weights=mask if chunk.weights is None else mask * chunk.weights)
+
+
+def _picked(samples: Samples, index: Int[Tensor, "b n"]) -> _Chunk:
+    weights = None if samples.weights is None else samples.weights[index][:, :, None]
+    return _Chunk(samples.coords[index], samples.values[index], weights)
 
 
 def _rows(parameters: Parameters, rows: Tensor) -> Parameters:
@@ -212,8 +220,7 @@ class _Bundle:
             within = batch_indices(keys, counts, self.step, ahead, batch)
             index = torch.as_tensor(within + starts[:, None, None], device=self.samples.coords.device)
             for i in range(ahead):
-                place = index[:, i]
-                yield [_Chunk(self.samples.coords[place], self.samples.values[place], None)]
+                yield [_picked(self.samples, index[:, i])]
 
     def _write_back(self) -> None:
         picked = torch.as_tensor(self.regions, device=self.samples.coords.device)

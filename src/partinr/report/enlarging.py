@@ -58,16 +58,10 @@ def enlarged(
     size = ((right - left) * scale, (bottom - top) * scale)
     original = to_rgb(plane(signal.values), signal.spec, shown)
     cubic = Image.fromarray(original).resize(size, Image.Resampling.BICUBIC, box=(left, top, right, bottom))
-    crop: tuple[tuple[float, float], ...] = ((top, bottom), (left, right))
-    shape: tuple[int, ...] = (size[1], size[0])
-    if signal.spec.dims == 3:
-        middle = signal.shape[0] // 2
-        crop, shape = ((middle, middle + 1), *crop), (1, *shape)
-    values = render(model, size=shape, crop=crop).reshape(size[1], size[0], signal.channels)
     pictures = [
         Picture("Pixels", repeated(np.ascontiguousarray(original[top:bottom, left:right]), scale)),
         Picture("Bicubic", np.asarray(cubic)),
-        Picture("Piecewise INR", to_rgb(values, signal.spec, shown)),
+        Picture("Piecewise INR", part(model, window, scale, shown)),
     ]
     if reference is not None:
         finer = to_rgb(plane(reference.values), reference.spec, shown)
@@ -76,6 +70,18 @@ def enlarged(
         resized = Image.fromarray(finer).resize(size, Image.Resampling.BICUBIC, box=box)
         pictures.append(Picture("Reference", np.asarray(resized)))
     return pictures
+
+
+def part(model: PiecewiseINR, window: Window, scale: int, shown: Shown | None = None) -> RGB:
+    """A window of a picture, or of the middle plane, as the model has it between the samples."""
+    (top, bottom), (left, right) = window
+    crop: tuple[tuple[float, float], ...] = ((top, bottom), (left, right))
+    shape: tuple[int, ...] = ((bottom - top) * scale, (right - left) * scale)
+    if model.signal.dims == 3:
+        middle = model.signal.shape[0] // 2
+        crop, shape = ((middle, middle + 1), *crop), (1, *shape)
+    values = render(model, size=shape, crop=crop).reshape(*shape[-2:], model.signal.channels)
+    return to_rgb(values, model.signal, shown)
 
 
 def side_by_side(pictures: Sequence[Picture]) -> RGB:

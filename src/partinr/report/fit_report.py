@@ -22,10 +22,11 @@ from partinr.rendering import render
 from partinr.report import page, words
 from partinr.report.convergence import Run, psnr_plots
 from partinr.report.density import density_scale, group_table, shades
-from partinr.report.enlarging import busiest_window, describe, enlarged
+from partinr.report.enlarging import Window, busiest_window, describe, enlarged, part
 from partinr.report.overlay import overlay
 from partinr.report.pictures import (
     Picture,
+    Shown,
     error_map,
     error_rgb,
     error_stops,
@@ -35,11 +36,13 @@ from partinr.report.pictures import (
     to_rgb,
 )
 from partinr.report.plots import SHOWN_CHANNELS, draw_borders, draw_samples, draw_signals, to_svg
+from partinr.seams import seam, unblended
 from partinr.signals.signal import Signal
 
 Values = Shaped[ndarray, "*shape channels"]
 
-_SCALE = 8
+_SCALE, _SEAM_SCALE = 8, 4
+_SEAM = "About 1 means that borders between regions do not show when enlarged; more, that lines do."
 # Side of the enlarged window in pixels, and the least a picture must have for one.
 _SIDE, _LEAST = 56, 8
 
@@ -220,7 +223,22 @@ def _sections(
         pictures = enlarged(model, signal, window, _SCALE, shown, reference)
         text = f"{describe(window)}, the most detailed part of this size, enlarged {_SCALE} times."
         sections.append(page.Section("Enlarged", [page.paragraph(text), page.gallery(pictures)]))
+        if model.regions > 1:
+            sections.append(_meeting(model, window, shown))
     return sections
+
+
+def _meeting(model: PiecewiseINR, window: Window, shown: Shown) -> page.Section:
+    """Where regions meet: the figure for seams, and the same part with and without blending."""
+    figure = seam(model)
+    text = "" if figure is None else f"Seam figure: {figure:.2f}. {_SEAM}"
+    pictures = [Picture("Each region alone", part(unblended(model), window, _SEAM_SCALE, shown))]
+    if model.blend:
+        count = f"{model.overlap} sample{'' if model.overlap == 1 else 's'} of overlap"
+        label = f"Blended over {count}" if model.overlap else "Blended between samples"
+        pictures.append(Picture(label, part(model, window, _SEAM_SCALE, shown)))
+    where = f"{describe(window)}, enlarged {_SEAM_SCALE} times."
+    return page.Section("Where regions meet", [page.paragraph(f"{text} {where}"), page.gallery(pictures)])
 
 
 def _sections_1d(model: PiecewiseINR, signal: Signal, values: Values) -> list[page.Section]:

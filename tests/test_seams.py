@@ -1,0 +1,132 @@
+"""The figure for seams: raised by what shows at borders, about 1 without."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy import ndarray
+
+import partinr
+from helpers import noise, smooth
+from models import TINY, cells, made, scattered
+from partinr import Grid, Partition, PiecewiseINR, Siren, fit, seam
+
+
+class Drawn(PiecewiseINR):
+    """A function of global coordinates and regions that is given, instead of networks."""
+
+    jump, ridge = 0.0, 0.0
+
+    def forward(self, coords: torch.Tensor) -> torch.Tensor:
+        x = coords.double()
+        value = sum(torch.sin(2 * x[:, a] + a) for a in range(x.shape[1]))
+        region = self.region_of(coords).double() % 2
+        position = (x[:, -1] + 1) / 2 * (self.signal.shape[-1] - 1)
+        between = position - position.floor()
+        left = self.region_of(self._at(coords, position.floor()))
+        right = self.region_of(self._at(coords, position.floor() + 1))
+        ridge = torch.where(left != right, 1 - (2 * between - 1).abs(), 0)
+        return (value + self.jump * region + self.ridge * ridge)[:, None]
+
+    def _at(self, coords: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        last = self.signal.shape[-1] - 1
+        moved = coords.clone()
+        moved[:, -1] = (2 * index.clip(0, last) / last - 1).to(coords.dtype)
+        return moved
+
+
+def drawn(partition: Partition) -> Drawn:
+    return Drawn(partition, TINY, noise(partition.shape, 1).spec, "global")
+
+
+PARTITIONS = [cells((60,), 6), cells((24, 30), 3, 5), scattered((20, 24), 4), cells((6, 20, 20), 1, 3, 4)]
+
+
+@pytest.mark.parametrize("partition", PARTITIONS, ids=lambda p: f"{p.rule}-{len(p.shape)}D")
+def test_a_smooth_function_has_no_seams(partition: Partition) -> None:
+    assert seam(drawn(partition)) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("partition", PARTITIONS, ids=lambda p: f"{p.rule}-{len(p.shape)}D")
+@pytest.mark.parametrize("kind", ["jump", "ridge"])
+def test_seams_raise_the_figure(partition: Partition, kind: str) -> None:
+    model = drawn(partition)
+    figures = []
+    for height in (0.0, 0.003, 0.01, 0.03):
+        setattr(model, kind, height)
+        figures.append(seam(model))
+    assert figures == sorted(figures)
+    assert figures[-1] > 1.3
+
+
+def test_edges_of_the_picture_along_borders_are_no_seams() -> None:
+    # Halves of different brightness, and borders exactly between them: rendered from one function.
+    values = np.zeros((40, 40, 1))
+    values[:, 20:] = 0.8
+    values += smooth((40, 40)).normalised() * 0.1
+    partition = Grid(1, 2).partition(noise((40, 40)))
+
+    class Cubic(Drawn):
+        def forward(self, coords: torch.Tensor) -> torch.Tensor:
+            from scipy.ndimage import map_coordinates
+
+            places = (coords.numpy().astype(float) + 1) / 2 * 39
+            return torch.as_tensor(map_coordinates(values[..., 0], places.T, order=3, mode="nearest"))[
+                :, None
+            ]
+
+    figure = seam(Cubic(partition, TINY, noise((40, 40)).spec, "global"))
+    assert figure is not None
+    assert 0.4 < figure < 1.4
+
+
+def oracle(model: PiecewiseINR) -> float:
+    """The figure of a 1-D model, gap after gap."""
+    n = model.signal.shape[0]
+    labels = model.partition.label_map
+
+    def at(position: float) -> float:
+        with torch.no_grad():
+            return float(model(torch.tensor([[position * 2 / (n - 1) - 1]], dtype=torch.float32))[0, 0])
+
+    rough: dict[bool, list[float]] = {True: [], False: []}
+    cubic: dict[bool, list[float]] = {True: [], False: []}
+    for i in range(1, n - 2):
+        border = bool(labels[i] != labels[i + 1])
+        places = [i + k / 4 for k in range(5)]
+        second = [abs(at(p - 0.25) - 2 * at(p) + at(p + 0.25)) * 16 for p in places]
+        rough[border].append(float(np.mean(second)) + 1e-3)
+        before, first, last, after = (at(i + k) for k in (-1, 0, 1, 2))
+        ends = 2 * before - 5 * first + 4 * last - after, -before + 4 * first - 5 * last + 2 * after
+        cubic[border].append(float(np.mean(np.abs(np.linspace(*ends, 5)))) + 1e-3)
+    ratios = {border: sum(rough[border]) / sum(cubic[border]) for border in (True, False)}
+    return ratios[True] / ratios[False]
+
+
+@pytest.mark.parametrize("overlap", [0, 2])
+def test_is_what_its_definition_says(overlap: int) -> None:
+    model = made(cells((40,), 5), Siren(5, 1, 5.0, 5.0), channels=1, blend=True, overlap=overlap)
+    assert seam(model) == pytest.approx(oracle(model), rel=1e-2)
+
+
+@pytest.mark.parametrize("partition", [cells((8, 8), 1, 1), cells((5,), 5), cells((3, 3), 1, 3)])
+def test_without_borders_or_without_insides_there_is_none(partition: Partition) -> None:
+    assert seam(drawn(partition)) is None
+
+
+def test_flat_pictures_have_no_seams() -> None:
+    result = fit(np.full((24, 24), 0.5), Grid(3, 3), Siren(6, 1), steps=100)
+    assert seam(result.model) == pytest.approx(1, abs=0.2)
+
+
+def test_overlap_takes_seams_away() -> None:
+    values: ndarray = np.random.default_rng(0).normal(size=(40, 40))
+    signal = partinr.from_array(np.cumsum(np.cumsum(values, 0), 1) / 100)
+    network = Siren(16, 1).suited_to(10)
+    figures = [
+        seam(fit(signal, Grid(4, 4), network, steps=200, **options).model)
+        for options in ({"overlap": 1}, {"overlap": 0}, {"blend": False})
+    ]
+    assert figures == sorted(figures)
+    assert figures[0] < 1.2
