@@ -2,8 +2,8 @@
 
     python experiments/all.py [PHOTOGRAPH [IMAGES]]
 
-Without the paper's demonstration photograph, and a folder of images to judge learned starts on, neither of which
-can be shipped, the tables about them stay as they are.
+Without the paper's demonstration photograph, and a folder of images to judge learned starts on, neither of
+which can be shipped, the tables about them stay as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ WITH_PHOTOGRAPH = (
     ("coordinate_fault.py", "{}", "--crop"),
     ("comparison.py", "{}", "--size", "105", "150", "--steps", "1500", "--rate", "1e-3"),
 )
-
 WITH_IMAGES = (("meta_modes.py", "{1}", "--write"),)
 
 
