@@ -17,6 +17,7 @@ COMMANDS = (
     ("comparison.py", "--rate", "1e-3"),
     ("coordinate_fault.py",),
     ("learning_rates.py",),
+    ("hypothesis.py",),
 )
 WITH_PHOTOGRAPH = (
     ("coordinate_fault.py", "{}"),

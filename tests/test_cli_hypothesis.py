@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import skimage.data
 from PIL import Image
 
 from cli_helpers import Ran, run, start
@@ -177,3 +178,48 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "runs.csv").read_text().splitlines()))
     assert {(row["steps"], row["ending"], row["error"]) for row in rows} == {("", "running", "")}
     assert not (tmp_path / "results.json").exists()
+
+
+TINY = ("--hidden", 8, "--layers", 1, "--lr", 0.01, "--threshold", 0.3, "--threads", 1)
+
+
+def test_parts(tmp_path: Path) -> None:
+    words = ("--boundaries", 6, "--repeats", 2, "--parts", "1,2", "--points", 60, "--steps", 80, *TINY)
+    ran = run("hypothesis", "partition", "-o", tmp_path, *words, "--json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert json.loads((tmp_path / "results.json").read_text()) == found
+    assert [row["parts"] for row in found["parts"]] == [1, 2]
+    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + 2 * 1 + 2 * 2
+    for name in ("steps", "cost"):
+        assert (tmp_path / f"{name}.png").exists()
+        assert (tmp_path / f"{name}.svg").exists()
+    refused(run("hypothesis", "partition", "-o", tmp_path, *words, "--seed", 1), "other settings")
+    refused(
+        run("hypothesis", "partition", "-o", tmp_path, *words, "--parts", "1,x"), "--parts must be numbers"
+    )
+    nothing = ("hypothesis", "partition", "-o", tmp_path / "short", *words, "--threshold", 1e-9, "--steps", 2)
+    ran = run(*nothing, "--json")
+    assert (ran.code, ran.err.startswith("partinr: no signal reached the error 1e-09")) == (1, True)
+    assert {(row["steps"], row["cost"]) for row in json.loads(ran.out)["parts"]} == {(None, None)}
+
+
+def test_photographs(tmp_path: Path) -> None:
+    photo, flat = tmp_path / "photo.png", tmp_path / "flat.png"
+    Image.fromarray(skimage.data.astronaut()[:200, :240]).save(photo)
+    Image.new("RGB", (64, 64), (9, 9, 9)).save(flat)
+    words = ("--size", 16, "--repeats", 1, "--steps", 60, "--bootstrap", 20, *TINY)
+    out = tmp_path / "out"
+    refused(run("hypothesis", "image", flat, "-o", out, *words), "flat.png is constant and has no boundaries")
+    refused(run("hypothesis", "image", tmp_path / "none.png", "-o", out, *words), "none.png")
+    refused(run("hypothesis", "image", photo, "-o", out, *words, "--size", 201), "at least 201 pixels a side")
+    assert not out.exists()
+    ran = run("hypothesis", "image", photo, "-o", out, *words, "--json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert (found["photos"], found["pictures"], found["runs"]) == (1, 11, 11)
+    assert -1 <= found["correlations"]["all"]["variation"]["rank_correlation"] <= 1
+    assert found["correlations"]["originals"]["edges"] == {"rank_correlation": None, "interval": None}
+    assert {path.name for path in out.iterdir()} >= {"edges.svg", "variation.png", "pictures.png", "runs.csv"}
+    again = run("hypothesis", "image", photo, "-o", out, *words)
+    assert "rank correlation unknown" in again.out

@@ -17,6 +17,8 @@ from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.fit import fit
 from partinr.cli.hypothesis import one_d, two_d
+from partinr.cli.hypothesis_image import image
+from partinr.cli.hypothesis_parts import partition as in_parts
 from partinr.cli.info import info
 from partinr.cli.meta_eval import evaluate
 from partinr.cli.meta_train import train
@@ -66,7 +68,7 @@ app.add_typer(
 )
 
 hypothesis = typer.Typer()
-for name, experiment in (("1d", one_d), ("2d", two_d)):
+for name, experiment in (("1d", one_d), ("2d", two_d), ("partition", in_parts), ("image", image)):
     hypothesis.command(name, help=_unwrapped(experiment.__doc__))(experiment)
 app.add_typer(
     hypothesis,

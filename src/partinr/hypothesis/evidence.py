@@ -159,14 +159,20 @@ def weigh(
     return Evidence(
         runs,
         published,
-        _interval(found["published"], resamples),
+        percentiles(found["published"], resamples),
         contenders,
-        _interval(found["likelihood"], resamples),
+        percentiles(found["likelihood"], resamples),
         resamples,
     )
 
 
-def _interval(values: list[float], resamples: int) -> Interval | None:
+def percentiles(values: list[float], resamples: int) -> Interval | None:
+    """The interval that bootstrap values span; None if too many of the resamples gave none.
+
+    Args:
+        values: of the resamples that gave one.
+        resamples: that were drawn.
+    """
     if not values or len(values) < _LEAST_SUCCESS * resamples:
         return None
     low, high = np.quantile(values, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])

@@ -74,6 +74,7 @@ class Stretch:
         seed: of the points.
         low, high: ends of the stretch.
         points: that a step draws, and that the even grid for the error has.
+        local: the network sees -1 to 1 from one end of the stretch to the other, not the line's coordinates.
     """
 
     signal: StepSignal
@@ -81,6 +82,7 @@ class Stretch:
     low: float
     high: float
     points: int
+    local: bool = False
 
 
 Places = Callable[[Stretch], Float64[ndarray, "points"]]
@@ -116,8 +118,11 @@ class Fresh(Material):
         values = list(coords)
         for i in active:
             run = self._runs[i]
-            coords[i] = (run.low + (run.high - run.low) * places(run)).astype(np.float32)[:, None]
+            place = places(run)
+            coords[i] = (run.low + (run.high - run.low) * place).astype(np.float32)[:, None]
             values[i] = run.signal(coords[i])
+            if run.local:
+                coords[i] = (2 * place - 1).astype(np.float32)[:, None]
         return packed(coords, values)
 
 

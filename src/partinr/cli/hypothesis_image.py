@@ -1,0 +1,202 @@
+"""`partinr hypothesis image`: boundaries of real pictures, and the steps that these take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from partinr.cli import hypothesis_options as options
+from partinr.cli import words
+from partinr.cli.console import Bar, complain, emit, say
+from partinr.cli.exits import DONE, FAILED, INTERRUPTED
+from partinr.cli.hypothesis_options import (
+    AS_JSON,
+    BOOTSTRAP,
+    DEVICE,
+    ENGINE,
+    HIDDEN,
+    LAYERS,
+    LR,
+    NETWORK,
+    OMEGA_0,
+    OUTPUT,
+    QUICK,
+    QUIET,
+    SEED,
+    STEPS,
+    THREADS,
+)
+from partinr.cli.inputs import MAX_PIXELS, read_input
+from partinr.cli.interrupt import stopping
+
+if TYPE_CHECKING:
+    from partinr.hypothesis.photographs import Picture, Trials
+
+
+def image(
+    photos: Annotated[
+        list[Path],
+        typer.Argument(metavar="PHOTO...", show_default=False, help="One photograph or several."),
+    ],
+    output: OUTPUT,
+    quick: QUICK = False,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=8,
+            max=4096,
+            help="Samples along each side of what is learned. Default: 64, and 48 with --quick.",
+            rich_help_panel="What to run",
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Networks for each picture. Default: 2.", rich_help_panel="What to run"
+        ),
+    ] = None,
+    network: NETWORK = None,
+    hidden: HIDDEN = None,
+    layers: LAYERS = None,
+    omega_0: OMEGA_0 = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Error to reach, as a share of a picture's variance. Default: 0.05.",
+            rich_help_panel="What to run",
+        ),
+    ] = None,
+    steps: STEPS = None,
+    lr: LR = None,
+    max_pixels: MAX_PIXELS = None,
+    seed: SEED = 0,
+    engine: ENGINE = words.EngineWord.auto,
+    device: DEVICE = "cpu",
+    threads: THREADS = None,
+    bootstrap: BOOTSTRAP = None,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
+) -> None:
+    """Real pictures: does the number of boundaries tell which photographs are slow to learn?
+
+    The central square of each photograph, in grey, is blurred, posterised and cropped; every picture is
+    scaled to variance 1 and learned to the same error. Boundaries are counted as edges (pairs of neighbouring
+    samples that differ by more than one standard deviation) and as total variation.
+
+    Example: partinr hypothesis image photo.png -o boundaries --quick
+    """
+    from partinr.hypothesis.photographs import Trials, variants
+
+    trials = Trials()
+    trials = replace(
+        trials,
+        network=options.network(trials.network, network, hidden, layers, omega_0),
+        repeats=(1 if quick else trials.repeats) if repeats is None else repeats,
+        rules=options.rules(
+            replace(trials.rules, limit=1000) if quick else trials.rules, threshold, steps, lr
+        ),
+        seed=seed,
+    )
+    side = (48 if quick else 64) if size is None else size
+    pictures = [
+        picture
+        for path in photos
+        for picture in variants(path.name, read_input(path, None, None, max_pixels), side)
+    ]
+    resamples = (200 if quick else 1000) if bootstrap is None else bootstrap
+    machine = (engine.value, device, threads)
+    raise typer.Exit(_run(trials, pictures, output, machine, resamples, quiet, as_json))
+
+
+def _run(
+    trials: Trials,
+    pictures: Sequence[Picture],
+    output: Path,
+    machine: tuple[str, str, int | None],
+    resamples: int,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    from partinr.engines import select
+    from partinr.hypothesis.photographs import correlate, pooled_steps
+    from partinr.hypothesis.sweep import Ending
+    from partinr.report.photographs import write_trials
+
+    engine = select(*machine, trials.network)
+    sweep = trials.prepare(pictures, engine, options.folder(output))
+    with stopping() as stop, Bar("training", quiet=quiet) as bar:
+        if not sweep.run(lambda progress: options.follow(bar, stop, progress)):
+            complain(f"interrupted; the same command goes on from {output}")
+            return INTERRUPTED
+        found = trials.outcome(pictures, sweep)
+        steps = pooled_steps(found, pictures)
+        groups = {"all": range(len(pictures))}
+        groups["originals"] = [i for i, one in enumerate(pictures) if one.kind == "original"]  # type: ignore[assignment]
+        correlations: dict[str, dict[str, Any]] = {}
+        for group, members in groups.items():
+            correlations[group] = {}
+            for name in ("edges", "variation"):
+                one = correlate(
+                    [float(getattr(pictures[i], name)) for i in members],
+                    [steps[i] for i in members],
+                    [pictures[i].photo for i in members],
+                    resamples,
+                    trials.seed,
+                )
+                interval = None if one.interval is None else [one.interval.low, one.interval.high]
+                correlations[group][name] = {"rank_correlation": one.value, "interval": interval}
+        count = {ending: sum(trial.ending is ending for trial in found) for ending in Ending}
+        results: dict[str, Any] = {
+            "output": str(output),
+            "photos": len(groups["originals"]),
+            "pictures": len(pictures),
+            "runs": len(found),
+            "converged": count[Ending.CONVERGED],
+            "censored": count[Ending.CENSORED],
+            "diverged": count[Ending.DIVERGED],
+            "correlations": correlations,
+            "seconds": sweep.tally.seconds,
+            "seed": trials.seed,
+            "engine": engine.name,
+        }
+        files = write_trials(output, pictures, found, steps, trials.rules.limit, results)
+    if as_json:
+        emit(results)
+    elif not quiet:
+        say(_rows(results, files))
+    if not results["converged"]:
+        complain(
+            f"no picture reached the error {trials.rules.threshold:g} within {trials.rules.limit:,} steps; "
+            "raise --steps or --threshold"
+        )
+        return FAILED
+    return DONE
+
+
+def _rows(results: dict[str, Any], files: Sequence[Path]) -> list[tuple[str, object]]:
+    ended = [f"{results[key]} {key}" for key in ("converged", "censored", "diverged") if results[key]]
+    rows: list[tuple[str, object]] = [
+        ("pictures", f"{results['pictures']} from {results['photos']} photographs"),
+        ("runs", f"{results['runs']}: {', '.join(ended)}, {results['seconds']:.1f} s"),
+    ]
+    for group, title in (("all", "all pictures"), ("originals", "photographs")):
+        for name in ("edges", "variation"):
+            rows.append((f"{title}, {name}", _told(results["correlations"][group][name])))
+    return [*rows, ("folder", results["output"]), ("files", options.listed(files))]
+
+
+def _told(correlation: dict[str, Any]) -> str:
+    value, interval = correlation["rank_correlation"], correlation["interval"]
+    if value is None:
+        return "rank correlation unknown: it takes five pictures that differ"
+    if interval is None:
+        return f"rank correlation with the steps {value:.2f}, interval unknown"
+    return (
+        f"rank correlation with the steps {value:.2f}, 95 % interval {interval[0]:.2f} to {interval[1]:.2f}"
+    )

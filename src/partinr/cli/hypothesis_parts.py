@@ -1,0 +1,203 @@
+"""`partinr hypothesis partition`: what cutting a signal into parts saves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from partinr.cli import hypothesis_options as options
+from partinr.cli import words
+from partinr.cli.console import Bar, complain, emit, say
+from partinr.cli.exits import DONE, FAILED, INTERRUPTED
+from partinr.cli.hypothesis_options import (
+    AS_JSON,
+    DEVICE,
+    ENGINE,
+    HIDDEN,
+    LAYERS,
+    LR,
+    NETWORK,
+    OMEGA_0,
+    OUTPUT,
+    QUICK,
+    QUIET,
+    REPEATS,
+    SEED,
+    STEPS,
+    THREADS,
+    THRESHOLD,
+)
+from partinr.cli.interrupt import stopping
+from partinr.errors import InputError
+
+if TYPE_CHECKING:
+    from partinr.hypothesis.parts import Parts
+
+
+def partition(
+    output: OUTPUT,
+    quick: QUICK = False,
+    counts: Annotated[
+        str,
+        typer.Option(
+            "--parts", metavar="LIST", help="Numbers of equal parts.", rich_help_panel="What to run"
+        ),
+    ] = "1,2,4,8",
+    boundaries: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=3,
+            max=100_000,
+            help="Boundaries of every signal. Default: 48, and 32 with --quick.",
+            rich_help_panel="What to run",
+        ),
+    ] = None,
+    repeats: REPEATS = None,
+    network: NETWORK = None,
+    hidden: HIDDEN = None,
+    layers: LAYERS = None,
+    omega_0: OMEGA_0 = None,
+    equal_params: Annotated[
+        bool,
+        typer.Option(
+            "--equal-params/--equal-width",
+            help="Narrower networks for parts, or as wide as the undivided signal's.",
+            rich_help_panel="What to run",
+        ),
+    ] = True,
+    frame: Annotated[
+        words.FrameWord,
+        typer.Option(
+            help="Coordinates that a part's network sees: the whole signal's, as published, or its own.",
+            rich_help_panel="What to run",
+        ),
+    ] = words.FrameWord.global_,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            max=10_000_000,
+            help="Fresh points of every step, of all parts together. Default: 5000.",
+            rich_help_panel="What to run",
+        ),
+    ] = None,
+    threshold: THRESHOLD = None,
+    steps: STEPS = None,
+    lr: LR = None,
+    seed: SEED = 0,
+    engine: ENGINE = words.EngineWord.auto,
+    device: DEVICE = "cpu",
+    threads: THREADS = None,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
+) -> None:
+    """The corollary: the same step signals cut into equal parts, each with a network of its own, at equal
+    total parameters or equal width; beside what a sweep over undivided signals predicts.
+
+    Every part is trained until its own error is small. The steps of a signal are those of its slowest part;
+    its cost is the arithmetic of all parts, counted in steps of the undivided network.
+
+    Example: partinr hypothesis partition -o parts --quick
+    """
+    from partinr.hypothesis.parts import Parts
+    from partinr.hypothesis.parts import quick as smaller
+
+    usual = smaller() if quick else Parts()
+    plan = replace(
+        usual,
+        boundaries=usual.boundaries if boundaries is None else boundaries,
+        repeats=usual.repeats if repeats is None else repeats,
+        counts=_counts(counts),
+        network=options.network(usual.network, network, hidden, layers, omega_0),
+        equal_params=equal_params,
+        frame=frame.value,
+        points=usual.points if points is None else points,
+        rules=options.rules(usual.rules, threshold, steps, lr),
+        seed=seed,
+    )
+    raise typer.Exit(_run(plan, output, (engine.value, device, threads), quiet, as_json))
+
+
+def _counts(word: str) -> tuple[int, ...]:
+    parts = word.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
+        raise InputError(f"--parts must be numbers such as 1,2,4,8, got {word!r:.100}")
+    return tuple(int(part) for part in parts)
+
+
+def _run(plan: Parts, output: Path, machine: tuple[str, str, int | None], quiet: bool, as_json: bool) -> int:
+    from partinr.engines import select
+    from partinr.hypothesis.evidence import weigh
+    from partinr.hypothesis.parts import Part
+    from partinr.hypothesis.study import observations
+    from partinr.report.parts import facts, summary, write_parts
+
+    engine = select(*machine, plan.network)
+    sweep = plan.sweep.prepare(engine, options.folder(output) / "sweep")
+    parts: dict[int, list[Part]] = {}
+    with stopping() as stop, Bar("training", quiet=quiet) as bar:
+        finished = sweep.run(lambda progress: options.follow(bar, stop, progress))
+        for count in plan.counts if finished else ():
+            found = plan.run(
+                count,
+                engine,
+                output / f"parts-{count}",
+                lambda progress: options.follow(bar, stop, progress),
+            )
+            if found is None:
+                finished = False
+                break
+            parts[count] = found
+        if not finished:
+            complain(f"interrupted; the same command goes on from {output}")
+            return INTERRUPTED
+        evidence = weigh(observations(plan.sweep.outcome(sweep)), resamples=0)
+        measured, predicted = summary(plan, parts, evidence)
+        rows = facts(plan, measured, predicted)
+        exponential = evidence.exponential
+        results: dict[str, Any] = {
+            "output": str(output),
+            "boundaries": plan.boundaries,
+            "signals": plan.repeats,
+            "equal_params": plan.equal_params,
+            "frame": plan.frame,
+            "seed": plan.seed,
+            "engine": engine.name,
+            "p": None if exponential is None else exponential.p,
+            "best": evidence.ranked[0] if evidence.ranked else None,
+            "parts": rows,
+        }
+        files = write_parts(output, parts, measured, predicted, results)
+    if as_json:
+        emit(results)
+    elif not quiet:
+        said = [(f"{row['parts']} parts", _told(row)) for row in rows]
+        say([*said, ("folder", output), ("files", options.listed(files))])
+    if all(row["steps"] is None for row in rows):
+        complain(
+            f"no signal reached the error {plan.rules.threshold:g} within {plan.rules.limit:,} steps; "
+            "raise --steps or --threshold"
+        )
+        return FAILED
+    return DONE
+
+
+def _told(row: dict[str, Any]) -> str:
+    """One number of parts, for people."""
+
+    def number(value: float | None) -> str:
+        return "unknown" if value is None else f"{value:,.0f}"
+
+    predictions = [
+        f"{name} {number(of['steps'])} and {number(of['cost'])}" for name, of in row["predicted"].items()
+    ]
+    foretold = f"; predicted: {', '.join(predictions)}" if predictions else ""
+    return (
+        f"{row['hidden']} wide, {row['params']:,} parameters: {number(row['steps'])} steps, "
+        f"cost {number(row['cost'])}{foretold}"
+    )
