@@ -111,16 +111,16 @@ def test_a_quality_out_of_reach_is_said_to_be_missed() -> None:
 
 
 def test_networks_grow_until_the_quality_is_reached() -> None:
-    short = dataclasses.replace(FAST, steps=40)
+    short = dataclasses.replace(FAST, steps=100)
     grown: list[int | None] = []
 
     def callback(progress: Progress) -> None:
         grown.append(progress.total_steps)
 
-    result = fit(patchy((40, 60), 3), psnr=28.0, recipe=short, callback=callback)
+    result = fit(patchy((40, 60), 3), psnr=24.0, recipe=short, callback=callback)
     assert result.reached
-    assert result.steps > 40
-    assert max(total or 0 for total in grown) > 40
+    assert result.steps > 100
+    assert max(total or 0 for total in grown) > 100
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from partinr.engines.engine import Engine
 from partinr.engines.readout import RIDGE
 from partinr.growth import carry_over
 from partinr.networks.siren import Siren
-from partinr.piecewise import PiecewiseINR
+from partinr.piecewise import Group, PiecewiseINR
 from partinr.recipe import Recipe
 from partinr.rendering import rendered_psnr
 from partinr.signals.signal import Signal
@@ -28,6 +28,10 @@ from partinr.training import Callback, Limits, Training
 
 # Networks that grew get another cycle: the recipe's steps times this, growth after growth.
 _CYCLES = (0.5, 0.5, 1.0, 1.0, 1.0)
+# All regions take part in the first of them, which is expected to gain this many dB without any parameter.
+_FREE = 0.4
+# Peak learning rate of those cycles, beside that of the first: higher ones undo more than they gain.
+_AGAIN = 0.35
 # What the losses so far tell about the end of a cycle, at these shares of it: by how many dB they will fall,
 # and how much that tells beside what was expected before. Nearly nothing while the learning rate is high.
 _SHARES = (0.0, 1 / 6, 1 / 3, 1 / 2, 0.7, 0.9, 1.0)
@@ -42,6 +46,8 @@ _LOOKS_IF_SMALL = ((1.5, 20), (0.5, 10), (0.25, 4), (-math.inf, 1))
 # Errors known from batches are computed once they are within this factor of what is allowed, and the signal
 # is rendered once the computed ones are within this: clipping makes errors a little smaller.
 _PROMISING, _NEAR = 1.1, 1.01
+# A file has half precision if that costs less than this (dB); see `save`.
+_HALF_COST = 0.05
 # Signals of so few values are measured at every look; larger ones are known well from their batches.
 _SMALL = 1 << 17
 
@@ -134,8 +140,16 @@ class Adaptive(Training):
         return False
 
     def _reached(self) -> bool:
+        """In single precision, and in half precision too if that costs so little that a file would have it."""
         self._load_model()
-        return rendered_psnr(self.model, self.signal) >= self.target
+        full = rendered_psnr(self.model, self.signal)
+        if full < self.target:
+            return False
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter.copy_(parameter.half())
+        half = rendered_psnr(self.model, self.signal)
+        return half >= self.target or not full - half < _HALF_COST
 
     def _known_errors(self) -> Float64[ndarray, "regions"]:
         """Squared error of each region, from the losses of its latest batches."""
@@ -193,8 +207,9 @@ class Adaptive(Training):
         self._load_model()
         short = max(self.target - rendered_psnr(self.model, self.signal), 0)
         # Whoever was too hopeful before asks for more.
-        goal = float(errors.sum()) * 10 ** (-self._growths * short / 10) / _CAUTION
-        found = self._allocator.reallocate(self.allocation, errors, min(goal, self.allowed), self._most)
+        missing = max(short - _FREE, 0) if self._growths == 1 else (self._growths - 1) * short
+        goal = float(errors.sum()) * 10 ** (-missing / 10) / _CAUTION
+        found = self._allocator.reallocate(self.allocation, errors, goal, self._most)
         self.losses = errors / (self.model.partition.counts * self.signal.channels)
         self._grow(found)
         self.cycles.append(self.steps + length)
@@ -218,7 +233,11 @@ class Adaptive(Training):
             self._solve_readouts(RIDGE)
         carry_over(model, states, self.model, self.states, old[kept], kept)
         self.losses[kept] = losses[old[kept]]
-        self.active[unchanged] = False
+        self.active[unchanged] = self._growths == 1
+
+    def _rates(self, group: Group, start: int, stop: int) -> Float64[ndarray, "steps"]:
+        rates = super()._rates(group, start, stop)
+        return rates if start < self.cycles[1] else rates * _AGAIN
 
     def _kept(self) -> dict[str, Shaped[ndarray, "..."]]:
         return {
