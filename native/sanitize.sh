@@ -30,8 +30,10 @@ cp -R "$root/src/partinr" "$build/package/"
 rm -f "$build/package/partinr"/_native*.so
 cp "$build"/_native*.so "$build/package/partinr/"
 
-# Python itself is not instrumented: it leaks on purpose, and torch's threads synchronise out of sight.
-PYTHONPATH=$build/package LD_PRELOAD=$("$compiler" -print-file-name=$library) \
+# Python itself is not instrumented: it leaks on purpose, and torch's threads synchronise out of sight. The sanitizer
+# looks for the functions that throw exceptions when it is loaded, so their library comes with it.
+PYTHONPATH=$build/package \
+  LD_PRELOAD="$("$compiler" -print-file-name=$library) $("$compiler" -print-file-name=libstdc++.so)" \
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
   TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" OMP_NUM_THREADS=1 \
   python -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" ${tests:+-k "$tests"} "$@" "$root/tests/test_native.py"
