@@ -328,8 +328,9 @@ class Training:
     def _follow(self, regions: Int64[ndarray, "k"], losses: Float64[ndarray, "k steps"]) -> None:
         """Let the known losses follow those of some steps, one after another: rounds of any length agree."""
         known = self.losses[regions]
-        for latest in losses.T:
-            known = np.where(np.isnan(known), latest, known + _FOLLOW * (latest - known))
+        with np.errstate(invalid="ignore"):  # a diverging fit, which the round complains about
+            for latest in losses.T:
+                known = np.where(np.isnan(known), latest, known + _FOLLOW * (latest - known))
         self.losses[regions] = known
 
     def _told_to_stop(self, steps: float) -> bool:
