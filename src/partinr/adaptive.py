@@ -140,7 +140,7 @@ class Adaptive(Training):
         return False
 
     def _reached(self) -> bool:
-        """In single precision, and in half precision too if that costs so little that a file would have it."""
+        """In single precision, and in half precision too if a file would have it for costing so little."""
         self._load_model()
         full = rendered_psnr(self.model, self.signal)
         if full < self.target:
