@@ -24,7 +24,7 @@ WITH_PHOTOGRAPH = (
     ("coordinate_fault.py", "{}", "--crop"),
     ("comparison.py", "{}", "--size", "105", "150", "--steps", "1500", "--rate", "1e-3"),
 )
-WITH_IMAGES = (("meta_modes.py", "{1}", "--write"),)
+WITH_IMAGES = (("meta_modes.py", "{1}"),)
 
 
 def main() -> None:

@@ -1,24 +1,21 @@
 """What partition adds to a learned start: the paper's modes, on a small collection.
 
-    python experiments/meta_modes.py DATA [--size 32] [--steps 150] [--write]
+    python experiments/meta_modes.py DATA [--size 32] [--steps 150]
 
 Two starts (SIREN 128x3, three inner steps of second order, a rate for each parameter and step) are learned on
 random crops of photographs that scikit-image ships, one without partition and one with PoG 2x2, with the same
-steps and seed. Both are adapted to the centre crops of the images in DATA, which they have not seen.
+steps and seed. Both are adapted to the centre crops of the images in DATA, which they have not seen. Prints
+the table and writes it into docs/meta.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
+from manual import machine, publish, table
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-
-from tables import machine, markdown, publish
 
 from partinr import (
     HFS,
@@ -52,7 +49,6 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/meta.md")
     options = parser.parse_args()
     import skimage.data
 
@@ -96,12 +92,12 @@ def main() -> None:
         "random, 30 steps",
     ]
     text = (
-        f"{markdown(header, rows)}\n\nMeans over {len(base)} images ({options.data.name}), centre crops of "
+        f"{table(header, rows)}\n\nMeans over {len(base)} images ({options.data.name}), centre crops of "
         f"{options.size} x {options.size}, with 95 per cent intervals; starts of {options.steps} outer steps "
         f"on random crops of {len(PHOTOS)} photographs of scikit-image ({machine()}; "
         "`experiments/meta_modes.py`)."
     )
-    publish("meta_modes", text, options.write, Path(__file__).parent.parent / "docs" / "meta.md")
+    publish("meta.md", "meta_modes", text)
 
 
 if __name__ == "__main__":
