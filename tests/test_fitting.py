@@ -118,7 +118,7 @@ def test_a_budget_is_used_and_kept(budget: int, rule: Grid | None) -> None:
 
 
 def test_a_target_stops_the_fit_once_it_is_rendered() -> None:
-    result = fit(smooth((40, 40)), psnr=30.0)
+    result = fit(smooth((40, 40)), Grid(2, 2), psnr=30.0)
     assert result.stopped == "psnr"
     assert result.reached
     assert 30 <= result.psnr < 36
