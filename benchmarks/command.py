@@ -1,8 +1,9 @@
-"""The whole command `partinr fit PICTURE --psnr DB` for every picture of a folder: training, and all of it.
+"""The whole command `partinr fit --partition auto --psnr DB` for each picture of a folder, and the fit alone.
 
     python benchmarks/command.py FOLDER [--psnr 35] [--pattern 'kodim*.png'] [--write]
 
-Each picture in a process of its own, start-up and writing included.
+Each picture in a process of its own, start-up and writing included. The cells are those of a fit without
+options; `benchmarks/quality.py` has fits that choose cells for the quality: fewer parameters, more time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def main() -> None:
     for path in sorted(options.folder.glob(options.pattern)):
         with tempfile.TemporaryDirectory() as folder:
             output = str(Path(folder) / "a.inr")
-            words = ["fit", str(path), "-o", output, "--psnr", str(options.psnr), "--json"]
+            wish = ["--partition", "auto", "--psnr", str(options.psnr)]
+            words = ["fit", str(path), "-o", output, *wish, "--json"]
             began = time.perf_counter()
             done = subprocess.run([sys.executable, "-m", "partinr", *words], capture_output=True, text=True)
             wholes.append(time.perf_counter() - began)

@@ -97,8 +97,6 @@ def variants() -> Iterator[Variant]:
     yield Variant("start", "best of 4 draws in each region", fit=best_of_draws)
     yield Variant("start", "frequencies spread evenly", fit=spread_frequencies)
     yield Variant("sampling", "second half by error", fit=error_weighted)
-    for steps in (150, 300, 1200, 2400):
-        yield Variant("steps", f"{steps}", recipe=replace(FAST, steps=steps))
 
 
 def middle(signal: Signal, size: tuple[int, int]) -> np.ndarray:

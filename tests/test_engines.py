@@ -305,7 +305,7 @@ def test_a_precision_is_refused_where_it_cannot_be_had(monkeypatch: pytest.Monke
     with pytest.raises(InputError, match="use --engine cpu or --precision fp32"):
         select("torch", "cpu", None, precision="bf16")
     with pytest.raises(InputError, match="precision must be one of fp32, bf16, got fp16"):
-        select("auto", "cpu", None, precision="fp16")  # type: ignore[arg-type]
+        select("auto", "cpu", None, precision="fp16")
     if why_missing() is None:
         monkeypatch.setenv("PARTINR_ISA", "generic")
         with pytest.raises(InputError, match=r"needs a processor with AVX-512 BF16.*; use --precision fp32"):

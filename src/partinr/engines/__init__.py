@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import cast, get_args
 
 import torch
 
@@ -35,7 +35,7 @@ def select(
     device: str,
     threads: int | None,
     network: Network | None = None,
-    precision: Precision = "fp32",
+    precision: str = "fp32",
 ) -> Engine:
     """The engine of this name; "auto" is the native kernel on a CPU where it is available, else torch.
 
@@ -58,7 +58,7 @@ def select(
         raise InputError(f"engine cpu computes on the device cpu, got {device}; use --engine torch")
     known = network is None or knows(network)
     if name == "cpu" or (name == "auto" and device == "cpu" and known and why_missing() is None):
-        return CpuEngine(threads, precision)
+        return CpuEngine(threads, cast(Precision, precision))
     if precision != "fp32":
         raise InputError(
             f"precision {precision} is for networks that the native kernel trains, on the device cpu; "
