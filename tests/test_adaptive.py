@@ -202,7 +202,11 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path)
         )
 
     with start("undisturbed") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.perf_counter()
         process.communicate(timeout=120)
+        took = time.perf_counter() - began
         assert process.returncode == 0
     chance = random.Random(0)
     kills = 0
@@ -210,7 +214,7 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path)
         with start("killed") as process:
             assert process.stdout is not None
             process.stdout.readline()
-            time.sleep(chance.uniform(0.2, 1.0))
+            time.sleep(took * chance.uniform(0.1, 0.6))
             process.send_signal(signals_of_the_system.SIGKILL)
             kills += process.wait() == -signals_of_the_system.SIGKILL
     assert kills > 0
