@@ -14,8 +14,9 @@ from partinr.cli.console import Bar, complain, counted, decibels, duration, emit
 from partinr.cli.exits import DONE, INTERRUPTED
 from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
 from partinr.cli.interrupt import Stop, stopping
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, QUIET, THREADS
 
-_WHAT, _HOW, _OUT = "What to compare", "How", "What to write"
+_WHAT = "What to compare"
 
 
 def compare(
@@ -87,49 +88,31 @@ def compare(
         words.PresetWord,
         typer.Option(
             help="paper: the published recipe, full batch. fast: local frame, minibatches.",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = words.PresetWord.paper,
     steps: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, max=2**31 - 1, help="Steps of every run.", rich_help_panel=_HOW),
+        typer.Option(metavar="N", min=1, max=2**31 - 1, help="Steps of every run.", rich_help_panel=HOW),
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Peak learning rate of every run.", rich_help_panel=_HOW),
+        typer.Option(metavar="X", help="Peak learning rate of every run.", rich_help_panel=HOW),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="Runs of each variant.", rich_help_panel=_HOW)
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Runs of each variant.", rich_help_panel=HOW)
     ] = 1,
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, max=2**62, help="The first seed.", rich_help_panel=_HOW)
+        int, typer.Option(metavar="N", min=0, max=2**62, help="The first seed.", rich_help_panel=HOW)
     ] = 0,
-    engine: Annotated[
-        words.EngineWord,
-        typer.Option(
-            help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
-            rich_help_panel=_HOW,
-        ),
-    ] = words.EngineWord.auto,
-    device: Annotated[
-        str, typer.Option(help="Where the torch engine computes, such as cuda.", rich_help_panel=_HOW)
-    ] = "cpu",
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1024, help="CPU threads; all by default.", rich_help_panel=_HOW),
-    ] = None,
+    engine: ENGINE = words.EngineWord.auto,
+    device: DEVICE = "cpu",
+    threads: THREADS = None,
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
     max_pixels: MAX_PIXELS = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=_OUT)
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="One JSON object on standard output, nothing else.", rich_help_panel=_OUT
-        ),
-    ] = False,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Fit a signal as one network and piece by piece, all with equally many parameters, and show which learns
     faster: at equal steps, in equal time, with equal arithmetic.

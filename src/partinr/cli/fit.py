@@ -14,6 +14,7 @@ from partinr.cli.console import Bar, complain, decibels, duration, emit, say
 from partinr.cli.files import check_outputs, check_picture
 from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
 from partinr.cli.interrupt import Stop, stopping
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, OUT, QUIET, THREADS
 from partinr.cli.outcome import write_outcome
 from partinr.cli.wishes import Wishes
 from partinr.errors import InputError
@@ -22,7 +23,7 @@ SUFFIX = ".inr"
 PICTURES = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm")
 """Suffixes that `render` writes and `fit` does not."""
 
-_WHAT, _LONG, _HOW, _OUT = "What to fit", "For how long", "How", "What to write"
+_WHAT, _LONG = "What to fit", "For how long"
 
 
 def fit(
@@ -33,7 +34,7 @@ def fit(
             "-o",
             "--output",
             help="The file to write. Default: the input's name with .inr, beside the input.",
-            rich_help_panel=_OUT,
+            rich_help_panel=OUT,
         ),
     ] = None,
     preset: Annotated[
@@ -166,10 +167,10 @@ def fit(
     ] = False,
     batch: Annotated[
         str | None,
-        typer.Option(metavar="N|full", help="Samples of each region in a step.", rich_help_panel=_HOW),
+        typer.Option(metavar="N|full", help="Samples of each region in a step.", rich_help_panel=HOW),
     ] = None,
     lr: Annotated[
-        float | None, typer.Option(metavar="X", help="Peak learning rate.", rich_help_panel=_HOW)
+        float | None, typer.Option(metavar="X", help="Peak learning rate.", rich_help_panel=HOW)
     ] = None,
     seed: Annotated[
         int,
@@ -178,35 +179,24 @@ def fit(
             min=0,
             max=2**63 - 1,
             help="Same seed, engine and machine: same file.",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = 0,
-    engine: Annotated[
-        words.EngineWord,
-        typer.Option(
-            help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
-            rich_help_panel=_HOW,
-        ),
-    ] = words.EngineWord.auto,
-    device: Annotated[
-        str, typer.Option(help="Where the torch engine computes, such as cuda.", rich_help_panel=_HOW)
-    ] = "cpu",
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", max=1024, help="CPU threads; all by default.", rich_help_panel=_HOW),
-    ] = None,
+    engine: ENGINE = words.EngineWord.auto,
+    device: DEVICE = "cpu",
+    threads: THREADS = None,
     precision: Annotated[
         words.PrecisionWord,
         typer.Option(
             help="bf16: engine cpu trains hidden layers in bfloat16, on processors that can. auto: where "
             "that reaches the same PSNR as fp32.",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = words.PrecisionWord.auto,
     store: Annotated[
         words.StoreWord,
         typer.Option(
-            help="Precision in the file. auto: float16 where that costs under 0.05 dB.", rich_help_panel=_OUT
+            help="Precision in the file. auto: float16 where that costs under 0.05 dB.", rich_help_panel=OUT
         ),
     ] = words.StoreWord.auto,
     report: Annotated[
@@ -214,7 +204,7 @@ def fit(
         typer.Option(
             metavar="FILE.html",
             help="Also write a page with pictures, curves and the partition.",
-            rich_help_panel=_OUT,
+            rich_help_panel=OUT,
         ),
     ] = None,
     overlay: Annotated[
@@ -223,19 +213,11 @@ def fit(
             metavar="FILE.png",
             help="Also write a picture of the signal with the regions' borders, tinted by their parameters "
             "if they were chosen for a --psnr.",
-            rich_help_panel=_OUT,
+            rich_help_panel=OUT,
         ),
     ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=_OUT),
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="One JSON object on standard output, nothing else.", rich_help_panel=_OUT
-        ),
-    ] = False,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Fit a signal piece by piece and write it as an .inr file.
 

@@ -14,10 +14,7 @@ from partinr.cli import words
 from partinr.cli.console import Bar, complain, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
 from partinr.cli.hypothesis_options import (
-    AS_JSON,
     BOOTSTRAP,
-    DEVICE,
-    ENGINE,
     HIDDEN,
     LAYERS,
     LR,
@@ -25,14 +22,13 @@ from partinr.cli.hypothesis_options import (
     OMEGA_0,
     OUTPUT,
     QUICK,
-    QUIET,
     REPEATS,
     SEED,
     STEPS,
-    THREADS,
     THRESHOLD,
 )
 from partinr.cli.interrupt import stopping
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS
 
 if TYPE_CHECKING:
     from partinr.hypothesis.evidence import Evidence

@@ -14,10 +14,7 @@ from partinr.cli import words
 from partinr.cli.console import Bar, complain, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
 from partinr.cli.hypothesis_options import (
-    AS_JSON,
     BOOTSTRAP,
-    DEVICE,
-    ENGINE,
     HIDDEN,
     LAYERS,
     LR,
@@ -25,13 +22,12 @@ from partinr.cli.hypothesis_options import (
     OMEGA_0,
     OUTPUT,
     QUICK,
-    QUIET,
     SEED,
     STEPS,
-    THREADS,
 )
 from partinr.cli.inputs import MAX_PIXELS, read_input
 from partinr.cli.interrupt import stopping
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS
 
 if TYPE_CHECKING:
     from partinr.hypothesis.photographs import Picture, Trials

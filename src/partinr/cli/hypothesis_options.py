@@ -14,13 +14,14 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, duration
 from partinr.cli.interrupt import Stop
+from partinr.cli.options import HOW, OUT
 from partinr.errors import InputError
 
 if TYPE_CHECKING:
     from partinr.hypothesis.signals import Size
     from partinr.hypothesis.sweep import Progress, Rules
 
-_WHAT, _HOW, _OUT = "What to run", "How", "What to write"
+_WHAT = "What to run"
 
 OUTPUT = Annotated[
     Path,
@@ -30,7 +31,7 @@ OUTPUT = Annotated[
         metavar="DIR",
         show_default=False,
         help="The folder for results and unfinished work, where the same command goes on; made if missing.",
-        rich_help_panel=_OUT,
+        rich_help_panel=OUT,
     ),
 ]
 QUICK = Annotated[
@@ -92,22 +93,8 @@ SEED = Annotated[
         min=0,
         max=2**63 - 1,
         help="Same seed, engine and machine: same numbers.",
-        rich_help_panel=_HOW,
+        rich_help_panel=HOW,
     ),
-]
-ENGINE = Annotated[
-    words.EngineWord,
-    typer.Option(
-        help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
-        rich_help_panel=_HOW,
-    ),
-]
-DEVICE = Annotated[
-    str, typer.Option(help="Where the torch engine computes, such as cuda.", rich_help_panel=_HOW)
-]
-THREADS = Annotated[
-    int | None,
-    typer.Option(metavar="N", max=1024, help="CPU threads; all by default.", rich_help_panel=_HOW),
 ]
 BOOTSTRAP = Annotated[
     int | None,
@@ -116,15 +103,8 @@ BOOTSTRAP = Annotated[
         min=20,
         max=1_000_000,
         help="Bootstrap samples for the intervals. Default: 1000, and 200 with --quick.",
-        rich_help_panel=_HOW,
+        rich_help_panel=HOW,
     ),
-]
-QUIET = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=_OUT)
-]
-AS_JSON = Annotated[
-    bool,
-    typer.Option("--json", help="One JSON object on standard output, nothing else.", rich_help_panel=_OUT),
 ]
 
 

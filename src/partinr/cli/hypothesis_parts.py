@@ -13,9 +13,6 @@ from partinr.cli import words
 from partinr.cli.console import Bar, complain, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
 from partinr.cli.hypothesis_options import (
-    AS_JSON,
-    DEVICE,
-    ENGINE,
     HIDDEN,
     LAYERS,
     LR,
@@ -23,14 +20,13 @@ from partinr.cli.hypothesis_options import (
     OMEGA_0,
     OUTPUT,
     QUICK,
-    QUIET,
     REPEATS,
     SEED,
     STEPS,
-    THREADS,
     THRESHOLD,
 )
 from partinr.cli.interrupt import stopping
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS
 from partinr.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ import typer
 import partinr
 from partinr.cli import words
 from partinr.cli.inputs import pixel_limit
-from partinr.errors import InputError
+from partinr.cli.options import HOW
 
 if TYPE_CHECKING:
     import torch
 
     from partinr.meta.collection import Collection
 
-READING, HOW, OUT = "How to read it", "How", "What to write"
+READING = "How to read it"
 
 DATA = Annotated[
     Path,
@@ -51,10 +51,6 @@ WORKERS = Annotated[
         metavar="N", min=0, max=256, help="Processes that decode images ahead.", rich_help_panel=HOW
     ),
 ]
-THREADS = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, max=1024, help="CPU threads; all by default.", rich_help_panel=HOW),
-]
 DEVICE = Annotated[str, typer.Option(help="Where to compute, such as cuda.", rich_help_panel=HOW)]
 SEED = Annotated[
     int,
@@ -81,22 +77,10 @@ def computing(device: str, threads: int | None) -> Iterator[torch.device]:
     Raises:
         InputError: torch has no such device.
     """
-    import torch
+    from partinr.engines import limited_threads, usable_device
 
-    try:
-        where = torch.device(device)
-        torch.zeros(1, device=where).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"device must be one that torch has here, got {device} ({reason}); use --device cpu"
-        ) from error
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield where
-    finally:
-        torch.set_num_threads(before)
+    with limited_threads(threads):
+        yield usable_device(device)
 
 
 def skipped_rows(skipped: Mapping[str, str]) -> list[tuple[str, object]]:

@@ -17,19 +17,17 @@ from partinr.cli.interrupt import stopping
 from partinr.cli.meta import (
     DATA,
     DEVICE,
-    HOW,
-    OUT,
     READING,
     RESIZE,
     SEED,
     SIZE,
-    THREADS,
     WORKERS,
     collection,
     computing,
     size,
     skipped_rows,
 )
+from partinr.cli.options import AS_JSON, HOW, OUT, QUIET, THREADS
 from partinr.errors import InputError
 
 
@@ -84,13 +82,8 @@ def evaluate(
             rich_help_panel=OUT,
         ),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=OUT)
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON object on standard output, nothing else.", rich_help_panel=OUT),
-    ] = False,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Adapt a start to every image of a collection and measure the quality after each gradient step.
 

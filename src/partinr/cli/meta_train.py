@@ -17,18 +17,16 @@ from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.meta import (
     DATA,
     DEVICE,
-    HOW,
-    OUT,
     READING,
     RESIZE,
     SEED,
-    THREADS,
     WORKERS,
     collection,
     computing,
     size,
     skipped_rows,
 )
+from partinr.cli.options import AS_JSON, HOW, OUT, QUIET, THREADS
 from partinr.cli.rows import network_row
 from partinr.errors import InputError
 
@@ -224,13 +222,8 @@ def train(
         words.StartStoreWord,
         typer.Option(help="Precision of the parameters in the file.", rich_help_panel=OUT),
     ] = words.StartStoreWord.float32,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=OUT)
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON object on standard output, nothing else.", rich_help_panel=OUT),
-    ] = False,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Learn a start from a collection of images, from which a new image is fitted in a few gradient steps.
 
