@@ -136,6 +136,8 @@ def test_nothing_converges(tmp_path: Path) -> None:
         (("--hidden", 0), "hidden of the network siren must be"),
         (("--engine", "cpu", "--device", "cuda"), "engine cpu computes on the device cpu"),
         (("--bootstrap", 3), "--bootstrap"),
+        (("--threads", 0), "--threads"),
+        (("--threads", -2), "--threads"),
     ],
 )
 def test_bad_options(words: tuple[object, ...], said: str, tmp_path: Path) -> None:

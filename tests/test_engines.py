@@ -301,6 +301,13 @@ def test_both_engines_follow_the_same_path(name: str) -> None:
     np.testing.assert_allclose(runs[1], runs[0], rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["torch", "auto"])
+def test_less_than_one_thread_is_refused(name: str) -> None:
+    for threads in (0, -2):
+        with pytest.raises(InputError, match=f"threads must be at least 1, got {threads}"):
+            select(name, "cpu", threads)
+
+
 def test_a_precision_is_refused_where_it_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="use --engine cpu or --precision fp32"):
         select("torch", "cpu", None, precision="bf16")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import cast, get_args
 
-import torch
-
 from partinr.engines.cpu_engine import CpuEngine
 from partinr.engines.engine import Adam, Engine, Plan, Precision, Samples, TrainingState
-from partinr.engines.torch_engine import TorchEngine
+from partinr.engines.torch_engine import TorchEngine, limited_threads, usable_device
 from partinr.errors import InputError
 from partinr.kernel import knows, why_missing
 from partinr.networks.network import Network
@@ -23,7 +21,9 @@ __all__ = [
     "Samples",
     "TorchEngine",
     "TrainingState",
+    "limited_threads",
     "select",
+    "usable_device",
 ]
 
 ENGINES = ("auto", "torch", "cpu")
@@ -48,7 +48,8 @@ def select(
         precision: of the products of hidden layers; the kernel alone knows another than "fp32".
 
     Raises:
-        InputError: the engine or the device is unknown or not there, or lacks the precision.
+        InputError: the engine or the device is unknown or not there, or lacks the precision, or threads
+            are fewer than one.
     """
     if precision not in get_args(Precision):
         raise InputError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision}")
@@ -56,6 +57,8 @@ def select(
         raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {name}")
     if name == "cpu" and device != "cpu":
         raise InputError(f"engine cpu computes on the device cpu, got {device}; use --engine torch")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, got {threads}")
     known = network is None or knows(network)
     if name == "cpu" or (name == "auto" and device == "cpu" and known and why_missing() is None):
         return CpuEngine(threads, cast(Precision, precision))
@@ -64,12 +67,4 @@ def select(
             f"precision {precision} is for networks that the native kernel trains, on the device cpu; "
             "use --engine cpu or --precision fp32"
         )
-    try:
-        where = torch.device(device)
-        torch.zeros(1, device=where).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"device must be one that torch has here, got {device} ({reason}); use --device cpu"
-        ) from error
-    return TorchEngine(where, threads)
+    return TorchEngine(usable_device(device), threads)

@@ -13,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from partinr.engines.engine import Engine, Plan, Samples, Tick, TrainingState
+from partinr.errors import InputError
 from partinr.networks.network import Network, Parameters
 from partinr.packing import Batch, batches, group_by_size
 from partinr.sampling import batch_indices
@@ -60,7 +61,7 @@ class TorchEngine(Engine):
         limit = self._limit(network, samples)
         counts = samples.counts[plan.regions]
         used = counts if plan.batch is None else np.minimum(counts, plan.batch)
-        with self._limited_threads():
+        with limited_threads(self._threads):
             for subset in (counts > used, counts == used):
                 for rows in group_by_size(np.where(subset, used, 0), limit):
                     bundle = _Bundle(network, state, samples, plan, plan.regions[rows])
@@ -76,7 +77,7 @@ class TorchEngine(Engine):
         """See `Engine.evaluate`."""
         out = np.empty(tuple(samples.values.shape), np.float32)
         regions = np.arange(len(samples.counts))
-        with self._limited_threads(), torch.no_grad():
+        with limited_threads(self._threads), torch.no_grad():
             for batch in batches(samples.offsets, regions, self._limit(network, samples)):
                 index, mask = batch.index(), batch.mask()
                 rows = torch.as_tensor(batch.regions, device=self._device)
@@ -89,14 +90,33 @@ class TorchEngine(Engine):
         widest = max(max(shape.fan_in, shape.fan_out) for shape in shapes)
         return max(1, _VALUES.get(self._device.type, _VALUES["cuda"]) // widest)
 
-    @contextlib.contextmanager
-    def _limited_threads(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self._threads or before)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+
+@contextlib.contextmanager
+def limited_threads(threads: int | None) -> Iterator[None]:
+    """So many of torch's CPU threads while this lasts; None for as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of this name.
+
+    Raises:
+        InputError: torch has no such device here.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device must be one that torch has here, got {name} ({reason}); use --device cpu"
+        ) from error
+    return device
 
 
 class _Chunk(NamedTuple):
