@@ -1,10 +1,4 @@
 import dataclasses
-import os
-import random
-import signal as signals_of_the_system
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +7,7 @@ import pytest
 
 import partinr
 from helpers import noise, smooth
+from killing import ends_the_same_after_kills
 from partinr import (
     FAST,
     PAPER,
@@ -194,33 +189,7 @@ partinr.save(result.model, sys.argv[2], summary={"steps": result.steps})
 
 
 def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    def start(name: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(tmp_path / f"{name}.inr")],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-
-    with start("undisturbed") as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        began = time.perf_counter()
-        process.communicate(timeout=120)
-        took = time.perf_counter() - began
-        assert process.returncode == 0
-    chance = random.Random(0)
-    kills = 0
-    for _ in range(2):
-        with start("killed") as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(took * chance.uniform(0.1, 0.6))
-            process.send_signal(signals_of_the_system.SIGKILL)
-            kills += process.wait() == -signals_of_the_system.SIGKILL
-    assert kills > 0
-    with start("killed") as process:
-        process.communicate(timeout=120)
-    assert (tmp_path / "killed.inr").read_bytes() == (tmp_path / "undisturbed.inr").read_bytes()
+    ends_the_same_after_kills(SCRIPT, tmp_path, attempts=2)
 
 
 def test_what_was_chosen_can_be_looked_at(tmp_path: Path) -> None:
