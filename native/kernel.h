@@ -81,6 +81,11 @@ struct Kernel {
   bool (*evaluate)(void* worker, const Arrays& parameters, const Region&, float* out, const int* stop);
   // Sum of squared errors, and the gradient of loss_scale times it.
   double (*gradient)(void* worker, Team*, const Arrays& parameters, const Region&, const Arrays& gradient);
+  // What a least-squares fit of the output layer needs to know of some samples, features being those of the last hidden
+  // layer (complex: all real parts, then all imaginary ones) and a one. Adds importance * feature * feature to `gram`
+  // (features, features), of which only rows from the diagonal to the left are whole, and importance * feature * value
+  // to `moment` (features, channels).
+  void (*moments)(void* worker, const Arrays& parameters, const Region&, double* gram, double* moment);
   // For tests: sin and cos of pi x, 2^x, and the samples at positions of a region's stream.
   void (*sincospi)(const float* x, float* sine, float* cosine, int64_t count);
   void (*exp2)(const float* x, float* out, int64_t count);

@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "evaluation.h"
 #include "queue.h"
+#include "readout.h"
 
 namespace partinr {
 namespace {
@@ -228,6 +229,9 @@ NB_MODULE(_native, m) {
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(),
         "loss_scale"_a.noconvert(), "grad_w"_a.noconvert(), "grad_b"_a.noconvert(), "threads"_a,
         "sample_weights"_a.noconvert() = nb::none(), "precision"_a = "fp32");
+  m.def("solve_readout", &solve_readout, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
+        "coords"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), nb::kw_only(), "ridge"_a,
+        "sample_weights"_a.noconvert() = nb::none(), "threads"_a, "out"_a.noconvert());
   m.def("sincospi", &sincospi, "x"_a.noconvert(), "sine"_a.noconvert(), "cosine"_a.noconvert());
   m.def("exp2", &power_of_two, "x"_a.noconvert(), "out"_a.noconvert());
   m.def("slices", &slices, "net"_a, "samples"_a);

@@ -13,7 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 compiler=${CXX:-c++}
 case $mode in
   address) flags=address,undefined library=libasan.so tests="" ;;
-  thread) flags=thread library=libtsan.so tests="threads or slices or gradients_of_any or stop or evaluate or larger" ;;
+  thread) flags=thread library=libtsan.so tests="threads or slices or gradients_of_any or stop or evaluate or larger or solved" ;;
   *) echo "usage: native/sanitize.sh address|thread [PYTEST ARGUMENTS]" >&2; exit 2 ;;
 esac
 build=$root/build/$mode
@@ -36,4 +36,5 @@ PYTHONPATH=$build/package \
   LD_PRELOAD="$("$compiler" -print-file-name=$library) $("$compiler" -print-file-name=libstdc++.so)" \
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
   TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" OMP_NUM_THREADS=1 \
-  python -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" ${tests:+-k "$tests"} "$@" "$root/tests/test_native.py"
+  python -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" ${tests:+-k "$tests"} "$@" \
+  "$root/tests/test_native.py" "$root/tests/test_engines.py"

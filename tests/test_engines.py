@@ -1,6 +1,7 @@
 """Engines against slow, obvious training loops, and against the published runs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ from partinr import (
 )
 from partinr.coords import Frame, raster
 from partinr.engines import CpuEngine, Engine, Plan, Samples, TorchEngine, TrainingState, select, torch_engine
-from partinr.engines.readout import solve_readout
 from partinr.kernel import why_missing
 from partinr.networks import NETWORKS, Network, Parameters
 from partinr.sampling import batch_indices
@@ -212,22 +212,54 @@ def test_evaluation_is_that_of_the_function(engine: type[TorchEngine | CpuEngine
     np.testing.assert_allclose(found, errors, rtol=1e-5)
 
 
+@every_engine
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_solved_readout_is_the_ridge_regression_on_the_hidden_features(name: str) -> None:
-    signal = smooth((12, 10), 2)
-    network = NETWORKS[name](hidden=6, layers=1).suited_to(6)
-    state, samples = prepared(signal, Grid(2, 2).partition(signal), network)
-    solved = solve_readout(network, state.parameters, samples)
+@pytest.mark.parametrize(
+    ("shape", "hidden", "layers", "channels", "weighted"),
+    [((12, 10), 6, 1, 2, False), ((23, 31), 18, 0, 5, True), ((9, 40), 35, 2, 1, True)],
+)
+def test_solved_readout_is_the_ridge_regression_on_the_hidden_features(
+    engine: type[TorchEngine | CpuEngine],
+    name: str,
+    shape: tuple[int, int],
+    hidden: int,
+    layers: int,
+    channels: int,
+    weighted: bool,
+) -> None:
+    signal = smooth(shape, channels)
+    network = NETWORKS[name](hidden=hidden, layers=layers).suited_to(6)
+    state, samples = prepared(signal, ragged(shape, 4), network)
+    if weighted:
+        importance = torch.rand(len(samples.values), generator=torch.Generator().manual_seed(1))
+        samples = replace(samples, weights=importance)
+    solved = engine().solve_readout(network, state.parameters, samples, 1e-3)
+    assert all(a is b for a, b in zip(solved.weights[:-1], state.parameters.weights[:-1], strict=True))
     for r in range(4):
         own = slice(int(samples.offsets[r]), int(samples.offsets[r + 1]))
         x, y = samples.coords[own][None], samples.values[own].numpy().astype(np.float64)
         features = network.hidden_features(x, one_network(solved, r))[0].double().numpy()
         design = np.concatenate([features, np.ones((len(y), 1))], axis=1)
-        gram = design.T @ design
+        weights = np.ones(len(y)) if samples.weights is None else samples.weights[own].double().numpy()
+        gram = design.T @ (weights[:, None] * design)
         penalty = np.diag(gram).mean() * np.array([1e-3] * features.shape[1] + [1e-9])
-        expected = design @ np.linalg.solve(gram + np.diag(penalty), design.T @ y)
+        right = design.T @ (weights[:, None] * y)
+        expected = design @ np.linalg.solve(gram + np.diag(penalty), right)
         found = network.forward(x, one_network(solved, r))[0]
         np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
+def test_large_regions_are_solved_by_all_threads_alike() -> None:
+    signal = smooth((300, 400), 3)
+    network = Siren(12, 2).suited_to(300)
+    state, samples = prepared(signal, Grid(1, 2).partition(signal), network)
+    few, many = (
+        CpuEngine(threads).solve_readout(network, state.parameters, samples, 1e-3) for threads in (1, 5)
+    )
+    assert torch.equal(few.weights[-1], many.weights[-1])
+    expected = TorchEngine().solve_readout(network, state.parameters, samples, 1e-3)
+    torch.testing.assert_close(many.weights[-1], expected.weights[-1], rtol=1e-3, atol=1e-4)
 
 
 @every_engine

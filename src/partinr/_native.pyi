@@ -205,6 +205,28 @@ def gradient(
 ) -> _F64:
     """Write the gradient of loss_scale times the sum of squared errors; return those sums, shape (k,)."""
 
+def solve_readout(
+    net: NetSpec,
+    weights: Sequence[_F32],
+    biases: Sequence[_F32],
+    coords: _F32,
+    values: _F32,
+    offsets: _I64,
+    *,
+    ridge: float,
+    sample_weights: _F32 | None = None,
+    threads: int,
+    out: _F32,
+) -> None:
+    """Write each region's ridge regression of its values on its hidden features to `out`.
+
+    Args:
+        ridge: above 0, relative to the mean of the normal matrix's diagonal; the bias has none to speak of.
+        out: (regions, features + 1, channels), the bias last; wire: all real parts, then all imaginary ones.
+
+    Sums are in double precision. The result doesn't depend on the number of threads.
+    """
+
 def sincospi(x: _F32, sine: _F32, cosine: _F32) -> None:
     """Write sin(pi x) and cos(pi x); absolute errors below 2e-7 for every finite float."""
 

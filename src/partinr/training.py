@@ -18,7 +18,7 @@ from numpy import ndarray
 from partinr import coords as frames
 from partinr.checkpoint import Checkpoint, settings_of
 from partinr.engines.engine import Engine, Plan, Samples, TrainingState
-from partinr.engines.readout import RIDGE, solve_readout
+from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
 from partinr.history import History, Measurement
 from partinr.margins import EXCHANGE_STEPS, Margins
@@ -186,7 +186,7 @@ class Training:
     def _solve_readouts(self, ridge: float) -> None:
         if self.recipe.solve_readout:
             for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
-                state.parameters = solve_readout(group.network, state.parameters, samples, ridge)
+                state.parameters = self.engine.solve_readout(group.network, state.parameters, samples, ridge)
 
     def keep_in(self, folder: Path, resume: bool) -> None:
         """Write checkpoints to a folder from now on; with `resume`, first go on from the one there."""

@@ -12,7 +12,9 @@ from numpy import ndarray
 
 from partinr import kernel
 from partinr.engines.engine import Engine, Plan, Precision, Samples, Tick, TrainingState
+from partinr.engines.readout import with_readout
 from partinr.errors import InputError
+from partinr.networks import Wire
 from partinr.networks.network import Network, Parameters
 
 
@@ -135,6 +137,28 @@ class CpuEngine(Engine):
             out=out,
         )
         return out
+
+    def solve_readout(
+        self, network: Network, parameters: Parameters, samples: Samples, ridge: float
+    ) -> Parameters:
+        """See `Engine.solve_readout`."""
+        from partinr import _native
+
+        regions, fan_in, _ = parameters.weights[-1].shape
+        features = fan_in * 2 if isinstance(network, Wire) else fan_in
+        out = np.empty((regions, features + 1, samples.values.shape[1]), np.float32)
+        _native.solve_readout(
+            kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
+            *kernel.arrays(parameters),
+            samples.coords.contiguous().numpy(),
+            samples.values.numpy(),
+            samples.offsets,
+            ridge=ridge,
+            sample_weights=None if samples.weights is None else samples.weights.numpy(),
+            threads=self._threads,
+            out=out,
+        )
+        return with_readout(network, parameters, torch.from_numpy(out))
 
 
 def usable_cores() -> int:

@@ -163,6 +163,22 @@ class Engine(ABC):
     ) -> Float32[ndarray, "samples channels"]:
         """Normalised values of every region's network at its own samples."""
 
+    @abstractmethod
+    def solve_readout(
+        self, network: Network, parameters: Parameters, samples: Samples, ridge: float
+    ) -> Parameters:
+        """Replace every region's output layer by the ridge regression of its values on its hidden features.
+
+        Args:
+            network: of the group.
+            parameters: whose hidden layers stay as they are.
+            samples: weighted as in training.
+            ridge: added to the normal matrix's diagonal but for the bias, relative to its mean.
+
+        Returns:
+            Parameters that share the hidden layers with the given ones.
+        """
+
     def squared_error(
         self, network: Network, parameters: Parameters, samples: Samples
     ) -> Float64[ndarray, "regions"]:

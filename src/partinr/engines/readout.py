@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from partinr.engines.engine import Samples
@@ -17,16 +18,8 @@ nearly dependent, so that training does not begin with huge weights that cancel.
 _BATCH_VALUES = 1 << 19
 
 
-def solve_readout(
-    network: Network, parameters: Parameters, samples: Samples, ridge: float = RIDGE
-) -> Parameters:
-    """Replace every region's output layer by the ridge regression of its values on its hidden features.
-
-    The hidden layers stay as they are. Sums are accumulated in float64, in batches of bounded memory.
-
-    Returns:
-        Parameters that share the hidden layers with the given ones.
-    """
+def solve_readout(network: Network, parameters: Parameters, samples: Samples, ridge: float) -> Parameters:
+    """See `Engine.solve_readout`. Sums are accumulated in float64, in batches of bounded memory."""
     channels = samples.values.shape[1]
     device = samples.coords.device
     regions = len(samples.counts)
@@ -46,8 +39,14 @@ def solve_readout(
                 weighted = weighted * samples.weights[index][..., None]
             gram.index_add_(0, rows, weighted.transpose(1, 2) @ design)
             moment.index_add_(0, rows, weighted.transpose(1, 2) @ samples.values[index].double())
-        solved = _solved(gram, moment, ridge)
-    weight, bias = (t.contiguous() for t in network.readout(solved[:, :-1].float(), solved[:, -1].float()))
+        return with_readout(network, parameters, _solved(gram, moment, ridge).float())
+
+
+def with_readout(
+    network: Network, parameters: Parameters, solved: Float[Tensor, "regions features_and_bias channels"]
+) -> Parameters:
+    """The parameters with other output layers: weights of all features, and the bias."""
+    weight, bias = (t.contiguous() for t in network.readout(solved[:, :-1], solved[:, -1]))
     return Parameters([*parameters.weights[:-1], weight], [*parameters.biases[:-1], bias])
 
 

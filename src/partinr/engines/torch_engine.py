@@ -13,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from partinr.engines.engine import Engine, Plan, Samples, Tick, TrainingState
+from partinr.engines.readout import solve_readout
 from partinr.errors import InputError
 from partinr.networks.network import Network, Parameters
 from partinr.packing import Batch, batches, group_by_size
@@ -84,6 +85,13 @@ class TorchEngine(Engine):
                 own = samples.coords[torch.as_tensor(index, device=self._device)]
                 out[index[mask]] = network.forward(own, _rows(parameters, rows)).cpu().numpy()[mask]
         return out
+
+    def solve_readout(
+        self, network: Network, parameters: Parameters, samples: Samples, ridge: float
+    ) -> Parameters:
+        """See `Engine.solve_readout`."""
+        with limited_threads(self._threads):
+            return solve_readout(network, parameters, samples, ridge)
 
     def _limit(self, network: Network, samples: Samples) -> int:
         shapes = network.layer_shapes(samples.coords.shape[1], samples.values.shape[1])
