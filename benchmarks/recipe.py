@@ -92,6 +92,7 @@ def variants() -> Iterator[Variant]:
         yield Variant("batch", f"{batch}, {changed.steps} steps", recipe=changed)
     for beta1, beta2 in ((0.8, 0.9), (0.95, 0.9), (0.9, 0.8), (0.9, 0.95), (0.9, 0.999)):
         yield Variant("Adam", f"{beta1:g}, {beta2:g}", recipe=replace(FAST, adam=Adam(beta1, beta2)))
+    yield Variant("schedule", "cosine", recipe=replace(FAST, schedule="cosine"))
     yield Variant("schedule", "constant", recipe=replace(FAST, schedule="constant"))
     yield Variant("start", "readout as drawn", recipe=replace(FAST, solve_readout=False))
     yield Variant("start", "best of 4 draws in each region", fit=best_of_draws)

@@ -362,3 +362,16 @@ def test_the_result_says_in_what_it_was_computed() -> None:
     assert fit(noise((8, 8)), Whole(), Siren(4, 1), steps=1, engine="torch").precision == "fp32"
     with pytest.raises(InputError, match="precision bf16"):
         fit(noise((8, 8)), Whole(), Siren(4, 1), steps=1, engine="torch", precision="bf16")
+
+
+def test_the_rate_is_held_for_a_third_of_the_fit_and_falls_to_a_hundredth() -> None:
+    fraction, late = np.linspace(0, 1, 61), np.full(61, 100.0)
+    rates = FAST.schedule_at(fraction, late)
+    assert (rates[fraction <= 1 / 3] == 1).all()
+    assert (np.diff(rates[fraction > 1 / 3]) < 0).all()
+    np.testing.assert_allclose(rates[40], 0.01 + 0.99 * (1 - np.sqrt(0.5)))
+    np.testing.assert_allclose(rates[-1], 0.01)
+    first = FAST.schedule_at(np.zeros(6), np.arange(6.0))
+    np.testing.assert_allclose(first, [0.2, 0.4, 0.6, 0.8, 1, 1])
+    cosine = dataclasses.replace(FAST, schedule="cosine").schedule_at(fraction, late)
+    np.testing.assert_allclose(cosine[[0, 30, 60]], [1, 0.525, 0.05])

@@ -14,6 +14,9 @@ from partinr.coords import Frame
 from partinr.engines.engine import Adam
 from partinr.errors import InputError
 
+STABLE = 1 / 3
+"""Share of a fit during which the "cooldown" schedule holds the peak rate."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -27,7 +30,9 @@ class Recipe:
         batch: samples of each region in a step; None for all of them; "auto": see `batch_for`.
         learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
         reference_width: width at which `learning_rate` holds as it is; None: at every width.
-        schedule: "constant", or "cosine" down to a twentieth after a warm-up of five steps.
+        schedule: course of the learning rate after a warm-up of five steps: "cooldown" holds the peak for a
+            third of the fit, then falls as 1 - sqrt(x) to a hundredth; "cosine" falls to a twentieth;
+            "constant" has no warm-up either.
         adam: Adam's constants.
         whole_signal: the loss is the mean over the whole signal, not over each region's batch.
         solve_readout: start from output layers solved by least squares.
@@ -47,7 +52,7 @@ class Recipe:
     batch: int | Literal["auto"] | None
     learning_rate: float
     reference_width: int | None
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "cooldown"]
     adam: Adam
     whole_signal: bool
     solve_readout: bool
@@ -84,13 +89,20 @@ class Recipe:
     def schedule_at(
         self, fraction: Float64[ndarray, "n"], step: Float64[ndarray, "n"]
     ) -> Float64[ndarray, "n"]:
-        """Share of the peak rate when this fraction of the fit is done, at these absolute steps."""
+        """Share of the peak rate when this fraction of the fit is done, at these absolute steps.
+
+        Source of the cooldown: Hägele et al., "Scaling laws and compute-optimal training beyond fixed
+        training durations", NeurIPS 2024, section 3.
+        """
         if self.schedule == "constant":
             return np.ones_like(fraction)
         warm = np.minimum(1.0, (step + 1) / 5)
-        cosine = 0.5 * (1 + np.cos(np.pi * np.clip(fraction, 0, 1)))
-        share: Float64[ndarray, "n"] = warm * (0.05 + 0.95 * cosine)
-        return share
+        if self.schedule == "cosine":
+            share = 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * np.clip(fraction, 0, 1)))
+        else:
+            share = 0.01 + 0.99 * (1 - np.sqrt(np.clip((fraction - STABLE) / (1 - STABLE), 0, 1)))
+        found: Float64[ndarray, "n"] = warm * share
+        return found
 
 
 FAST = Recipe(
@@ -100,7 +112,7 @@ FAST = Recipe(
     batch="auto",
     learning_rate=9e-3,
     reference_width=12,
-    schedule="cosine",
+    schedule="cooldown",
     adam=Adam(0.9, 0.9),
     whole_signal=False,
     solve_readout=True,
