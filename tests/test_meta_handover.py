@@ -68,7 +68,7 @@ RULES = [Grid(1, 1), Grid(3, 4), Labels(scattered((24, 30), 5).label_map)]
 
 
 @pytest.mark.parametrize("frame", ["global", "local", "centred"])
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.word.split(":")[0] + str(id(rule) % 97))
+@pytest.mark.parametrize("rule", RULES, ids=["whole", "grid", "labels"])
 def test_a_fit_begins_where_the_inner_steps_end(rule: Rule, frame: Any) -> None:
     start, signal = learned(frame), photo()
     partition = rule.partition(signal)
