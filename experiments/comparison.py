@@ -5,12 +5,15 @@
 
 The published recipe (full batch, Adam at 1e-4) at the published density of parameters, or another rate. Runs
 are kept in experiments/runs, so that a second call only draws again. Prints the table and writes it into
-docs/published.md where that has a place for it; for the default picture, with a figure.
+docs/published.md where that has a place for it; for the default picture, with a figure. With several seeds
+the table has means and standard deviations, and no seconds: these depend on what else the machine does, and
+many fits take long.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,56 +21,94 @@ from typing import Any
 import numpy as np
 from manual import figure, machine, photograph, publish, table
 
-from partinr import PAPER, Comparison, Variant, compare, write_comparison
+from partinr import PAPER, Comparison, Standing, Variant, compare, write_comparison
 from partinr.comparison import published_rules
 
 COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#7f8790")
 
 
-def rows(facts: dict[str, Any]) -> list[list[str]]:
-    """One line for each variant: at the end, at equal seconds and at equal arithmetic."""
-
-    def cell(psnr: dict[str, Any], gain: float) -> list[str]:
-        spread = "" if psnr["deviation"] is None else f" ± {psnr['deviation']:.2f}"
-        return [f"{psnr['mean']:.2f}{spread}", f"{gain:+.2f}" if gain else "–"]
-
-    return [
+def timed_table(facts: dict[str, Any]) -> str:
+    """At the end, at equal seconds and at equal arithmetic."""
+    first = facts["variants"][0]
+    head = ["", "parameters", f"PSNR after {first['steps']:,} steps", "gain", "SSIM", "seconds"]
+    head += [f"PSNR after {first['equal_seconds']['at']:.1f} s", "gain", _after_flops(first), "gain"]
+    rows = [
         [
-            f"{v['network']}, {v['name']}",
-            f"{v['params']:,}",
-            *cell(v["psnr"], v["gain"]),
+            *_name(v),
+            *_psnr(v),
             f"{v['ssim']['mean']:.4f}",
             f"{v['seconds']['mean']:.0f}",
-            *cell(v["equal_seconds"]["psnr"], v["equal_seconds"]["gain"]),
-            *cell(v["equal_flops"]["psnr"], v["equal_flops"]["gain"]),
+            *_psnr(v["equal_seconds"]),
+            *_psnr(v["equal_flops"]),
         ]
         for v in facts["variants"]
     ]
+    return table(head, rows)
 
 
-def draw(comparison: Comparison) -> Any:
-    """PSNR against steps, seconds and arithmetic, a row of three plots for each network."""
+def seeds_table(facts: dict[str, Any]) -> str:
+    """Means and standard deviations over seeds, at the end and at equal arithmetic."""
+    first = facts["variants"][0]
+    head = ["", "width", "parameters", f"PSNR after {first['steps']:,} steps", "gain", "SSIM"]
+    head += ["PSNR after equal arithmetic", "gain"]
+    rows = []
+    for v in facts["variants"]:
+        name, params = _name(v)
+        ssim = f"{v['ssim']['mean']:.4f} ± {v['ssim']['deviation']:.4f}"
+        rows.append([name, f"{v['width']}", params, *_psnr(v), ssim, *_psnr(v["equal_flops"])])
+    return table(head, rows)
+
+
+def _name(v: dict[str, Any]) -> list[str]:
+    return [f"{v['network']}, {v['name']}", f"{v['params']:,}"]
+
+
+def _psnr(v: dict[str, Any]) -> list[str]:
+    """A mean, with its deviation where there are several seeds, and the gain over one network."""
+    psnr, gain = v["psnr"], v["gain"]
+    spread = "" if psnr["deviation"] is None else f" ± {psnr['deviation']:.2f}"
+    return [f"{psnr['mean']:.2f}{spread}", f"{gain:+.2f}" if gain else "–"]
+
+
+def _after_flops(v: dict[str, Any]) -> str:
+    return f"PSNR after {v['equal_flops']['at'] / 1e12:.2f} TFLOP"
+
+
+def draw(comparison: Comparison, timed: bool) -> Any:
+    """PSNR against steps, seconds where they count, and arithmetic; a row of plots for each network, with a
+    band of one standard deviation over seeds."""
     networks = list(dict.fromkeys(run.variant.network.name for run in comparison.runs))
+    quantities = ("steps", "seconds", "TFLOP") if timed else ("steps", "TFLOP")
 
     def curves(drawn: Any) -> None:
-        plots = drawn.subplots(len(networks), 3, squeeze=False, sharey="row")
+        plots = drawn.subplots(len(networks), len(quantities), squeeze=False, sharey="row")
         for network, line in zip(networks, plots, strict=True):
             of_network = [runs for runs in comparison.by_variant if runs[0].variant.network.name == network]
             for colour, runs in zip(COLOURS, of_network, strict=True):
-                history = runs[0].record.history
-                shown = np.unique(np.linspace(0, len(history) - 1, 300).round().astype(int))
-                psnr = np.mean([run.record.history.psnr for run in runs], axis=0)[shown]
-                seconds = np.mean([run.record.history.seconds for run in runs], axis=0)[shown]
-                for axes, x in zip(line, (shown, seconds, shown * runs[0].record.flops / 1e12), strict=True):
-                    axes.plot(x, psnr, color=colour, label=runs[0].variant.name)
-                    axes.plot(x[-1:], psnr[-1:], "o", color=colour, markersize=4)
-            for axes, what in zip(line, ("steps", "seconds", "TFLOP"), strict=True):
+                steps = np.unique(np.linspace(0, len(runs[0].record.history) - 1, 300).round().astype(int))
+                psnr = np.array([run.record.history.psnr for run in runs])[:, steps]
+                seconds = np.mean([run.record.history.seconds for run in runs], axis=0)[steps]
+                places = {"steps": steps, "seconds": seconds, "TFLOP": steps * runs[0].record.flops / 1e12}
+                mean, spread = psnr.mean(axis=0), psnr.std(axis=0, ddof=1) if len(runs) > 1 else None
+                for axes, what in zip(line, quantities, strict=True):
+                    axes.plot(places[what], mean, color=colour, label=runs[0].variant.name)
+                    axes.plot(places[what][-1:], mean[-1:], "o", color=colour, markersize=4)
+                    if spread is not None:
+                        band = (mean - spread, mean + spread)
+                        axes.fill_between(places[what], *band, color=colour, alpha=0.2, linewidth=0)
+            for axes, what in zip(line, quantities, strict=True):
                 axes.set_xlabel(what)
                 axes.grid(alpha=0.2)
             line[0].set_ylabel(f"PSNR (dB), {network}")
             line[0].legend(fontsize=8, frameon=False)
 
     return curves
+
+
+def progress(standing: Standing) -> None:
+    """Where the comparison stands, for those who watch."""
+    if sys.stdout.isatty():
+        print(f"\r{standing.name}: {standing.fraction:.1%} ", end="", flush=True)
 
 
 def main() -> None:
@@ -95,26 +136,35 @@ def main() -> None:
         folder,
         seeds=range(options.seeds),
         threads=options.threads,
-        callback=lambda standing: print(f"\r{standing.name}: {standing.fraction:.1%} ", end="", flush=True),
+        callback=progress,
     )
     facts = write_comparison(folder, comparison, title=name)
-    first = facts["variants"][0]
-    head = [
-        *("", "parameters", f"PSNR after {options.steps:,} steps", "gain", "SSIM", "seconds"),
-        *(f"PSNR after {first['equal_seconds']['at']:.1f} s", "gain"),
-        *(f"PSNR after {first['equal_flops']['at'] / 1e12:.2f} TFLOP", "gain"),
-    ]
-    text = table(head, rows(facts))
+    one_seed = options.seeds == 1
+    text = timed_table(facts) if one_seed else seeds_table(facts)
     size = f"{options.size[0]} x {options.size[1]}"
-    seeds = "one seed" if options.seeds == 1 else f"{options.seeds} seeds"
+    if one_seed:
+        ran = f"one seed; {machine()}"
+    else:
+        same = {
+            v["network"]: f"{v['equal_flops']['at'] / 1e12:.3f} TFLOP for {v['network']}"
+            for v in facts["variants"]
+        }
+        ran = f"means and standard deviations over {options.seeds} seeds; "
+        ran += f"equal arithmetic is {', '.join(same.values())}"
     note = (
-        f"PSNR in dB; {name} at {size} pixels, learning rate {options.rate:g}, {seeds}; {machine()}; "
+        f"PSNR in dB; {name} at {size} pixels, learning rate {options.rate:g}, {ran}; "
         "`experiments/comparison.py`."
     )
     mark = f"comparison {name} {options.rate:g}"
+    if not one_seed:
+        mark += f" {options.seeds} seeds {'-'.join(options.networks)}"
     if options.picture is None:
-        path = figure(mark.replace(" ", "_"), draw(comparison), (10, 3.2 * len(options.networks)))
-        text = f"![PSNR against steps, seconds and arithmetic]({path})\n\n{text}"
+        width = 10 if one_seed else 8
+        path = figure(
+            mark.replace(" ", "_"), draw(comparison, one_seed), (width, 3.2 * len(options.networks))
+        )
+        against = "steps, seconds and arithmetic" if one_seed else "steps and arithmetic"
+        text = f"![PSNR against {against}]({path})\n\n{text}"
     publish("published.md", mark, f"{text}\n\n{note}")
 
 

@@ -1,6 +1,6 @@
 """The paper's evidence for its hypothesis, measured again: sweeps, the corollary, and photographs.
 
-    python experiments/hypothesis.py [1d] [2d] [partition] [image] [--steps-2d 4000]
+    python experiments/hypothesis.py [1d] [2d] [partition] [image] [--steps-2d 4000] [--threads N]
 
 All of them without a name. Runs are kept in experiments/runs, so that a second call only draws again. Writes
 tables and figures into docs/hypothesis.md.
@@ -109,7 +109,7 @@ def listed(said: list[str]) -> str:
     return "\n".join(f"- {sentence}" for sentence in said)
 
 
-def partition() -> None:
+def partition(*more: str) -> None:
     """The corollary at equal parameters and at equal width, in both frames."""
     lines = []
     for name, words in (
@@ -118,15 +118,16 @@ def partition() -> None:
         ("partition-local", ("--frame", "local")),
         ("partition-width-local", ("--equal-width", "--frame", "local")),
     ):
-        found = measured(name, "partition", *words)
+        found = measured(name, "partition", *words, *more)
         for row in found["parts"]:
             foretold = [of["steps"] for of in row["predicted"].values()]
             known = "unknown" if row["steps"] is None else f"{row['steps']:,.0f}"
             cost = "unknown" if row["cost"] is None else f"{row['cost']:,.0f}"
-            equal = "parameters" if found["equal_params"] else "width"
+            settings = found["settings"]
+            equal = "parameters" if settings["equal_params"] else "width"
             lines.append(
                 [
-                    f"{row['parts']}, equal {equal}, {found['frame']}",
+                    f"{row['parts']}, equal {equal}, {settings['frame']}",
                     f"{row['hidden']}",
                     f"{row['params']:,}",
                     *(known, cost, row["censored"]),
@@ -137,14 +138,14 @@ def partition() -> None:
         curves = " / ".join(found["parts"][0]["predicted"])
     head = ["parts", "width", "parameters", "steps", "cost", "censored signals", f"steps predicted: {curves}"]
     text = (
-        f"{table(head, lines)}\n\nMedians over {found['signals']} signals of "
-        f"{found['boundaries']} boundaries, predictions by the curves of a sweep over undivided signals; "
+        f"{table(head, lines)}\n\nMedians over {settings['repeats']} signals of "
+        f"{settings['boundaries']} boundaries, predictions by the curves of a sweep over undivided signals; "
         "`python experiments/hypothesis.py partition`."
     )
     publish(PAGE, "partition", text)
 
 
-def image() -> None:
+def image(*more: str) -> None:
     """Photographs that scikit-image ships."""
     from skimage import data, io
 
@@ -153,7 +154,7 @@ def image() -> None:
     paths = [folder / f"{name}.png" for name in PHOTOS]
     for path in paths:
         io.imsave(path, getattr(data, path.stem)(), check_contrast=False)
-    found = measured("image", "image", *map(str, paths))
+    found = measured("image", "image", *map(str, paths), *more)
     lines = []
     for group, title in (
         ("all", f"all {found['pictures']}"),
@@ -175,16 +176,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="1d, 2d, partition, image")
     parser.add_argument("--steps-2d", type=int, default=PUBLISHED_LIMIT, help="limit of the sweep in a plane")
+    parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     chosen = options.names or ["1d", "2d", "partition", "image"]
+    threads = [] if options.threads is None else ["--threads", str(options.threads)]
     if "1d" in chosen:
-        sweep(1)
+        sweep(1, *threads)
     if "2d" in chosen:
-        sweep(2, "--steps", str(options.steps_2d))
+        sweep(2, "--steps", str(options.steps_2d), *threads)
     if "partition" in chosen:
-        partition()
+        partition(*threads)
     if "image" in chosen:
-        image()
+        image(*threads)
     print(machine())
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import skimage.data
@@ -65,9 +67,18 @@ def check(folder: Path, ran: Ran, runs: int) -> None:
         with Image.open(folder / f"{name}.png") as picture:
             assert picture.size[0] > 600
         assert (folder / f"{name}.svg").read_text().lstrip().startswith("<?xml")
+    check_page(folder, found, 3)
+
+
+def check_page(folder: Path, found: dict[str, Any], plots: int) -> None:
+    """That the page says what the command said, and needs no other file."""
     page = (folder / "report.html").read_text()
-    assert found["verdict"][0] in page
-    assert page.count("<svg") == 3
+    for sentence in found["verdict"]:
+        assert f"<p>{sentence}</p>" in page
+    assert page.count("<svg") == plots
+    assert f"<dt>converged</dt><dd>{found['converged']}</dd>" in page
+    assert all(address.startswith(("data:", "#")) for address in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert found["settings"]["network"]["name"] == "siren"
 
 
 def test_a_line_leaves_rows_numbers_figures_and_a_page(finished: tuple[Path, Ran]) -> None:
@@ -196,6 +207,9 @@ def test_parts(tmp_path: Path) -> None:
     for name in ("steps", "cost"):
         assert (tmp_path / f"{name}.png").exists()
         assert (tmp_path / f"{name}.svg").exists()
+    check_page(tmp_path, found, 2)
+    assert len(found["verdict"]) == 1 + len(found["parts"])
+    assert found["runs"] == found["converged"] + found["censored"] == 6
     refused(run("hypothesis", "partition", "-o", tmp_path, *words, "--seed", 1), "other settings")
     refused(
         run("hypothesis", "partition", "-o", tmp_path, *words, "--parts", "1,x"), "--parts must be numbers"
@@ -203,7 +217,10 @@ def test_parts(tmp_path: Path) -> None:
     nothing = ("hypothesis", "partition", "-o", tmp_path / "short", *words, "--threshold", 1e-9, "--steps", 2)
     ran = run(*nothing, "--json")
     assert (ran.code, ran.err.startswith("partinr: no signal reached the error 1e-09")) == (1, True)
-    assert {(row["steps"], row["cost"]) for row in json.loads(ran.out)["parts"]} == {(None, None)}
+    found = json.loads(ran.out)
+    assert {(row["steps"], row["cost"]) for row in found["parts"]} == {(None, None)}
+    assert found["verdict"][0].startswith("No verdict")
+    check_page(tmp_path / "short", found, 2)
 
 
 def test_photographs(tmp_path: Path) -> None:
@@ -223,5 +240,8 @@ def test_photographs(tmp_path: Path) -> None:
     assert -1 <= found["correlations"]["all"]["variation"]["rank_correlation"] <= 1
     assert found["correlations"]["originals"]["edges"] == {"rank_correlation": None, "interval": None}
     assert {path.name for path in out.iterdir()} >= {"edges.svg", "variation.png", "pictures.png", "runs.csv"}
+    assert json.loads((out / "results.json").read_text()) == found
+    check_page(out, found, 2)
+    assert (out / "report.html").read_text().count("data:image/png") == 11
     again = run("hypothesis", "image", photo, "-o", out, *words)
     assert "rank correlation unknown" in again.out

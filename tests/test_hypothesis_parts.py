@@ -9,10 +9,11 @@ import pytest
 
 from partinr import InputError, Siren
 from partinr.engines import TorchEngine
+from partinr.hypothesis.corollary import Corollary
 from partinr.hypothesis.likelihood import Fit
 from partinr.hypothesis.material import Fresh
 from partinr.hypothesis.models import Linear, Span
-from partinr.hypothesis.parts import Part, Parts, parts_table
+from partinr.hypothesis.parts import Outcome, Part, Parts, parts_table
 from partinr.hypothesis.sweep import Ending, Rules
 
 SMALL = Parts(6, 2, (1, 2, 3), Siren(12, 1, 10.0, 30.0), points=90, rules=Rules(0.3, 60, 1e-2))
@@ -52,6 +53,48 @@ def test_steps_are_those_of_the_slowest_part_and_cost_adds_up() -> None:
     share = SMALL.narrowed(2).params(1, 1) / SMALL.network.params(1, 1) / 2
     assert outcome.cost == pytest.approx([40 * share, 80 * share])
     assert parts_table({2: parts}).splitlines()[4] == "2,1,1,3,60,censored,0.1"
+
+
+def corollary(steps: dict[int, list[float]], limit: float = 100) -> Corollary:
+    """Of three signals with these steps; those at the limit are censored."""
+    measured = {
+        count: Outcome(np.array(some, float), np.array(some) / count, np.array(some) >= limit)
+        for count, some in steps.items()
+    }
+    plan = replace(SMALL, counts=tuple(steps))
+    return Corollary(plan, measured, {"linear": measured})
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ({1: [50, 60, 70], 2: [20, 30, 40], 3: [10, 12, 14]}, "Parts need fewer steps than whole signals."),
+        ({1: [50, 60, 70], 2: [60, 60, 60]}, "Parts do not need fewer steps than whole signals."),
+        (
+            {1: [50, 60, 70], 2: [20, 30, 40], 3: [80, 90, 100]},
+            "Parts need fewer steps than whole signals if there are 2 of them, otherwise not.",
+        ),
+        (
+            {1: [50, 60, 70], 2: [20, 30, 100], 3: [1, 100, 100]},
+            "Parts need fewer steps than whole signals if there are 2 of them, otherwise not.",
+        ),
+        ({1: [50, 100, 100], 2: [20, 30, 40]}, "No verdict: steps of undivided signals or of their parts"),
+        ({2: [20, 30, 40]}, "No verdict: steps of undivided signals or of their parts"),
+    ],
+)
+def test_what_cutting_gained(steps: dict[int, list[float]], said: str) -> None:
+    found = corollary(steps)
+    sentences = found.sentences()
+    assert sentences[0].startswith(said)
+    assert len(sentences) == 1 + len(steps)
+
+
+def test_a_median_that_is_not_known_is_missing() -> None:
+    found = corollary({1: [50, 60, 100], 2: [50, 100, 100]})
+    assert [(row["steps"], row["censored"]) for row in found.facts()] == [(60, 1), (None, 2)]
+    assert found.facts()[1]["cost"] is None
+    assert "steps unknown, 2 signals stopped at the limit" in found.sentences()[2]
+    assert found.facts()[1]["predicted"]["linear"] == {"steps": 100, "cost": 50}
 
 
 def test_one_part_is_predicted_by_the_curve_itself() -> None:

@@ -9,14 +9,9 @@ from scipy.stats import spearmanr
 
 from partinr import InputError, from_array
 from partinr.engines import TorchEngine
-from partinr.hypothesis.photographs import (
-    Picture,
-    Trials,
-    correlate,
-    pooled_steps,
-    trials_table,
-    variants,
-)
+from partinr.hypothesis.correlation import Correlation, Ranking, correlate, pooled_steps
+from partinr.hypothesis.evidence import Interval
+from partinr.hypothesis.photographs import Picture, Trials, trials_table, variants
 from partinr.hypothesis.signals import Size, StepSignal
 from partinr.hypothesis.sweep import Rules
 from partinr.networks import Siren
@@ -85,6 +80,31 @@ def test_a_correlation_that_cannot_be_computed_is_missing() -> None:
     for x, y in (([1, 2, 3, 4], [1, 2, 3, 4]), ([1] * 9, range(9)), (range(9), [7] * 9)):
         found = correlate(list(x), list(y), ["a"] * len(x), 20)
         assert (found.value, found.interval) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("edges", "variation", "said"),
+    [
+        ((0.1, 0.5), (0.2, 0.6), ", more boundaries go with more steps."),
+        ((-0.5, -0.1), (-0.6, -0.2), ", more boundaries go with fewer steps."),
+        ((-0.1, 0.5), (-0.2, 0.6), ", boundaries and steps are not shown to go together."),
+        ((-0.1, 0.5), (0.2, 0.6), ", whether boundaries and steps go together depends on the measure."),
+        (None, (0.2, 0.6), ": no verdict."),
+    ],
+)
+def test_what_correlations_say(
+    edges: tuple[float, float] | None, variation: tuple[float, float], said: str
+) -> None:
+    found = {
+        name: Correlation(0.3, None if ends is None else Interval(*ends), 12)
+        for name, ends in (("edges", edges), ("variation", variation))
+    }
+    unknown = dict.fromkeys(found, Correlation(None, None, 1))
+    sentences = Ranking((), (), {"all": found, "originals": unknown}).sentences()
+    assert sentences[0] == f"Among all 12 pictures{said}"
+    assert f"95 % interval {variation[0]:.2f} to {variation[1]:.2f}" in sentences[2]
+    assert sentences[3] == "Among one unchanged photograph: no verdict."
+    assert "rank correlation unknown" in sentences[4]
 
 
 def test_pictures_are_learned() -> None:

@@ -165,27 +165,28 @@ def _run(
     from partinr.engines import select
     from partinr.hypothesis.evidence import weigh
     from partinr.hypothesis.study import observations, table
-    from partinr.report.hypothesis import RUNS, write_study, write_text
+    from partinr.report.findings import RUNS, write_text
+    from partinr.report.hypothesis import write_study
 
     engine = select(*machine, study.network)
     sweep = study.prepare(engine, options.folder(output))
     with stopping() as stop, Bar("training", quiet=quiet) as bar:
         finished = sweep.run(lambda progress: options.follow(bar, stop, progress))
         runs = study.outcome(sweep)
-        write_text(output / RUNS, table(runs))
         if not finished:
+            write_text(output / RUNS, table(runs))
             complain(f"interrupted; the same command goes on from {output}")
             return INTERRUPTED
         resamples = (200 if quick else 1000) if bootstrap is None else bootstrap
         evidence = weigh(
             observations(runs), resamples, study.seed, lambda share: bar.show(share, what="resampling")
         )
-        results = _results(study, sweep, runs, evidence, output, engine.name)
+        results = _results(study, sweep, runs, evidence, output)
         files = write_study(output, study, sweep, runs, evidence, results)
     if as_json:
         emit(results)
     elif not quiet:
-        say(_rows(results, evidence, [*files, output / RUNS]))
+        say(_rows(results, files))
     if not results["converged"]:
         complain(
             f"no run reached the error {study.rules.threshold:g} within {study.rules.limit:,} steps; "
@@ -196,24 +197,21 @@ def _run(
 
 
 def _results(
-    study: Study, sweep: Sweep, runs: Sequence[Run], evidence: Evidence, output: Path, engine: str
+    study: Study, sweep: Sweep, runs: Sequence[Run], evidence: Evidence, output: Path
 ) -> dict[str, Any]:
     """What --json prints, and the folder keeps."""
-    from partinr.hypothesis.sweep import Ending
+    from partinr.hypothesis.sweep import endings
     from partinr.hypothesis.verdict import exponential_support, faster_than_linear, sentences
 
     facts = evidence.facts()
-    count = {ending: sum(run.ending is ending for run in runs) for ending in Ending}
     return {
         "output": str(output),
         "settings": study.settings(sweep.engine),
         "runs": len(runs),
-        "converged": count[Ending.CONVERGED],
-        "censored": count[Ending.CENSORED],
-        "diverged": count[Ending.DIVERGED],
+        **endings(run.ending for run in runs),
         "steps": int(sweep.tally.steps.sum()),
         "seconds": sweep.tally.seconds,
-        "engine": engine,
+        "engine": sweep.engine.name,
         "p": facts["likelihood"]["p"],
         "p_interval": facts["likelihood"]["p_interval"],
         "published": facts["published"],
@@ -226,17 +224,10 @@ def _results(
     }
 
 
-def _rows(results: dict[str, Any], evidence: Evidence, files: Sequence[Path]) -> list[tuple[str, object]]:
-    from partinr.hypothesis.verdict import sentences
-
-    ended = [f"{results[key]} {key}" for key in ("converged", "censored", "diverged") if results[key]]
-    verdict: list[tuple[str, object]] = [
-        ("verdict" if i == 0 else "", sentence) for i, sentence in enumerate(sentences(evidence))
-    ]
+def _rows(results: dict[str, Any], files: Sequence[Path]) -> list[tuple[str, object]]:
     return [
-        ("runs", f"{results['runs']}: {', '.join(ended)}"),
+        ("runs", options.ended(results)),
         ("steps", f"{results['steps']:,} in {results['seconds']:.1f} s, engine {results['engine']}"),
-        *verdict,
-        ("folder", results["output"]),
-        ("files", options.listed(files)),
+        *options.verdict(results),
+        *options.written(results, files),
     ]

@@ -120,48 +120,36 @@ def _run(
     as_json: bool,
 ) -> int:
     from partinr.engines import select
-    from partinr.hypothesis.photographs import correlate, pooled_steps
-    from partinr.hypothesis.sweep import Ending
+    from partinr.hypothesis.correlation import Ranking
+    from partinr.hypothesis.photographs import trials_table
+    from partinr.hypothesis.sweep import endings
+    from partinr.report.findings import RUNS, write_text
     from partinr.report.photographs import write_trials
 
     engine = select(*machine, trials.network)
     sweep = trials.prepare(pictures, engine, options.folder(output))
     with stopping() as stop, Bar("training", quiet=quiet) as bar:
-        if not sweep.run(lambda progress: options.follow(bar, stop, progress)):
+        finished = sweep.run(lambda progress: options.follow(bar, stop, progress))
+        found = trials.outcome(pictures, sweep)
+        if not finished:
+            write_text(output / RUNS, trials_table(found))
             complain(f"interrupted; the same command goes on from {output}")
             return INTERRUPTED
-        found = trials.outcome(pictures, sweep)
-        steps = pooled_steps(found, pictures)
-        groups = {"all": range(len(pictures))}
-        groups["originals"] = [i for i, one in enumerate(pictures) if one.kind == "original"]  # type: ignore[assignment]
-        correlations: dict[str, dict[str, Any]] = {}
-        for group, members in groups.items():
-            correlations[group] = {}
-            for name in ("edges", "variation"):
-                one = correlate(
-                    [float(getattr(pictures[i], name)) for i in members],
-                    [steps[i] for i in members],
-                    [pictures[i].photo for i in members],
-                    resamples,
-                    trials.seed,
-                )
-                interval = None if one.interval is None else [one.interval.low, one.interval.high]
-                correlations[group][name] = {"rank_correlation": one.value, "interval": interval}
-        count = {ending: sum(trial.ending is ending for trial in found) for ending in Ending}
+        ranking = Ranking.of(pictures, found, resamples, trials.seed)
         results: dict[str, Any] = {
             "output": str(output),
-            "photos": len(groups["originals"]),
+            "settings": trials.settings(pictures, engine),
+            "photos": sum(picture.kind == "original" for picture in pictures),
             "pictures": len(pictures),
             "runs": len(found),
-            "converged": count[Ending.CONVERGED],
-            "censored": count[Ending.CENSORED],
-            "diverged": count[Ending.DIVERGED],
-            "correlations": correlations,
+            **endings(trial.ending for trial in found),
+            "correlations": ranking.facts(),
+            "steps": int(sweep.tally.steps.sum()),
             "seconds": sweep.tally.seconds,
-            "seed": trials.seed,
             "engine": engine.name,
+            "verdict": ranking.sentences(),
         }
-        files = write_trials(output, pictures, found, steps, trials.rules.limit, results)
+        files = write_trials(output, trials, found, ranking, results)
     if as_json:
         emit(results)
     elif not quiet:
@@ -176,23 +164,10 @@ def _run(
 
 
 def _rows(results: dict[str, Any], files: Sequence[Path]) -> list[tuple[str, object]]:
-    ended = [f"{results[key]} {key}" for key in ("converged", "censored", "diverged") if results[key]]
-    rows: list[tuple[str, object]] = [
+    return [
         ("pictures", f"{results['pictures']} from {results['photos']} photographs"),
-        ("runs", f"{results['runs']}: {', '.join(ended)}, {results['seconds']:.1f} s"),
+        ("runs", options.ended(results)),
+        ("steps", f"{results['steps']:,} in {results['seconds']:.1f} s, engine {results['engine']}"),
+        *options.verdict(results),
+        *options.written(results, files),
     ]
-    for group, title in (("all", "all pictures"), ("originals", "photographs")):
-        for name in ("edges", "variation"):
-            rows.append((f"{title}, {name}", _told(results["correlations"][group][name])))
-    return [*rows, ("folder", results["output"]), ("files", options.listed(files))]
-
-
-def _told(correlation: dict[str, Any]) -> str:
-    value, interval = correlation["rank_correlation"], correlation["interval"]
-    if value is None:
-        return "rank correlation unknown: it takes five pictures that differ"
-    if interval is None:
-        return f"rank correlation with the steps {value:.2f}, interval unknown"
-    return (
-        f"rank correlation with the steps {value:.2f}, 95 % interval {interval[0]:.2f} to {interval[1]:.2f}"
-    )

@@ -191,9 +191,20 @@ def follow(bar: Bar, stop: Stop, progress: Progress) -> bool:
     return stop.asked
 
 
-def listed(paths: Sequence[Path]) -> str:
-    """Names of files of one folder."""
-    return ", ".join(path.name for path in paths)
+def ended(results: dict[str, Any]) -> str:
+    """How many runs there were, and how they ended."""
+    how = [f"{results[key]} {key}" for key in ("converged", "censored", "diverged") if results[key]]
+    return f"{results['runs']}: {', '.join(how)}"
+
+
+def verdict(results: dict[str, Any]) -> list[tuple[str, object]]:
+    """What the runs say, a line for each statement."""
+    return [("" if i else "verdict", sentence) for i, sentence in enumerate(results["verdict"])]
+
+
+def written(results: dict[str, Any], files: Sequence[Path]) -> list[tuple[str, object]]:
+    """The folder and the names of the files in it."""
+    return [("folder", results["output"]), ("files", ", ".join(path.name for path in files))]
 
 
 def _constants(network: partinr.Network) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -128,10 +129,12 @@ def _counts(word: str) -> tuple[int, ...]:
 
 def _run(plan: Parts, output: Path, machine: tuple[str, str, int | None], quiet: bool, as_json: bool) -> int:
     from partinr.engines import select
+    from partinr.hypothesis.corollary import Corollary
     from partinr.hypothesis.evidence import weigh
     from partinr.hypothesis.parts import Part
     from partinr.hypothesis.study import observations
-    from partinr.report.parts import facts, summary, write_parts
+    from partinr.hypothesis.sweep import endings
+    from partinr.report.parts import write_parts
 
     engine = select(*machine, plan.network)
     sweep = plan.sweep.prepare(engine, options.folder(output) / "sweep")
@@ -153,28 +156,27 @@ def _run(plan: Parts, output: Path, machine: tuple[str, str, int | None], quiet:
             complain(f"interrupted; the same command goes on from {output}")
             return INTERRUPTED
         evidence = weigh(observations(plan.sweep.outcome(sweep)), resamples=0)
-        measured, predicted = summary(plan, parts, evidence)
-        rows = facts(plan, measured, predicted)
+        corollary = Corollary.of(plan, parts, evidence)
         exponential = evidence.exponential
+        trained = [part for group in parts.values() for part in group]
         results: dict[str, Any] = {
             "output": str(output),
-            "boundaries": plan.boundaries,
-            "signals": plan.repeats,
-            "equal_params": plan.equal_params,
-            "frame": plan.frame,
-            "seed": plan.seed,
+            "settings": plan.settings(engine),
+            "runs": len(trained),
+            **endings(part.ending for part in trained),
+            "steps": sum(part.steps for part in trained),
             "engine": engine.name,
             "p": None if exponential is None else exponential.p,
             "best": evidence.ranked[0] if evidence.ranked else None,
-            "parts": rows,
+            "parts": corollary.facts(),
+            "verdict": corollary.sentences(),
         }
-        files = write_parts(output, parts, measured, predicted, results)
+        files = write_parts(output, parts, corollary, results)
     if as_json:
         emit(results)
     elif not quiet:
-        said = [(f"{row['parts']} parts", _told(row)) for row in rows]
-        say([*said, ("folder", output), ("files", options.listed(files))])
-    if all(row["steps"] is None for row in rows):
+        say(_rows(results, files))
+    if all(row["steps"] is None for row in results["parts"]):
         complain(
             f"no signal reached the error {plan.rules.threshold:g} within {plan.rules.limit:,} steps; "
             "raise --steps or --threshold"
@@ -183,17 +185,9 @@ def _run(plan: Parts, output: Path, machine: tuple[str, str, int | None], quiet:
     return DONE
 
 
-def _told(row: dict[str, Any]) -> str:
-    """One number of parts, for people."""
-
-    def number(value: float | None) -> str:
-        return "unknown" if value is None else f"{value:,.0f}"
-
-    predictions = [
-        f"{name} {number(of['steps'])} and {number(of['cost'])}" for name, of in row["predicted"].items()
+def _rows(results: dict[str, Any], files: Sequence[Path]) -> list[tuple[str, object]]:
+    return [
+        ("networks", options.ended(results)),
+        *options.verdict(results),
+        *options.written(results, files),
     ]
-    foretold = f"; predicted: {', '.join(predictions)}" if predictions else ""
-    return (
-        f"{row['hidden']} wide, {row['params']:,} parameters: {number(row['steps'])} steps, "
-        f"cost {number(row['cost'])}{foretold}"
-    )

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from partinr.checkpoint import Checkpoint
+from partinr.checkpoint import Checkpoint, Settings
 from partinr.coords import Frame
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
@@ -168,6 +168,16 @@ class Parts:
                 members, inside, tally.steps, tally.ending, tally.error, strict=True
             )
         ]
+
+    def settings(self, engine: Engine) -> Settings:
+        """Everything but the numbers of parts that decides the numbers, in JSON's types."""
+        return {
+            "sweep": "parts",
+            **{key: value for key, value in asdict(self).items() if key not in ("network", "counts")},
+            "network": self.network.config(),
+            "engine": engine.name,
+            "device": str(engine.device),
+        }
 
     def outcome(self, count: int, parts: list[Part]) -> Outcome:
         """Steps and cost of each signal."""

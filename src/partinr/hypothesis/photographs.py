@@ -1,4 +1,4 @@
-"""Real pictures: does the number of boundaries tell which are slow to learn?"""
+"""Real pictures: their boundaries, variants with more and fewer of them, and networks that learn them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from partinr import coords as frames
-from partinr.checkpoint import Checkpoint
+from partinr.checkpoint import Checkpoint, Settings
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
-from partinr.hypothesis.evidence import Interval, percentiles
 from partinr.hypothesis.material import Fixed
 from partinr.hypothesis.signals import derived
 from partinr.hypothesis.sweep import Ending, Rules, Sweep
@@ -30,7 +29,6 @@ Kind = Literal["original", "blur", "posterise", "crop"]
 EDGE = 1.0
 _BLURS = (1.0, 2.0, 4.0)
 _LEVELS = (2, 3, 5)
-_LEAST_PICTURES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,18 +154,21 @@ class Trials:
             engine,
         )
         if folder is not None:
-            settings = {
-                "sweep": "image",
-                "pictures": [[p.photo, p.name, _digest(p.values)] for p in pictures],
-                "network": self.network.config(),
-                "repeats": self.repeats,
-                "rules": asdict(self.rules),
-                "seed": self.seed,
-                "engine": engine.name,
-                "device": str(engine.device),
-            }
-            sweep.keep_in(Checkpoint(folder, settings))
+            sweep.keep_in(Checkpoint(folder, self.settings(pictures, engine)))
         return sweep
+
+    def settings(self, pictures: Sequence[Picture], engine: Engine) -> Settings:
+        """Everything that decides the numbers, in JSON's types."""
+        return {
+            "sweep": "image",
+            "pictures": [[p.photo, p.name, _digest(p.values)] for p in pictures],
+            "network": self.network.config(),
+            "repeats": self.repeats,
+            "rules": asdict(self.rules),
+            "seed": self.seed,
+            "engine": engine.name,
+            "device": str(engine.device),
+        }
 
     def outcome(self, pictures: Sequence[Picture], sweep: Sweep) -> list[Trial]:
         """Every network with what came of it."""
@@ -182,63 +183,6 @@ class Trials:
 
     def _seeds(self, pictures: Sequence[Picture]) -> list[int]:
         return [derived(self.seed, i, r) for i in range(len(pictures)) for r in range(self.repeats)]
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """Spearman's rank correlation with the steps, over pictures; None where it cannot be computed.
-
-    Attributes:
-        value: -1..1.
-        interval: by bootstrap over photographs, each with all its pictures; over pictures where there are
-            fewer than five photographs.
-        pictures: number of pictures.
-    """
-
-    value: float | None
-    interval: Interval | None
-    pictures: int
-
-
-def correlate(
-    measure: Sequence[float],
-    steps: Sequence[float],
-    photos: Sequence[str],
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Correlation:
-    """Rank correlation of a measure with the steps of each picture.
-
-    Args:
-        measure: of each picture.
-        steps: of each picture; those of pictures that hit the limit tie with one another at the top.
-        photos: the photograph that each picture comes from.
-        resamples: bootstrap samples.
-        seed: of the resampling.
-    """
-    x, y = np.asarray(measure, np.float64), np.asarray(steps, np.float64)
-    value = _spearman(x, y)
-    if value is None:
-        return Correlation(None, None, len(x))
-    generator = np.random.default_rng(seed)
-    # Pictures of one photograph resemble one another, so photographs are what is independent.
-    members = [np.flatnonzero(np.array(photos) == photo) for photo in dict.fromkeys(photos)]
-    if len(members) < _LEAST_PICTURES:
-        members = [np.array([i]) for i in range(len(x))]
-    drawn = (
-        np.concatenate([members[i] for i in generator.integers(0, len(members), len(members))])
-        for _ in range(resamples)
-    )
-    found = [one for one in (_spearman(x[pick], y[pick]) for pick in drawn) if one is not None]
-    return Correlation(value, percentiles(found, resamples), len(x))
-
-
-def pooled_steps(trials: Sequence[Trial], pictures: Sequence[Picture]) -> list[float]:
-    """Geometric mean of the steps of each picture's networks; those at the limit count with it."""
-    return [
-        float(np.exp(np.mean([np.log(trial.steps) for trial in trials if trial.picture is picture])))
-        for picture in pictures
-    ]
 
 
 def trials_table(trials: Sequence[Trial]) -> str:
@@ -256,15 +200,6 @@ def trials_table(trials: Sequence[Trial]) -> str:
         )
         writer.writerow([*what, trial.repeat, trial.seed, *measured])
     return text.getvalue()
-
-
-def _spearman(x: Float64[ndarray, "n"], y: Float64[ndarray, "n"]) -> float | None:
-    from scipy.stats import rankdata
-
-    if len(x) < _LEAST_PICTURES or len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
-        return None
-    a, b = (ranks - ranks.mean() for ranks in (rankdata(x), rankdata(y)))
-    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
 
 
 def _reduced(values: Float[ndarray, "rows columns"], size: int) -> Float64[ndarray, "size size"]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -56,6 +57,12 @@ class Ending(IntEnum):
     """Not converged at the limit: its steps are only known to be more."""
     DIVERGED = 3
     """Its error was no longer a number."""
+
+
+def endings(ended: Iterable[Ending]) -> dict[str, int]:
+    """How many runs converged, hit the limit and diverged, under these words."""
+    counts = Counter(ended)
+    return {kind.name.lower(): counts[kind] for kind in (Ending.CONVERGED, Ending.CENSORED, Ending.DIVERGED)}
 
 
 @dataclass(eq=False)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _CURVE_POINTS = 300
 _STYLES = ("-", "--", "-.", ":")
+# The one left out is that of the published curve.
+_COLOURS = (0, 1, 2, 4)
 
 
 def growth(evidence: Evidence) -> Draw:
@@ -46,8 +48,9 @@ def growth(evidence: Evidence) -> Draw:
         for i, name in enumerate(evidence.ranked):
             fit = evidence.contenders[name].fit
             if fit is not None:
-                label = f"{name}, AIC +{evidence.contenders[name].delta:.1f}"
-                axes.plot(x, fit.median(x), _STYLES[i], color=COLOURS[i % 3], linewidth=1.4, label=label)
+                above = f"AIC +{evidence.contenders[name].delta:.1f}" if i else "least AIC"
+                colour = COLOURS[_COLOURS[i]]
+                axes.plot(x, fit.median(x), _STYLES[i], color=colour, linewidth=1.4, label=f"{name}, {above}")
         logarithmic(axes)
         axes.set_xlabel("boundaries n")
         axes.set_ylabel("steps")
@@ -114,7 +117,9 @@ def line_and_fit(
         axes.plot(places, fit, "-", color=COLOURS[1], linewidth=1.0, label="fit")
         axes.set_xlabel("coordinate")
         axes.set_ylabel("value")
-        axes.legend(loc="upper right", frameon=False, labelcolor=INK, fontsize=8)
+        # Above the plot: there is no room that no signal crosses.
+        legend = axes.legend(loc="lower right", ncols=2, frameon=False, labelcolor=INK, fontsize=8)
+        legend.set_bbox_to_anchor((1, 1))
 
     return draw
 

@@ -1,8 +1,7 @@
-"""What a sweep leaves in its folder: the runs, the numbers, figures and a page."""
+"""What a sweep shows: its curves, what is left of them, and a signal with its fit."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,36 +11,21 @@ import torch
 from jaxtyping import Float32
 from numpy import ndarray
 
-from partinr.files import atomic_write
 from partinr.hypothesis.evidence import Contender, Evidence, HeldOut
-from partinr.hypothesis.study import Run, Study
-from partinr.hypothesis.sweep import Ending, Sweep
+from partinr.hypothesis.study import Run, Study, table
+from partinr.hypothesis.sweep import Ending, Sweep, endings
 from partinr.hypothesis.verdict import sentences
 from partinr.networks import Parameters
 from partinr.report import page
-from partinr.report.figures import write_figure
+from partinr.report.findings import Findings, Plot, settings_facts, write_findings
 from partinr.report.growth import growth, line_and_fit, plane_and_fit, residuals
-from partinr.report.plots import Draw, to_svg
-from partinr.report.words import number
-
-RUNS, RESULTS, PAGE = "runs.csv", "results.json", "report.html"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file that is whole or not there."""
-    with atomic_write(path) as file:
-        file.write(text.encode("utf-8"))
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write an object as JSON; a number that is none is an error here."""
-    write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+from partinr.report.plots import Draw
 
 
 def write_study(
     folder: Path, study: Study, sweep: Sweep, runs: Sequence[Run], evidence: Evidence, results: dict[str, Any]
 ) -> list[Path]:
-    """Write the numbers, the figures and the page of a sweep whose runs have all ended.
+    """Write the rows, the numbers, the figures and the page of a sweep whose runs have all ended.
 
     Args:
         folder: must exist.
@@ -54,10 +38,9 @@ def write_study(
     Returns:
         the files, the page first.
     """
-    write_json(folder / RESULTS, results)
-    figures: list[tuple[str, Draw, str]] = [
-        ("growth", growth(evidence), "Steps against boundaries: runs and fitted curves."),
-        (
+    plots = [
+        Plot("growth", growth(evidence), "Steps against boundaries: runs and fitted curves."),
+        Plot(
             "residuals",
             residuals(evidence),
             "Steps of each run over the exponential's median. A curve that fits leaves no bend.",
@@ -67,13 +50,21 @@ def write_study(
     if shown is not None:
         run = runs[shown]
         caption = f"A signal of {run.size.boundaries} boundaries and its fit after {run.steps} steps."
-        figures.append(("signal", _signal(study, sweep, run, shown), caption))
-    written = [folder / PAGE]
-    for name, draw, _ in figures:
-        written += write_figure(folder / name, draw)
-    svgs = [(to_svg(draw, caption), caption) for _, draw, caption in figures]
-    write_text(folder / PAGE, _page(study, runs, evidence, svgs))
-    return written
+        plots.append(
+            Plot("signal", _signal(study, sweep, run, shown), caption, 4.2 if study.dims == 1 else 3.4)
+        )
+    sizes = f"{len(runs)}: {len(study.sizes)} sizes, {study.repeats} repeats"
+    ended = endings(run.ending for run in runs)
+    findings = Findings(
+        f"Exponential-increase hypothesis, {study.dims}D",
+        "Networks of one shape, each trained on a step signal of its own until its error is small: the steps "
+        "that this takes against the signal's number of boundaries.",
+        sentences(evidence),
+        plots,
+        [page.Section("Curves compared", [comparison_table(evidence)])],
+        [("runs", sizes), *settings_facts(study.network, study.rules, study.seed, ended)],
+    )
+    return write_findings(folder, findings, table(list(runs)), results)
 
 
 def example(runs: Sequence[Run]) -> int | None:
@@ -99,36 +90,6 @@ def _signal(study: Study, sweep: Sweep, run: Run, place: int) -> Draw:
         return line_and_fit(grid[:, 0], signal[:, 0], fit[:, 0])
     square = (study.points, study.points)
     return plane_and_fit(signal.reshape(square), fit.reshape(square).astype(np.float64))
-
-
-def _page(study: Study, runs: Sequence[Run], evidence: Evidence, svgs: Sequence[tuple[str, str]]) -> str:
-    count = {ending: sum(run.ending is ending for run in runs) for ending in Ending}
-    config = study.network.config()
-    facts = [
-        ("runs", f"{len(runs)}: {len(study.sizes)} sizes, {study.repeats} repeats"),
-        ("converged", count[Ending.CONVERGED]),
-        ("stopped at the limit", count[Ending.CENSORED]),
-        ("diverged", count[Ending.DIVERGED]),
-        (
-            "network",
-            ", ".join(f"{value}" if k == "name" else f"{k} {value:g}" for k, value in config.items()),
-        ),
-        ("error to reach", number(study.rules.threshold)),
-        ("limit, steps", f"{study.rules.limit:,}"),
-        ("learning rate", number(study.rules.learning_rate)),
-        ("seed", study.seed),
-    ]
-    sections = [
-        page.Section("What the runs say", [page.paragraph(text) for text in sentences(evidence)]),
-        page.Section("Figures", [page.plots(svgs)]),
-        page.Section("Curves compared", [comparison_table(evidence)]),
-        page.Section("What was run", [page.facts(facts)]),
-    ]
-    introduction = (
-        "Networks of one shape, each trained on a step signal of its own until its error is small: "
-        "the steps that this takes against the signal's number of boundaries."
-    )
-    return page.document(f"Exponential-increase hypothesis, {study.dims}D", introduction, sections)
 
 
 def comparison_table(evidence: Evidence) -> page.Html:

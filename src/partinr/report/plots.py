@@ -187,6 +187,10 @@ def figure_of(draw: Draw, width: float, height: float) -> Figure:
     axes.tick_params(colors=INK, labelsize=9, width=0.8)
     axes.xaxis.label.set_color(INK)
     axes.yaxis.label.set_color(INK)
+    if axes.images:  # a picture needs no lines over or around it
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        return figure
     axes.grid(color=INK, alpha=0.15, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["bottom", "left"]].set_color(INK)
