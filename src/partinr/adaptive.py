@@ -9,10 +9,11 @@ import bisect
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Int64, Shaped
 from numpy import ndarray
 
 from partinr.allocation import Allocation, Allocator, before_rounding, structure
@@ -26,22 +27,28 @@ from partinr.rendering import rendered_psnr
 from partinr.signals.signal import Signal
 from partinr.training import Callback, Limits, Training
 
-# Networks that grew get another cycle: the recipe's steps times this, growth after growth.
-_CYCLES = (0.5, 0.5, 1.0, 1.0, 1.0)
+# The first cycle has this share of the recipe's steps; `allocation.py` knows what networks come to in it.
+_FIRST = 0.5
+# Networks that grew get another cycle: the first one's steps times this, growth after growth.
+_CYCLES = (1 / 3, 1 / 3, 2 / 3, 1.0, 2.0)
 # All regions take part in the first of them, which is expected to gain this many dB without any parameter.
-_FREE = 0.4
+_FREE = 0.35
 # Peak learning rate of those cycles, beside that of the first: higher ones undo more than they gain.
-_AGAIN = 0.35
+_AGAIN = 0.25
 # What the losses so far tell about the end of a cycle, at these shares of it: by how many dB they will fall,
-# and how much that tells beside what was expected before. Nearly nothing while the learning rate is high.
-_SHARES = (0.0, 1 / 6, 1 / 3, 1 / 2, 0.7, 0.9, 1.0)
-_FALL = (9.0, 7.2, 6.1, 4.7, 2.3, 0.5, 0.0)
-_TRUST = (0.0, 0.05, 0.1, 0.2, 0.57, 0.98, 1.0)
+# and how much that tells beside what was expected before; in the first cycle, and in those after it.
+_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_FALL = (12.0, 8.2, 6.5, 6.0, 5.1, 3.9, 3.0, 2.1, 1.3, 0.6, 0.1)
+_TRUST = (0.0, 0.4, 0.6, 0.65, 0.75, 0.9, 0.97, 1.0, 1.0, 1.0, 1.0)
+_FALL_AGAIN = (1.8, 1.8, 1.8, 1.7, 1.4, 1.0, 0.7, 0.4, 0.25, 0.1, 0.0)
+_TRUST_AGAIN = (0.1, 0.1, 0.1, 0.15, 0.25, 0.45, 0.65, 0.85, 0.95, 1.0, 1.0)
 # Errors are expected to be this much larger than they are before anything relies on it.
 _CAUTION = 1.03
-# The target is looked at after so many steps while it is still so many dB away; signals that are measured at
-# every look are small enough for more of them, and have so few regions that single steps show.
-_LOOKS = ((0.5, 20), (-math.inf, 10))
+# The target is looked at first after this share of a cycle, then each time after a share of what is left of
+# it, but not more often than after so many steps; nearer than this many dB, after no more than those.
+_FIRST_LOOK, _LOOK, _LOOK_STEPS, _CLOSE = 0.3, 0.2, 8, 0.4
+# Signals that are measured at every look are small enough for more of them, and have so few regions that
+# single steps show: after so many steps while it is still so many dB away.
 _LOOKS_IF_SMALL = ((1.5, 20), (0.5, 10), (0.25, 4), (-math.inf, 1))
 # Errors known from batches are computed once they are within this factor of what is allowed, and the signal
 # is rendered once the computed ones are within this: clipping makes errors a little smaller.
@@ -84,7 +91,8 @@ class Adaptive(Training):
         assert limits.psnr is not None
         assert limits.steps is not None
         self._like, self._most, self._blend = like, most, blend
-        self.target, self._cycle = limits.psnr, limits.steps
+        self.target, self._cycle = limits.psnr, math.ceil(_FIRST * limits.steps)
+        limits = replace(limits, steps=self._cycle)
         self._values = signal.spec.samples * signal.channels
         # Squared error of all values, normalised, of the function itself, before it is rounded.
         self.allowed = before_rounding(10 ** (-self.target / 10), signal.spec) * self._values
@@ -134,10 +142,25 @@ class Adaptive(Training):
         if self.steps:
             self._rest(known)
         away = 10 * math.log10(max(total, 1e-300) / self.allowed)
-        looks = _LOOKS_IF_SMALL if small else _LOOKS
-        steps = next(steps for above, steps in looks if away > above)
-        self._look = self.steps + min(steps, max(1, self.steps // 8) if away < 6 else steps)
+        self._look = self.steps + self._steps_to_look(away, small)
         return False
+
+    def _steps_to_look(self, away: float, small: bool) -> int:
+        """Steps until the target is looked at again, this many dB away from it."""
+        if small:
+            steps = next(steps for above, steps in _LOOKS_IF_SMALL if away > above)
+            return min(steps, max(1, self.steps // 8) if away < 6 else steps)
+        start, end = self._cycle_ends()
+        first = start + round(_FIRST_LOOK * (end - start))
+        if self.steps < first:
+            return first - self.steps
+        left = _LOOK * (end - self.steps) if away > _CLOSE else 0
+        return max(_LOOK_STEPS, round(left))
+
+    def _cycle_ends(self) -> tuple[int, int]:
+        """First step of the current cycle, and one past its last."""
+        cycle = bisect.bisect_right(self.cycles, self.steps)
+        return self.cycles[cycle - 1], self.cycles[min(cycle, len(self.cycles) - 1)]
 
     def _reached(self) -> bool:
         """In single precision, and in half precision too if a file would have it for costing so little."""
@@ -179,11 +202,11 @@ class Adaptive(Training):
 
     def _foreseen(self, known: Float64[ndarray, "regions"]) -> Float64[ndarray, "regions"]:
         """Squared error that each region will have at the end of the cycle if it is trained on."""
-        cycle = bisect.bisect_right(self.cycles, self.steps)
-        start, end = self.cycles[cycle - 1], self.cycles[min(cycle, len(self.cycles) - 1)]
+        start, end = self._cycle_ends()
         share = (self.steps - start) / max(1, end - start)
-        trust = float(np.interp(share, _SHARES, _TRUST))
-        fallen = known * 10 ** (-np.interp(share, _SHARES, _FALL) / 10)
+        fall, trusted = (_FALL_AGAIN, _TRUST_AGAIN) if self._growths else (_FALL, _TRUST)
+        trust = float(np.interp(share, _SHARES, trusted))
+        fallen = known * 10 ** (-np.interp(share, _SHARES, fall) / 10)
         foreseen: Float64[ndarray, "regions"] = fallen**trust * self.allocation.left ** (1 - trust)
         return foreseen
 
@@ -213,7 +236,7 @@ class Adaptive(Training):
         self.losses = errors / (self.model.partition.counts * self.signal.channels)
         self._grow(found)
         self.cycles.append(self.steps + length)
-        self._look = self.steps + _LOOKS[0][1]
+        self._look = self.steps + self._steps_to_look(math.inf, self._values <= _SMALL)
         return True
 
     def _grow(self, found: Allocation) -> None:
@@ -234,6 +257,11 @@ class Adaptive(Training):
         carry_over(model, states, self.model, self.states, old[kept], kept)
         self.losses[kept] = losses[old[kept]]
         self.active[unchanged] = self._growths == 1
+
+    def _alike(self, counts: Int64[ndarray, "k"]) -> list[Int64[ndarray, "_"]]:
+        """Cells of one level: each has twice as many samples along every axis as those of the one before."""
+        level = np.rint(np.log2(counts) / self.signal.spec.dims)
+        return [np.flatnonzero(level == one) for one in np.unique(level)]
 
     def _rates(self, group: Group, start: int, stop: int) -> Float64[ndarray, "steps"]:
         rates = super()._rates(group, start, stop)

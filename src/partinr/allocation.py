@@ -30,12 +30,13 @@ from partinr.sparsity import Level, levels
 RULE = "adaptive"
 """What the file and the report call a partition that was made here."""
 
-WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 23, 26, 30, 35, 40)
+WIDTHS = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40)
 """Widths that a region's network may have: few, so that many regions share one."""
 
-# A network of P parameters is worth 0.7 P cosine coefficients; less if it is small, or so wide that it would
-# need more steps to be trained.
-_COEFFICIENTS, _SMALL, _WIDE = 0.7, 20, 52
+# A network of P parameters is worth half as many cosine coefficients of a cell of so many samples: less if it
+# is small, and less in a larger cell, which needs more steps.
+_COEFFICIENTS, _SMALL = 0.51, 15
+_SAMPLES, _DILUTION = 1024, 0.25
 # What a region costs beyond its parameters, in parameters: its box in the file, and its share of the time.
 _REGION = 60
 # Levels of cells to begin with; larger ones are looked at while more than this share of the signal is in
@@ -203,10 +204,11 @@ class _Menu:
 
     @classmethod
     def of(cls, level: Level, params: Int64[ndarray, "widths"]) -> _Menu:
-        trained = 1 / (1 + (np.asarray(WIDTHS) / _WIDE) ** 2.5)
-        kept = _COEFFICIENTS * params * (params / (params + _SMALL)) * trained
-        expected = np.stack([level.left(float(k)) for k in kept], axis=1)
-        return cls(level, level.boxes, params, expected)
+        boxes = level.boxes
+        samples = (boxes[:, 1] - boxes[:, 0]).prod(axis=1)
+        worth = _COEFFICIENTS * params**2 / (params + _SMALL)
+        kept = worth * ((_SAMPLES / samples) ** _DILUTION)[:, None]
+        return cls(level, boxes, params, level.left(kept))
 
 
 @dataclass(frozen=True, eq=False)

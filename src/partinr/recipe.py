@@ -67,10 +67,10 @@ class Recipe:
             raise InputError(f"the learning rate must be a positive number, got {self.learning_rate}")
 
     def rate_for(self, width: int) -> float:
-        """Peak learning rate for networks of this width: inversely proportional to it, at most doubled."""
+        """Peak learning rate for networks of this width: inversely proportional to it, at most 1.4 times."""
         if self.reference_width is None:
             return self.learning_rate
-        return self.learning_rate * min(2.0, self.reference_width / width)
+        return self.learning_rate * min(1.4, self.reference_width / width)
 
     def batch_for(self, samples: float, packed: float = 1.0) -> int | None:
         """Samples in a step for regions of this mean size: "auto" takes 5 sqrt(samples), at least 128.

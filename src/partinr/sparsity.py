@@ -56,16 +56,17 @@ class Level:
         corners = [np.meshgrid(*[e[part] for e in self.edges], indexing="ij") for part in _STARTS_AND_STOPS]
         return np.stack([np.stack([a.ravel() for a in corner], axis=1) for corner in corners], axis=1)
 
-    def left(self, kept: float) -> Float64[ndarray, "cells"]:
-        """Energy of all but the `kept` largest coefficients of each cell; between bins, in proportion."""
+    def left(self, kept: Float64[ndarray, "cells choices"]) -> Float64[ndarray, "cells choices"]:
+        """Energy of all but so many of the largest coefficients of each cell; between bins, in proportion."""
         counted = np.cumsum(self.counts, axis=1)
         beyond = np.cumsum(self.energies[:, ::-1], axis=1)[:, ::-1]
         rows = np.arange(len(counted))
-        at = np.minimum((counted < kept).sum(axis=1), _BINS - 1)
-        inside = kept - (counted[rows, at] - self.counts[rows, at])
-        share = np.clip(inside / np.maximum(self.counts[rows, at], 1), 0, 1)
-        left: Float64[ndarray, "cells"] = beyond[rows, at] - share * self.energies[rows, at]
-        left[left < 0] = 0
+        left = np.empty(kept.shape)
+        for choice, wanted in enumerate(kept.T):
+            at = np.minimum((counted < wanted[:, None]).sum(axis=1), _BINS - 1)
+            inside = wanted - (counted[rows, at] - self.counts[rows, at])
+            share = np.clip(inside / np.maximum(self.counts[rows, at], 1), 0, 1)
+            left[:, choice] = np.maximum(beyond[rows, at] - share * self.energies[rows, at], 0)
         return left
 
 

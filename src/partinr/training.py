@@ -300,29 +300,34 @@ class Training:
         squared = np.full(stop - start, (self.losses * counts)[~self.active].sum())
         for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
             members = group.regions.numpy()
-            rows = np.flatnonzero(self.active[members])
-            if not len(rows):
-                continue
-            own = counts[members].mean()
-            plan = Plan(
-                regions=rows,
-                learning_rates=self._rates(group, start, stop),
-                start=start,
-                batch=self.recipe.batch_for(own, samples.counts.sum() / len(members) / own),
-                whole_signal=self.recipe.whole_signal,
-                signal_samples=self.signal.spec.samples,
-                adam=self.recipe.adam,
-            )
-            losses = self.engine.advance(group.network, state, samples, plan, tick)
-            if told:
-                return False
-            self._follow(members[rows], losses)
-            squared += (losses * samples.counts[rows, None]).sum(axis=0)
+            for alike in self._alike(counts[members]):
+                rows = alike[self.active[members[alike]]]
+                if not len(rows):
+                    continue
+                own = counts[members[alike]].mean()
+                plan = Plan(
+                    regions=rows,
+                    learning_rates=self._rates(group, start, stop),
+                    start=start,
+                    batch=self.recipe.batch_for(own, samples.counts[alike].mean() / own),
+                    whole_signal=self.recipe.whole_signal,
+                    signal_samples=self.signal.spec.samples,
+                    adam=self.recipe.adam,
+                )
+                losses = self.engine.advance(group.network, state, samples, plan, tick)
+                if told:
+                    return False
+                self._follow(members[rows], losses)
+                squared += (losses * samples.counts[rows, None]).sum(axis=0)
         if not np.isfinite(squared).all():
             step = start + int(np.flatnonzero(~np.isfinite(squared))[0])
             raise DivergedError(f"the loss is no longer finite at step {step}; lower the learning rate")
         self.history.extend(squared / self.signal.spec.samples, self.seconds)
         return True
+
+    def _alike(self, counts: Int64[ndarray, "k"]) -> list[Int64[ndarray, "_"]]:
+        """Regions of a group that use equally many samples a step, given the samples that each has."""
+        return [np.arange(len(counts))]
 
     def _follow(self, regions: Int64[ndarray, "k"], losses: Float64[ndarray, "k steps"]) -> None:
         """Let the known losses follow those of some steps, one after another: rounds of any length agree."""
