@@ -127,10 +127,57 @@ def test_a_target_out_of_reach_is_said_to_be_missed() -> None:
     assert result.psnr < 60
 
 
-def test_a_target_without_a_limit_extends_the_fit() -> None:
+def test_a_target_alone_takes_the_steps_that_it_needs() -> None:
+    signal = smooth((60, 50), 3)
+    low, high = (fit(signal, Grid(2, 2), psnr=psnr) for psnr in (30.0, 45.0))
+    for result in (low, high):
+        assert result.stopped == "psnr"
+        assert result.target is not None
+        assert 0 <= result.psnr - result.target < 1
+    assert low.steps < high.steps < FAST.steps
+    # Cut off at the same step, the schedule of the whole recipe has not come as far.
+    assert fit(signal, Grid(2, 2), steps=FAST.steps, measure_at=[high.steps]).history.measured[0].psnr < 45
+
+
+def test_a_target_out_of_reach_takes_cycles_up_to_seven_times_the_steps() -> None:
     short = dataclasses.replace(FAST, steps=10)
     result = fit(noise((20, 20)), Grid(2, 2), TINY, recipe=short, psnr=60.0)
-    assert result.steps == 10 + 20 + 40
+    assert (result.steps, result.stopped) == (70, "steps")
+    constant = dataclasses.replace(short, schedule="constant")
+    assert fit(noise((20, 20)), Grid(2, 2), TINY, recipe=constant, psnr=60.0).steps == 70
+
+
+def test_a_second_cycle_reaches_what_the_first_one_missed() -> None:
+    short = dataclasses.replace(FAST, steps=30)
+    reached = fit(noise((24, 24)), Grid(2, 2), recipe=short, steps=30).psnr
+    result = fit(noise((24, 24)), Grid(2, 2), recipe=short, psnr=reached + 1)
+    assert result.reached
+    assert 30 < result.steps < 7 * 30
+
+
+def test_a_target_is_reached_at_the_same_step_however_often_one_looks() -> None:
+    signal = smooth((40, 40), 3)
+    undisturbed = fit(signal, Grid(2, 2), psnr=40.0)
+    watched = fit(signal, Grid(2, 2), psnr=40.0, measure_at=(1, 9, 10, 11, 23, 37))
+    assert bytes_of(watched) == bytes_of(undisturbed)
+    np.testing.assert_array_equal(watched.history.loss, undisturbed.history.loss)
+
+
+def test_a_fit_to_a_target_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    signal = noise((24, 24))
+    words: dict[str, Any] = {
+        "partition": Grid(2, 2),
+        "recipe": dataclasses.replace(FAST, steps=30),
+        "psnr": fit(signal, Grid(2, 2), steps=30).psnr + 1,
+    }
+    whole = fit(signal, **words)
+    for at in (5, 20, 31, whole.steps - 2):
+        folder = tmp_path / str(at)
+        cut = fit(signal, **words, checkpoint=folder, callback=lambda p, at=at: p.steps >= at)
+        assert cut.stopped == "callback"
+        resumed = fit(signal, **words, checkpoint=folder, resume=True)
+        assert bytes_of(resumed) == bytes_of(whole)
+        np.testing.assert_array_equal(resumed.history.loss, whole.history.loss)
 
 
 def test_seconds_limit_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:

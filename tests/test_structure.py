@@ -24,7 +24,7 @@ LAYERS = (
     ("report",),
     ("comparison",),
     ("fitting",),
-    ("adaptive",),
+    ("adaptive", "targeting"),
     ("training", "defaults", "container", "export", "hypothesis"),
     ("meta",),
     ("allocation", "growth"),

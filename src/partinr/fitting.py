@@ -25,6 +25,7 @@ from partinr.recipe import FAST, PAPER, Recipe
 from partinr.rendering import quality
 from partinr.signals import as_signal
 from partinr.signals.signal import Signal
+from partinr.targeting import MOST_CYCLES, Targeted
 from partinr.training import Callback, Limits, Stopped, Training
 
 
@@ -126,8 +127,8 @@ def fit(
         steps: optimiser updates, instead of the recipe's.
         psnr: stop once the rendered signal has this PSNR (dB). Without `partition`, `network`, `params`,
             `steps` or `init`, partition and widths are chosen to reach it with few parameters. Otherwise,
-            without `steps` or `seconds`, a fit that falls short goes on for up to seven times the recipe's
-            steps.
+            without `steps`, the fit finds out how many it needs: up to seven times the recipe's, or as many
+            as there is time for.
         seconds: train for this time, or until `steps` if both are given. The schedule follows the clock, so
             results differ from run to run.
         batch: samples of each region in a step, or "full".
@@ -177,7 +178,7 @@ def fit(
             what,
             made,
             select(engine, device, threads, like, precision or "fp32"),
-            Limits(made.steps, psnr, seconds, extend=False),
+            Limits(made.steps, psnr, seconds),
             seed,
             callback,
             measure_at,
@@ -194,11 +195,12 @@ def fit(
         chosen, shape = choose(what, partition, network, made, params, init)
         exactness = precision or precision_for(made, shape, engine, device)
         model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend, overlap=overlap)
-        limited = steps is not None or seconds is None
-        extend = psnr is not None and steps is None and seconds is None
-        limits = Limits(made.steps if limited else None, psnr, seconds, extend)
+        open_end = psnr is not None and steps is None
+        kind = Targeted if open_end and made.schedule == "cooldown" else Training
+        most = made.steps * (MOST_CYCLES if open_end else 1)
+        limits = Limits(most if steps is not None or seconds is None else None, psnr, seconds)
         trainer = select(engine, device, threads, shape, exactness)
-        run = Training(model, what, made, trainer, limits, seed, callback, measure_at)
+        run = kind(model, what, made, trainer, limits, seed, callback, measure_at)
     run.start_from(init)
     if checkpoint is not None:
         run.keep_in(Path(checkpoint), resume)

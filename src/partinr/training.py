@@ -37,8 +37,6 @@ Stopped = Literal["steps", "psnr", "time", "callback"]
 # fetches all regions' samples and states from memory once.
 _ROUND_SECONDS, _LONG_ROUND_SECONDS, _ROUND_STEPS = 0.5, 4.0, 8
 _CHECKPOINT_SECONDS = 2.0
-# With a target PSNR and no other limit, a fit that falls short goes on this often, each time twice as long.
-_EXTENSIONS = 2
 # A target is looked at after every so many steps: rendered once the training loss is this near to it (dB).
 _LOOK_STEPS = 20
 _NEAR = 1.0
@@ -47,8 +45,8 @@ _NEAR = 1.0
 _LEARNED_RIDGE = 0.3
 # How fast the known loss of a region follows those of its batches.
 _FOLLOW = 0.2
-# More steps than anyone will do.
-_ENDLESS = 1 << 40
+ENDLESS = 1 << 40
+"""More steps than anyone will do."""
 
 
 class DivergedError(ArithmeticError):
@@ -61,7 +59,7 @@ class Progress:
 
     Attributes:
         steps: steps done, averaged over regions.
-        total_steps: steps planned; None where only the time counts.
+        total_steps: steps planned; None where that is not known, or only the time counts.
         seconds: since the start of the fit.
         fraction: share of the plan that is done, 0..1.
         psnr: PSNR in dB of the training loss at the end of the last round; None during the first round.
@@ -87,20 +85,12 @@ Callback = Callable[[Progress], "bool | None"]
 class Limits:
     """When a fit ends: after so many steps, at a PSNR (dB), after so many seconds.
 
-    Without steps, the seconds alone count. `extend` lets a fit with a target PSNR go on past `steps`, in
-    longer and longer learning-rate cycles.
+    Without steps, the seconds alone count.
     """
 
     steps: int | None
     psnr: float | None
     seconds: float | None
-    extend: bool
-
-    @property
-    def cycles(self) -> list[int]:
-        """First step of each learning-rate cycle, and the end of the last."""
-        lengths = [(self.steps or _ENDLESS) * 2**i for i in range(1 + (_EXTENSIONS if self.extend else 0))]
-        return [0, *(int(end) for end in np.cumsum(lengths))]
 
 
 class Training:
@@ -131,10 +121,10 @@ class Training:
         self.limits, self.seed, self.callback = limits, seed, callback
         self.measure_at = frozenset(measure_at)
         self.history = History()
-        self.cycles = limits.cycles
+        self.cycles = [0, limits.steps or ENDLESS]
         self._take(model)
         # Before it is half-way, a fit is so far from its end that exchanging would gain nothing.
-        self._exchange_from = (limits.steps or _ENDLESS) // 2
+        self._exchange_from = (limits.steps or ENDLESS) // 2
         self._checkpoint: Checkpoint | None = None
         self._written = -math.inf
         self._start = "fresh"
@@ -342,8 +332,11 @@ class Training:
             return False
         fraction = self._fraction(steps)
         psnr = float(self.history.psnr[-1]) if len(self.history) else None
-        total = None if self.limits.steps is None else self.cycles[-1]
-        return bool(self.callback(Progress(steps, total, self.seconds, fraction, psnr)))
+        return bool(self.callback(Progress(steps, self._planned(), self.seconds, fraction, psnr)))
+
+    def _planned(self) -> int | None:
+        """Steps that there will be, as far as known."""
+        return None if self.limits.steps is None else self.cycles[-1]
 
     def _fraction(self, steps: float) -> float:
         fraction = steps / self.cycles[-1]

@@ -1,0 +1,69 @@
+"""How much the fall of the learning rate gains: what a fit to a named quality expects (`targeting.py`).
+
+    python benchmarks/cooldown.py [--write]
+
+Fits of 3t steps hold the peak rate for t steps. The gain is the PSNR at the end above that of the last losses
+before the fall. Pictures, budgets, networks and partitions of all kinds.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import skimage.data
+from tables import README, machine, markdown, publish
+
+import partinr
+from partinr.targeting import held_psnr
+
+METHOD = README.parent / "docs" / "method.md"
+STEPS = (8, 16, 32, 64, 128, 256)
+
+
+def cases() -> dict[str, dict[str, object]]:
+    """What to fit, and how."""
+    astronaut, camera, coffee = (
+        getattr(skimage.data, name)()[:256, :256] for name in ("astronaut", "camera", "coffee")
+    )
+    sound = np.sin(np.cumsum(np.random.default_rng(0).uniform(0, 0.5, 40_000)))
+    named: dict[str, dict[str, object]] = {
+        "astronaut": {"signal": astronaut},
+        "astronaut, 1/4 parameter a pixel": {"signal": astronaut, "params": 256 * 64},
+        "astronaut, 2 parameters a pixel": {"signal": astronaut, "params": 256 * 512},
+        "astronaut, one region": {"signal": astronaut, "partition": partinr.Whole(), "params": 20_000},
+        "astronaut, HFS 9": {"signal": astronaut, "partition": partinr.HFS(9), "params": 40_000},
+        "camera": {"signal": camera},
+        "coffee": {"signal": coffee},
+        "a sweeping tone": {"signal": sound},
+        "gauss": {"signal": astronaut, "network": partinr.Gauss(12, 2)},
+        "finer": {"signal": astronaut, "network": partinr.Finer(12, 2)},
+        "wire": {"signal": astronaut, "network": partinr.Wire(12, 2)},
+        "relu": {"signal": astronaut, "network": partinr.ReluHarmonic(12, 2)},
+    }
+    return named
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/method.md")
+    options = parser.parse_args()
+    rows: list[list[object]] = []
+    for name, words in cases().items():
+        gains = []
+        for steps in STEPS:
+            result = partinr.fit(**words, steps=3 * steps)  # type: ignore[arg-type]
+            gains.append(result.psnr - held_psnr(result.history.loss[:steps]))
+        rows.append([name, *(f"{gain:.1f}" for gain in gains)])
+        print(*rows[-1], flush=True)
+    header = ["steps at the peak rate", *map(str, STEPS)]
+    publish(
+        "cooldown",
+        f"{markdown(header, rows)}\n\n{machine()}; `benchmarks/cooldown.py`.",
+        options.write,
+        METHOD,
+    )
+
+
+if __name__ == "__main__":
+    main()

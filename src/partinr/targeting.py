@@ -1,0 +1,153 @@
+"""A fit of a given structure to a PSNR: the learning rate stays high until its fall will end at the target.
+
+`docs/method.md` explains it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Float64, Shaped
+from numpy import ndarray
+
+from partinr.allocation import before_rounding
+from partinr.engines.engine import Engine
+from partinr.piecewise import PiecewiseINR
+from partinr.recipe import STABLE, Recipe
+from partinr.rendering import rendered_psnr
+from partinr.signals.signal import Signal
+from partinr.training import ENDLESS, Callback, Limits, Training
+
+MOST_CYCLES = 7
+"""A fit ends after this many times the recipe's steps, whether its target is reached or not."""
+
+# After so many steps at the peak rate, the fall of the rate gains so many dB over the losses before it:
+# rather too few than too many, since another cycle costs more than a few steps
+# (`benchmarks/cooldown.py`).
+_HELD = (8, 16, 32, 64, 128, 256)
+_GAINS = (5.0, 6.5, 7.5, 8.3, 9.8, 10.8)
+# A fall begins if it is expected to end so far (dB) above the target.
+_MARGIN = 0.2
+# If so many dB are missing at the end of a cycle, the next one is twice as long; with less missing, half as
+# long as the last one at least.
+_DOUBLING, _SHORTEST = 2.5, 0.5
+# Looks at the losses are this share of the cycle so far apart, also when the target is near; while the rate
+# falls, this share of the steps that the pace of the latest losses would need.
+_FIRST_LOOK, _LOOK_SHARE, _NEAR_SHARE, _EARLY = 8, 0.1, 0.02, 0.5
+# Errors are computed when the losses of batches, which lag behind, are so near to the target (dB); the signal
+# is rendered when these are so near: clipping makes errors a little smaller.
+_NEAR, _CLIPPING = 0.5, 0.05
+# Mean squared errors below this are not told apart.
+_NOTHING = 1e-30
+
+
+class Targeted(Training):
+    """A fit to a PSNR that finds out itself how many steps it needs, up to those of its limits.
+
+    It trains at the peak rate until the losses tell that the fall of the rate, over twice as many steps
+    again, ends at the target: the recipe's schedule, for as many steps as are needed, though not more than it
+    has. If that ends below the target, another cycle begins, the longer the more is missing.
+
+    Args:
+        signal, engine, limits, seed, callback, measure_at: see `Training`; the limits have a PSNR.
+        model: the regions.
+        recipe: with the schedule "cooldown".
+    """
+
+    def __init__(
+        self,
+        model: PiecewiseINR,
+        signal: Signal,
+        recipe: Recipe,
+        engine: Engine,
+        limits: Limits,
+        seed: int,
+        callback: Callback | None,
+        measure_at: Iterable[int] = (),
+    ) -> None:
+        assert limits.psnr is not None
+        assert recipe.schedule == "cooldown"
+        super().__init__(model, signal, recipe, engine, limits, seed, callback, measure_at)
+        self._target = limits.psnr
+        # PSNR of the function itself, before it is rounded to the data type.
+        self._goal = -10 * math.log10(before_rounding(10 ** (-limits.psnr / 10), signal.spec))
+        self.cycles = [0, min(recipe.steps, self.cycles[-1])]
+        self._exchange_from = self.cycles[-1] // 2
+        self._look = _FIRST_LOOK
+
+    def _next_look(self, start: int) -> int:
+        return max(self._look, start + 1)
+
+    def _on_target(self) -> bool:
+        ending = self.steps == self.cycles[-1]
+        if self.steps < self._look and not ending:
+            return False
+        start, loss = self.cycles[-2], self.history.loss[self.cycles[-2] :]
+        done = self.steps - start
+        falling = done > STABLE * (self.cycles[-1] - start)
+        latest = max(3, done // 30)
+        known = psnr_of(loss[-latest:]) if falling else held_psnr(loss)
+        if known > self._goal - _NEAR or ending:
+            if self._reached():
+                return True
+            known = self._found
+        ahead = (_NEAR_SHARE if known > self._goal - 3 * _NEAR else _LOOK_SHARE) * done
+        if falling:
+            pace = (psnr_of(loss[-latest:]) - psnr_of(loss[:-latest][-latest:])) / latest
+            ahead = min(ahead, _EARLY * (self._goal - known) / max(pace, 1e-9))
+        self._look = self.steps + max(1, int(ahead))
+        if start == 0 and not falling:
+            gain = float(np.interp(math.log(done), np.log(_HELD), _GAINS))
+            if known + gain >= self._goal + _MARGIN:
+                self._end_cycle_at(round(done / STABLE))
+        return False
+
+    def _end_cycle_at(self, step: int) -> None:
+        self.cycles[-1] = step
+        self._exchange_from = (self.cycles[-2] + step) // 2
+
+    def _reached(self) -> bool:
+        """Looks at the errors first, which costs less than to render the signal."""
+        squared = zip(self.model.group_list, self.states, self.samples, strict=True)
+        errors = sum(
+            float(self.engine.squared_error(group.network, state.parameters, samples).sum())
+            for group, state, samples in squared
+        )
+        mean = errors / (self.signal.spec.samples * self.signal.channels)
+        self._found = -10 * math.log10(max(mean, _NOTHING))
+        if self._found < self._goal - _CLIPPING:
+            return False
+        self._load_model()
+        return rendered_psnr(self.model, self.signal) >= self._target
+
+    def _went_on(self) -> bool:
+        most = ENDLESS if self.limits.steps is None else self.limits.steps
+        if self.steps >= most:
+            return False
+        doublings = min((self._goal - self._found) / _DOUBLING, math.log2(MOST_CYCLES))
+        longer = max(2**doublings, _SHORTEST) * (self.steps - self.cycles[-2])
+        self.cycles.append(self.steps)
+        self._end_cycle_at(min(most, self.steps + math.ceil(longer)))
+        self._look = self.steps + _FIRST_LOOK
+        return True
+
+    def _kept(self) -> dict[str, Shaped[ndarray, "..."]]:
+        kept = {"cycles": self.cycles, "look": self._look, "exchange_from": self._exchange_from}
+        return {**super()._kept(), **{name: np.asarray(value) for name, value in kept.items()}}
+
+    def _restore(self, kept: dict[str, Shaped[ndarray, "..."]]) -> None:
+        super()._restore(kept)
+        self.cycles = kept["cycles"].tolist()
+        self._look, self._exchange_from = int(kept["look"]), int(kept["exchange_from"])
+
+
+def held_psnr(loss: Float64[ndarray, "steps"]) -> float:
+    """PSNR in dB of the latest of some losses at one rate: single ones vary."""
+    return psnr_of(loss[-max(3, min(10, len(loss) // 3)) :])
+
+
+def psnr_of(loss: Float64[ndarray, "steps"]) -> float:
+    """PSNR in dB of the mean of some losses."""
+    return -10 * math.log10(max(float(loss.mean()), _NOTHING))
