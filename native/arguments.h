@@ -217,6 +217,13 @@ inline std::function<bool()> poller(const nb::object& stop) {
   };
 }
 
+template <class T>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> to_numpy(std::vector<T> values) {
+  auto* owned = new std::vector<T>(std::move(values));
+  nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(owned->data(), {owned->size()}, owner);
+}
+
 // Most samples first, so that no thread is left with a large region at the end.
 inline std::vector<int64_t> by_size(const Packed& packed, const Array<const int64_t, 1>& regions) {
   std::vector<int64_t> order(regions.shape(0));

@@ -46,4 +46,10 @@ const Kernel& bf16_kernel() {
   return *found;
 }
 
+const Kernel& kernel_for(const std::string& precision) {
+  if (precision == "fp32") return kernel();
+  if (precision == "bf16") return bf16_kernel();
+  throw std::invalid_argument("precision must be fp32 or bf16, got '" + precision + "'");
+}
+
 }  // namespace partinr

@@ -18,4 +18,8 @@ const Kernel& kernel();
 // Throws std::invalid_argument if the machine has none, or PARTINR_ISA names another path than avx512.
 const Kernel& bf16_kernel();
 
+// One of the two: "fp32" or "bf16".
+// Throws std::invalid_argument for other words too.
+const Kernel& kernel_for(const std::string& precision);
+
 }  // namespace partinr

@@ -15,6 +15,7 @@
 #include "evaluation.h"
 #include "queue.h"
 #include "readout.h"
+#include "training.h"
 
 namespace partinr {
 namespace {
@@ -34,73 +35,6 @@ struct Workload {
     }
   }
 };
-
-const Kernel& kernel_for(const std::string& precision) {
-  if (precision == "fp32") return kernel();
-  if (precision == "bf16") return bf16_kernel();
-  refuse("precision must be fp32 or bf16, got '" + precision + "'");
-}
-
-template <class T>
-nb::ndarray<nb::numpy, T, nb::ndim<1>> to_numpy(std::vector<T> values) {
-  auto* owned = new std::vector<T>(std::move(values));
-  nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(owned->data(), {owned->size()}, owner);
-}
-
-auto train(const NetSpec& net, const Matrices& weights, const Rows& biases, const Matrices& m_w, const Rows& m_b,
-           const Matrices& v_w, const Rows& v_b, const Array<const float, 2>& coords,
-           const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets,
-           const Array<const int64_t, 1>& regions, const Array<const uint64_t, 1>& region_keys, int64_t first_step,
-           const Array<const float, 1>& learning_rates, int64_t batch, double beta1, double beta2, double eps,
-           const Array<const double, 1>& loss_scale, int threads, const Array<float, 2>& losses,
-           const nb::object& stop, const std::optional<Array<const float, 1>>& sample_weights,
-           const std::string& precision) {
-  const int64_t count = regions_of(biases), steps = static_cast<int64_t>(learning_rates.shape(0));
-  const Stack parameters(net, weights, biases, count, "parameters"), first(net, m_w, m_b, count, "first moments"),
-      second(net, v_w, v_b, count, "second moments");
-  Packed packed(net, coords, offsets, count);
-  packed.with_values(values);
-  packed.with_importance(sample_weights);
-  check_regions(regions, count);
-  check_threads(threads);
-  expect(region_keys, {count}, "region_keys");
-  expect(loss_scale, {count}, "loss_scale");
-  const int64_t chosen = static_cast<int64_t>(regions.shape(0));
-  expect(losses, {chosen, steps}, "losses");
-  if (first_step < 0 || batch < 0 || batch > INT32_MAX) refuse("first_step and batch must not be negative");
-  if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) refuse("beta1 and beta2 must be in [0, 1)");
-  if (!(eps > 0)) refuse("eps must be above 0, got " + std::to_string(eps));
-
-  const Kernel& path = kernel_for(precision);
-  const Schedule plan{learning_rates.data(), steps, first_step, batch, beta1, beta2, eps};
-  const std::vector<int64_t> order = by_size(packed, regions);
-  const Workload load(path, net.view(), packed, regions, batch);
-  const int64_t* const region_at = regions.data();
-  const uint64_t* const key_at = region_keys.data();
-  const double* const scale_at = loss_scale.data();
-  float* const losses_at = losses.data();
-  std::vector<int64_t> done(static_cast<size_t>(chosen), 0);
-  const auto poll = poller(stop);
-  {
-    const nb::gil_scoped_release unlocked;
-    run(
-        path, net.view(), chosen, std::min<int64_t>(threads, load.parallel),
-        [&](void* worker) { return path.reserve(worker, batch, load.most_samples); },
-        [&](void* worker, Team* team, int64_t item, const int* halt) {
-          const int64_t row = order[static_cast<size_t>(item)];
-          Region region = packed.region(region_at[row]);
-          region.key = key_at[region.index];
-          region.loss_scale = scale_at[region.index];
-          done[static_cast<size_t>(row)] =
-              region.samples ? path.train(worker, team, parameters.view(), first.view(), second.view(), region, plan,
-                                          losses_at + row * steps, halt)
-                             : steps;
-        },
-        poll);
-  }
-  return to_numpy(std::move(done));
-}
 
 auto gradient(const NetSpec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
               const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets,
@@ -209,12 +143,19 @@ NB_MODULE(_native, m) {
       .def_ro("omega", &NetSpec::omega)
       .def_ro("scale", &NetSpec::scale)
       .def("layer_shapes", &NetSpec::layer_shapes);
-  m.def("train", &train, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "m_w"_a.noconvert(),
-        "m_b"_a.noconvert(), "v_w"_a.noconvert(), "v_b"_a.noconvert(), "coords"_a.noconvert(),
-        "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), "region_keys"_a.noconvert(),
-        nb::kw_only(), "first_step"_a, "learning_rates"_a.noconvert(), "batch"_a, "beta1"_a, "beta2"_a, "eps"_a,
-        "loss_scale"_a.noconvert(), "threads"_a, "losses"_a.noconvert(), "stop"_a = nb::none(),
-        "sample_weights"_a.noconvert() = nb::none(), "precision"_a = "fp32");
+  nb::class_<Job>(m, "Job")
+      .def(nb::init<const NetSpec&, const Matrices&, const Rows&, const Matrices&, const Rows&, const Matrices&,
+                    const Rows&, const Array<const float, 2>&, const Array<const float, 2>&,
+                    const Array<const int64_t, 1>&, const Array<const int64_t, 1>&, const Array<const uint64_t, 1>&,
+                    int64_t, const Array<const float, 1>&, int64_t, double, double, double,
+                    const Array<const double, 1>&, const Array<float, 2>&,
+                    const std::optional<Array<const float, 1>>&>(),
+           "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "m_w"_a.noconvert(), "m_b"_a.noconvert(),
+           "v_w"_a.noconvert(), "v_b"_a.noconvert(), "coords"_a.noconvert(), "values"_a.noconvert(),
+           "offsets"_a.noconvert(), "regions"_a.noconvert(), "region_keys"_a.noconvert(), nb::kw_only(),
+           "first_step"_a, "learning_rates"_a.noconvert(), "batch"_a, "beta1"_a, "beta2"_a, "eps"_a,
+           "loss_scale"_a.noconvert(), "losses"_a.noconvert(), "sample_weights"_a.noconvert() = nb::none());
+  m.def("train", &train, "jobs"_a, nb::kw_only(), "threads"_a, "stop"_a = nb::none(), "precision"_a = "fp32");
   m.def("evaluate", &evaluate, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert(),
         "stop"_a = nb::none());

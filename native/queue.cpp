@@ -33,6 +33,9 @@ void wait_while(const std::atomic<T>& value, T old) {
   value.wait(old, std::memory_order_acquire);
 }
 
+// A thread's workers, one for each network.
+using Workers = std::vector<std::unique_ptr<void, void (*)(void*)>>;
+
 // What all threads of a run know of one another.
 struct Board {
   std::atomic<uint32_t> news{0};  // counts what idle threads should look at
@@ -50,14 +53,14 @@ class Crew : public Team {
  public:
   explicit Crew(Board& board) : Team{&enter}, board_(board) {}
 
-  // Does one item; false if there is none.
-  bool help(void* worker) {
-    uint64_t ticket = ticket_.load(std::memory_order_acquire);
-    do {
-      if (next(ticket) >= items(ticket)) return false;
-    } while (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire));
-    work_(context_, worker, static_cast<int64_t>(next(ticket)));
-    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
+  // The network of what is shared from now on.
+  void turn_to(size_t network) { network_ = network; }
+
+  // Does one item with the worker for its network; false if there is none.
+  bool help(const Workers& workers) {
+    const int64_t item = claim();
+    if (item < 0) return false;
+    finish(workers[network_].get(), item);
     return true;
   }
 
@@ -66,6 +69,20 @@ class Crew : public Team {
   static constexpr uint64_t most = (uint64_t{1} << bits) - 1;
   static uint64_t next(uint64_t ticket) { return ticket & most; }
   static uint64_t items(uint64_t ticket) { return ticket >> bits & most; }
+
+  // The next item, which is then to be finished; negative if there is none.
+  int64_t claim() {
+    uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    do {
+      if (next(ticket) >= items(ticket)) return -1;
+    } while (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire));
+    return static_cast<int64_t>(next(ticket));
+  }
+
+  void finish(void* worker, int64_t item) {
+    work_(context_, worker, item);
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
+  }
 
   static void enter(Team* team, void* worker, int64_t items, void (*work)(void*, void*, int64_t), void* context) {
     Crew& crew = *static_cast<Crew*>(team);
@@ -80,12 +97,12 @@ class Crew : public Team {
     crew.phase_++;
     crew.ticket_.store(crew.phase_ << (2 * bits) | static_cast<uint64_t>(items) << bits, std::memory_order_release);
     crew.board_.announce();
-    while (crew.help(worker)) {
-    }
+    for (int64_t item; (item = crew.claim()) >= 0;) crew.finish(worker, item);
     for (int64_t left; (left = crew.left_.load(std::memory_order_acquire)) > 0;) wait_while(crew.left_, left);
   }
 
   Board& board_;
+  size_t network_ = 0;
   uint64_t phase_ = 0;
   void (*work_)(void*, void*, int64_t) = nullptr;
   void* context_ = nullptr;
@@ -95,16 +112,18 @@ class Crew : public Team {
 
 }  // namespace
 
-void run(const Kernel& kernel, const Network& network, int64_t items, int64_t threads,
-         const std::function<bool(void* worker)>& prepare,
+void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t items, int64_t threads,
+         const std::function<size_t(int64_t item)>& network_of,
+         const std::function<bool(void* worker, size_t network)>& prepare,
          const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
          const std::function<bool()>& poll) {
   if (items == 0 || poll()) return;
-  std::vector<std::unique_ptr<void, void (*)(void*)>> workers;
-  for (int64_t i = 0; i < threads; i++) {
-    workers.emplace_back(kernel.create(network), kernel.destroy);
-    if (!workers.back() || !prepare(workers.back().get())) throw std::bad_alloc();
-  }
+  std::vector<Workers> workers(static_cast<size_t>(threads));
+  for (Workers& own : workers)
+    for (size_t n = 0; n < networks.size(); n++) {
+      own.emplace_back(kernel.create(networks[n]), kernel.destroy);
+      if (!own.back() || !prepare(own.back().get(), n)) throw std::bad_alloc();
+    }
 
   Board board;
   std::vector<std::unique_ptr<Crew>> crews;
@@ -120,7 +139,9 @@ void run(const Kernel& kernel, const Network& network, int64_t items, int64_t th
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
       const int64_t item = next.fetch_add(1, std::memory_order_relaxed);
       if (item >= items) break;
-      work(workers[me].get(), threads > 1 ? crews[me].get() : nullptr, item, &stop);
+      const size_t network = network_of(item);
+      crews[me]->turn_to(network);
+      work(workers[me][network].get(), threads > 1 ? crews[me].get() : nullptr, item, &stop);
     }
     busy.fetch_sub(1, std::memory_order_acq_rel);
     board.announce();
@@ -130,7 +151,7 @@ void run(const Kernel& kernel, const Network& network, int64_t items, int64_t th
       const uint32_t news = board.news.load(std::memory_order_acquire);
       bool helped = false;
       for (int64_t i = 1; i < threads; i++)
-        while (crews[(me + i) % threads]->help(workers[me].get())) helped = true;
+        while (crews[(me + i) % threads]->help(workers[me])) helped = true;
       if (helped) continue;
       if (busy.load(std::memory_order_acquire) == 0) return;
       wait_while(board.news, news);
@@ -162,6 +183,14 @@ void run(const Kernel& kernel, const Network& network, int64_t items, int64_t th
     }
   }  // joins
   if (error) std::rethrow_exception(error);
+}
+
+void run(const Kernel& kernel, const Network& network, int64_t items, int64_t threads,
+         const std::function<bool(void* worker)>& prepare,
+         const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
+         const std::function<bool()>& poll) {
+  run(kernel, std::vector<Network>{network}, items, threads, [](int64_t) { return size_t{0}; },
+      [&](void* worker, size_t) { return prepare(worker); }, work, poll);
 }
 
 }  // namespace partinr

@@ -2,16 +2,25 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "kernel.h"
 
 namespace partinr {
 
 // Calls work(worker, team, item, stop) once for each item 0..items-1, on `threads` threads, lowest first; threads
-// that find no item left take shares of what others pass to their team. The calling thread meanwhile calls poll()
-// every few milliseconds; once that returns true, *stop turns 1 and no further items start. `prepare` is called with
-// each worker before any work and reserves what the work needs. Throws std::bad_alloc before any work, or what poll()
-// threw after all threads have ended.
+// that find no item left take shares of what others pass to their team. Each thread has a worker for every network;
+// the one for an item is that of networks[network_of(item)]. The calling thread meanwhile calls poll() every few
+// milliseconds; once that returns true, *stop turns 1 and no further items start. `prepare` is called with each worker
+// and the place of its network before any work, and reserves what the work needs. Throws std::bad_alloc before any
+// work, or what poll() threw after all threads have ended.
+void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t items, int64_t threads,
+         const std::function<size_t(int64_t item)>& network_of,
+         const std::function<bool(void* worker, size_t network)>& prepare,
+         const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
+         const std::function<bool()>& poll);
+
+// The same where all items are of one network.
 void run(const Kernel& kernel, const Network& network, int64_t items, int64_t threads,
          const std::function<bool(void* worker)>& prepare,
          const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,

@@ -22,7 +22,17 @@ from partinr import (
     Siren,
 )
 from partinr.coords import Frame, raster
-from partinr.engines import CpuEngine, Engine, Plan, Samples, TorchEngine, TrainingState, select, torch_engine
+from partinr.engines import (
+    CpuEngine,
+    Engine,
+    Plan,
+    Samples,
+    TorchEngine,
+    TrainingState,
+    Work,
+    select,
+    torch_engine,
+)
 from partinr.kernel import why_missing
 from partinr.networks import NETWORKS, Network, Parameters
 from partinr.sampling import batch_indices
@@ -194,6 +204,45 @@ def test_threads_do_not_change_the_bytes(engine: type[TorchEngine | CpuEngine], 
     before = torch.get_num_threads()
     assert all(torch.equal(a, b) for a, b in zip(results[0].tensors(), results[1].tensors(), strict=True))
     assert torch.get_num_threads() == before
+
+
+@every_engine
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_plans_in_one_call_do_what_they_do_alone(engine: type[TorchEngine | CpuEngine], threads: int) -> None:
+    # The last is large enough for threads to share its steps.
+    tasks = [(Siren(5, 1), (12, 12), 2), (Siren(24, 2), (30, 20), 3), (Siren(40, 2), (90, 60), 1)]
+
+    def work() -> list[Work]:
+        made = []
+        for network, shape, cells in tasks:
+            signal = noise(shape, 3)
+            state, samples = prepared(signal, Grid(cells, cells).partition(signal), network)
+            made.append(Work(network, state, samples, plan(state, batch=None if cells == 1 else 32)))
+        first = made[0]
+        halves = [replace(first.plan, regions=np.array(rows), batch=8 + rows[0]) for rows in ([0, 2], [3])]
+        return [*(Work(first.network, first.state, first.samples, half) for half in halves), *made[1:]]
+
+    together, alone = work(), work()
+    found = engine(threads=threads).advance_all(together, never)
+    for one, losses in zip(alone, found, strict=True):
+        apart = engine(threads=threads).advance(one.network, one.state, one.samples, one.plan, never)
+        np.testing.assert_array_equal(losses, apart)
+    for one, both in zip(alone, together, strict=True):
+        for a, b in zip(one.state.tensors(), both.state.tensors(), strict=True):
+            assert torch.equal(a, b)
+
+
+@every_engine
+def test_plans_after_a_stop_are_left_alone(engine: type[TorchEngine | CpuEngine]) -> None:
+    signal = noise((12, 12))
+    work = []
+    for hidden in (4, 6):
+        network = Siren(hidden, 1)
+        state, samples = prepared(signal, Grid(2, 2).partition(signal), network)
+        work.append(Work(network, state, samples, plan(state, learning_rates=np.full(200_000, 1e-5))))
+    found = engine(threads=1).advance_all(work, lambda _: True)
+    assert all(losses.shape == (4, 200_000) for losses in found)
+    assert np.isnan(found[1]).all()
 
 
 @every_engine

@@ -185,7 +185,7 @@ def train(
     counts = np.diff(case.offsets)
     used = np.minimum(counts, batch) if batch else counts
     losses = np.full((len(regions), steps), np.nan, np.float32)
-    done = native.train(
+    job = native.Job(
         case.net,
         *kernel.arrays(parameters),
         *kernel.arrays(first),
@@ -202,10 +202,9 @@ def train(
         beta2=0.95,
         eps=1e-8,
         loss_scale=1.0 / (used * case.channels),
-        threads=threads,
         losses=losses,
-        **options,
     )
+    (done,) = native.train([job], threads=threads, **options)
     return Run(parameters, first, second, losses, done)
 
 

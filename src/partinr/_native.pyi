@@ -64,34 +64,8 @@ class NetSpec:
     def layer_shapes(self) -> list[tuple[int, int]]:
         """(fan_in, fan_out) of each layer's stored parameters, first to output."""
 
-def train(
-    net: NetSpec,
-    weights: Sequence[_F32],
-    biases: Sequence[_F32],
-    m_w: Sequence[_F32],
-    m_b: Sequence[_F32],
-    v_w: Sequence[_F32],
-    v_b: Sequence[_F32],
-    coords: _F32,
-    values: _F32,
-    offsets: _I64,
-    regions: _I64,
-    region_keys: NDArray[np.uint64],
-    *,
-    first_step: int,
-    learning_rates: _F32,
-    batch: int,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    loss_scale: _F64,
-    threads: int,
-    losses: _F32,
-    stop: Callable[[], bool] | _I32 | None = None,
-    sample_weights: _F32 | None = None,
-    precision: str = "fp32",
-) -> _I64:
-    """Advance some regions by len(learning_rates) steps of Adam, in place.
+class Job:
+    """Steps of Adam of some regions of one network, in place; see `train`. Keeps the arrays.
 
     Args:
         m_w, m_b, v_w, v_b: Adam's moments, shaped like the parameters.
@@ -100,20 +74,59 @@ def train(
         regions: (k,) which regions to advance; all different.
         region_keys: (regions,) sampling keys, see `partinr.sampling`.
         first_step: absolute number of the first step, for the samples and for Adam's bias correction.
+        learning_rates: of each step.
         batch: samples a step; 0, or at least a region's samples, for all of them.
         eps: above 0.
         loss_scale: (regions,) d(loss) / d(sum of squared errors of the samples that a step uses).
         losses: (k, steps), written: mean squared error of the samples of each step before its update. Steps
             that were not done are left alone.
+        sample_weights: (samples,) factor of each sample's squared error.
+    """
+
+    def __init__(
+        self,
+        net: NetSpec,
+        weights: Sequence[_F32],
+        biases: Sequence[_F32],
+        m_w: Sequence[_F32],
+        m_b: Sequence[_F32],
+        v_w: Sequence[_F32],
+        v_b: Sequence[_F32],
+        coords: _F32,
+        values: _F32,
+        offsets: _I64,
+        regions: _I64,
+        region_keys: NDArray[np.uint64],
+        *,
+        first_step: int,
+        learning_rates: _F32,
+        batch: int,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        loss_scale: _F64,
+        losses: _F32,
+        sample_weights: _F32 | None = None,
+    ) -> None: ...
+
+def train(
+    jobs: Sequence[Job],
+    *,
+    threads: int,
+    stop: Callable[[], bool] | _I32 | None = None,
+    precision: str = "fp32",
+) -> list[_I64]:
+    """Do all jobs, the largest regions first; no region may be in two of them.
+
+    Args:
         stop: polled every 20 ms; once it is true (an array: its first element nonzero), every thread stops
             after its current step. Signal handlers run too, so that Ctrl-C ends the call; it raises after
             the state has been written back.
-        sample_weights: (samples,) factor of each sample's squared error.
         precision: "fp32", or "bf16": products of hidden layers in bfloat16, their sums and all else in
             single precision. ValueError where the machine cannot.
 
     Returns:
-        (k,) steps done by each region.
+        For each job (k,) steps done by each region.
 
     The result doesn't depend on the number of threads. The interpreter lock is released.
     """

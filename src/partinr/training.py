@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from partinr import coords as frames
 from partinr.checkpoint import Checkpoint, settings_of
-from partinr.engines.engine import Engine, Plan, Samples, TrainingState
+from partinr.engines.engine import Engine, Plan, Samples, TrainingState, Work
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
 from partinr.history import History, Measurement
@@ -287,7 +287,7 @@ class Training:
 
         if self._margins is not None and self._exchanges_at(start):
             self._margins.exchange(self.states)
-        squared = np.full(stop - start, (self.losses * counts)[~self.active].sum())
+        work, regions = [], []
         for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
             members = group.regions.numpy()
             for alike in self._alike(counts[members]):
@@ -304,11 +304,15 @@ class Training:
                     signal_samples=self.signal.spec.samples,
                     adam=self.recipe.adam,
                 )
-                losses = self.engine.advance(group.network, state, samples, plan, tick)
-                if told:
-                    return False
-                self._follow(members[rows], losses)
-                squared += (losses * samples.counts[rows, None]).sum(axis=0)
+                work.append(Work(group.network, state, samples, plan))
+                regions.append(members[rows])
+        found = self.engine.advance_all(work, tick)
+        if told:
+            return False
+        squared = np.full(stop - start, (self.losses * counts)[~self.active].sum())
+        for one, trained_now, losses in zip(work, regions, found, strict=True):
+            self._follow(trained_now, losses)
+            squared += (losses * one.samples.counts[one.plan.regions, None]).sum(axis=0)
         if not np.isfinite(squared).all():
             step = start + int(np.flatnonzero(~np.isfinite(squared))[0])
             raise DivergedError(f"the loss is no longer finite at step {step}; lower the learning rate")

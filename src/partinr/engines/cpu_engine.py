@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -11,11 +12,14 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from partinr import kernel
-from partinr.engines.engine import Engine, Plan, Precision, Samples, Tick, TrainingState
+from partinr.engines.engine import Engine, Plan, Precision, Samples, Tick, TrainingState, Work
 from partinr.engines.readout import with_readout
 from partinr.errors import InputError
 from partinr.networks import Wire
 from partinr.networks.network import Network, Parameters
+
+if TYPE_CHECKING:
+    from partinr import _native
 
 
 class CpuEngine(Engine):
@@ -72,53 +76,27 @@ class CpuEngine(Engine):
         self, network: Network, state: TrainingState, samples: Samples, plan: Plan, tick: Tick
     ) -> Float64[ndarray, "k steps"]:
         """See `Engine.advance`."""
+        (losses,) = self.advance_all([Work(network, state, samples, plan)], tick)
+        return losses
+
+    def advance_all(self, work: Sequence[Work], tick: Tick) -> list[Float64[ndarray, "k steps"]]:
+        """See `Engine.advance_all`."""
         from partinr import _native
 
-        losses = np.full((len(plan.regions), len(plan.learning_rates)), np.nan, np.float32)
-        if not kernel.knows(network):
-            raise InputError(f"engine cpu does not know the network {network.name}; use --engine torch")
-        channels = samples.values.shape[1]
-        counts = samples.counts
-        used = counts if plan.batch is None else np.minimum(counts, plan.batch)
-        size = np.full(len(counts), plan.signal_samples) if plan.whole_signal else used
-        with np.errstate(over="ignore"):  # a rate too large for single precision diverges, as others do
-            rates = plan.learning_rates.astype(np.float32)
+        losses = [
+            np.full((len(one.plan.regions), len(one.plan.learning_rates)), np.nan, np.float32) for one in work
+        ]
         told = 0
 
         def stop() -> bool:
             nonlocal told
-            done = int(np.count_nonzero(~np.isnan(losses)))
+            done = sum(int(np.count_nonzero(~np.isnan(found))) for found in losses)
             told, new = done, done - told
             return tick(new)
 
-        with np.errstate(
-            over="ignore"
-        ):  # a rate beyond single precision makes the fit diverge, which is noticed
-            rates = plan.learning_rates.astype(np.float32)
-        _native.train(
-            kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
-            *kernel.arrays(state.parameters),
-            *kernel.arrays(state.first),
-            *kernel.arrays(state.second),
-            samples.coords.contiguous().numpy(),
-            samples.values.numpy(),
-            samples.offsets,
-            plan.regions,
-            samples.keys,
-            first_step=plan.start,
-            learning_rates=rates,
-            batch=plan.batch or 0,
-            beta1=plan.adam.beta1,
-            beta2=plan.adam.beta2,
-            eps=plan.adam.eps,
-            loss_scale=1.0 / (np.maximum(size, 1) * channels),
-            threads=self._threads,
-            losses=losses,
-            stop=stop,
-            precision=self._precision,
-            sample_weights=None if samples.weights is None else samples.weights.numpy(),
-        )
-        return losses.astype(np.float64)
+        jobs = [_job(one, found) for one, found in zip(work, losses, strict=True)]
+        _native.train(jobs, threads=self._threads, stop=stop, precision=self._precision)
+        return [found.astype(np.float64) for found in losses]
 
     def evaluate(
         self, network: Network, parameters: Parameters, samples: Samples
@@ -159,6 +137,41 @@ class CpuEngine(Engine):
             out=out,
         )
         return with_readout(network, parameters, torch.from_numpy(out))
+
+
+def _job(work: Work, losses: Float32[ndarray, "k steps"]) -> _native.Job:
+    """What the kernel is to do, and where it writes the losses."""
+    from partinr import _native
+
+    network, state, samples, plan = work.network, work.state, work.samples, work.plan
+    if not kernel.knows(network):
+        raise InputError(f"engine cpu does not know the network {network.name}; use --engine torch")
+    channels = samples.values.shape[1]
+    counts = samples.counts
+    used = counts if plan.batch is None else np.minimum(counts, plan.batch)
+    size = np.full(len(counts), plan.signal_samples) if plan.whole_signal else used
+    with np.errstate(over="ignore"):  # a rate beyond single precision makes the fit diverge, which is noticed
+        rates = plan.learning_rates.astype(np.float32)
+    return _native.Job(
+        kernel.spec(network, samples.coords.shape[1], channels),
+        *kernel.arrays(state.parameters),
+        *kernel.arrays(state.first),
+        *kernel.arrays(state.second),
+        samples.coords.contiguous().numpy(),
+        samples.values.numpy(),
+        samples.offsets,
+        plan.regions,
+        samples.keys,
+        first_step=plan.start,
+        learning_rates=rates,
+        batch=plan.batch or 0,
+        beta1=plan.adam.beta1,
+        beta2=plan.adam.beta2,
+        eps=plan.adam.eps,
+        loss_scale=1.0 / (np.maximum(size, 1) * channels),
+        losses=losses,
+        sample_weights=None if samples.weights is None else samples.weights.numpy(),
+    )
 
 
 def usable_cores() -> int:

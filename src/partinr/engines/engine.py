@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
@@ -116,6 +116,16 @@ class Plan:
         return self.start + len(self.learning_rates)
 
 
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A plan, and all that it is for: what one call of `Engine.advance` is given."""
+
+    network: Network
+    state: TrainingState
+    samples: Samples
+    plan: Plan
+
+
 Precision = Literal["fp32", "bf16"]
 """Of an engine's products: single precision, or bfloat16 with sums in single precision."""
 
@@ -156,6 +166,26 @@ class Engine(ABC):
             Mean weighted squared error of each step before its update, over the samples it used; NaN where a
             step was not done.
         """
+
+    def advance_all(self, work: Sequence[Work], tick: Tick) -> list[Float64[ndarray, "k steps"]]:
+        """Several plans, with no wait between one and the next where the engine can; see `advance`.
+
+        No region of a state may be in two plans.
+        """
+        stopped = False
+
+        def tell(done: int) -> bool:
+            nonlocal stopped
+            stopped = tick(done)
+            return stopped
+
+        losses = []
+        for one in work:
+            if stopped:
+                losses.append(np.full((len(one.plan.regions), len(one.plan.learning_rates)), np.nan))
+            else:
+                losses.append(self.advance(one.network, one.state, one.samples, one.plan, tell))
+        return losses
 
     @abstractmethod
     def evaluate(
