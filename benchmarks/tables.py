@@ -10,6 +10,7 @@ from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
 PERFORMANCE = README.parent / "docs" / "performance.md"
+HYPOTHESIS = README.parent / "docs" / "hypothesis.md"
 
 
 def machine() -> str:

@@ -1,6 +1,7 @@
 """The paper's evidence for its hypothesis, measured again: sweeps, the corollary, and photographs.
 
-    python experiments/hypothesis.py [1d] [2d] [partition] [image] [--steps-2d 4000] [--threads N]
+    python experiments/hypothesis.py [1d] [2d] [resolution] [partition] [image] [--steps-2d 4000]
+                                     [--threads N]
 
 All of them without a name. Runs are kept in experiments/runs, so that a second call only draws again. Writes
 tables and figures into docs/hypothesis.md.
@@ -9,6 +10,7 @@ tables and figures into docs/hypothesis.md.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shutil
 import subprocess
@@ -71,37 +73,70 @@ def sweep(dims: int, *words: str) -> None:
     ours, theirs = measured(name, name, *words), published(dims, PUBLISHED_LIMIT)
     limit = ours["settings"]["rules"]["limit"]
 
-    def factor(value: float | None, interval: list[float] | None) -> str:
-        if value is None:
-            return "unknown"
-        between = "" if interval is None else f" ({interval[0]:.5f} to {interval[1]:.5f})"
-        return f"{value:.5f}{between}"
-
-    def row(title: str, found: dict[str, Any]) -> list[str]:
-        above = [found["models"][model]["aic_above_best"] for model in found["models"]]
-        return [
-            title,
-            f"{found['runs']}, {found['censored']}",
-            factor(found["published"]["p"], found["published"]["p_interval"]),
-            factor(found["p"], found["p_interval"]),
-            *("–" if value is None else f"{value:.1f}" for value in above),
-        ]
-
-    head = ["step counts", "runs, censored", "p as published", "p by likelihood"]
-    head += [f"AIC, {model}" for model in ours["models"]]
     lines = [row("published", theirs)]
     if limit < PUBLISHED_LIMIT:
         lines.append(row(f"published, cut at {limit:,} steps", published(dims, limit)))
     lines.append(row("measured here", ours))
     command = f"{name} --steps-2d {limit}" if limit < PUBLISHED_LIMIT else name
+    found = analyses("step counts", ours, lines)
     text = (
-        f"{table(head, lines)}\n\n95 % intervals by bootstrap; AIC above the best curve's. Limit of the runs "
+        f"{found}\n\n95 % intervals by bootstrap; AIC above the best curve's. Limit of the runs "
         f"here: {limit:,} steps; {ours['steps']:,} steps of single runs in all. "
         f"`python experiments/hypothesis.py {command}`\n\nOf the published step counts:\n\n"
         f"{listed(theirs['verdict'])}\n\nOf those measured here:\n\n{listed(ours['verdict'])}"
     )
     publish(PAGE, name, text)
     keep(name, "growth", "residuals", "signal")
+
+
+def row(title: str, found: dict[str, Any]) -> list[str]:
+    """What both analyses make of step counts."""
+
+    def factor(value: float | None, interval: list[float] | None) -> str:
+        if value is None:
+            return "unknown"
+        between = "" if interval is None else f" ({interval[0]:.5f} to {interval[1]:.5f})"
+        return f"{value:.5f}{between}"
+
+    above = [found["models"][model]["aic_above_best"] for model in found["models"]]
+    return [
+        title,
+        f"{found['runs']}, {found['censored']}",
+        factor(found["published"]["p"], found["published"]["p_interval"]),
+        factor(found["p"], found["p_interval"]),
+        *("–" if value is None else f"{value:.1f}" for value in above),
+    ]
+
+
+def analyses(what: str, found: dict[str, Any], lines: list[list[str]], *others: str) -> str:
+    """A table of such rows with the title of the first column, and those of others at the end."""
+    models = [f"AIC, {model}" for model in found["models"]]
+    return table([what, "runs, censored", "p as published", "p by likelihood", *models, *others], lines)
+
+
+def resolution(*more: str) -> None:
+    """The sweep in a plane on coarser samples."""
+    lines = []
+    for points in (64, 128, 256):
+        name = "2d" if points == 256 else f"2d-{points}"
+        found = measured(name, "2d", "--points", str(points), *more)
+        lines.append([*row(f"{points} x {points}", found), longest(name)])
+    text = (
+        f"{analyses('samples', found, lines, 'median steps, largest size')}\n\n"
+        "`python experiments/hypothesis.py resolution`."
+    )
+    publish(PAGE, "resolution", text)
+
+
+def longest(name: str) -> str:
+    """Median steps of the signals with the most boundaries."""
+    with (HERE / "runs" / f"hypothesis-{name}" / "runs.csv").open() as file:
+        runs = list(csv.DictReader(file))
+    most = max(int(run["boundaries"]) for run in runs)
+    largest = [run for run in runs if int(run["boundaries"]) == most]
+    middle = np.median([float(run["steps"]) if run["ending"] == "converged" else np.inf for run in largest])
+    limit = max(int(run["steps"]) for run in largest)
+    return f"{middle:,.0f}" if np.isfinite(middle) else f"more than {limit:,}"
 
 
 def listed(said: list[str]) -> str:
@@ -119,18 +154,18 @@ def partition(*more: str) -> None:
         ("partition-width-local", ("--equal-width", "--frame", "local")),
     ):
         found = measured(name, "partition", *words, *more)
-        for row in found["parts"]:
-            foretold = [of["steps"] for of in row["predicted"].values()]
-            known = "unknown" if row["steps"] is None else f"{row['steps']:,.0f}"
-            cost = "unknown" if row["cost"] is None else f"{row['cost']:,.0f}"
-            settings = found["settings"]
-            equal = "parameters" if settings["equal_params"] else "width"
+        settings = found["settings"]
+        equal = "parameters" if settings["equal_params"] else "width"
+        for one in found["parts"]:
+            foretold = [of["steps"] for of in one["predicted"].values()]
+            known = "unknown" if one["steps"] is None else f"{one['steps']:,.0f}"
+            cost = "unknown" if one["cost"] is None else f"{one['cost']:,.0f}"
             lines.append(
                 [
-                    f"{row['parts']}, equal {equal}, {settings['frame']}",
-                    f"{row['hidden']}",
-                    f"{row['params']:,}",
-                    *(known, cost, row["censored"]),
+                    f"{one['parts']}, equal {equal}, {settings['frame']}",
+                    f"{one['hidden']}",
+                    f"{one['params']:,}",
+                    *(known, cost, one["censored"]),
                     " / ".join(f"{steps:,.0f}" for steps in foretold),
                 ]
             )
@@ -174,16 +209,18 @@ def image(*more: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="1d, 2d, partition, image")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="1d, 2d, resolution, partition, image")
     parser.add_argument("--steps-2d", type=int, default=PUBLISHED_LIMIT, help="limit of the sweep in a plane")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
-    chosen = options.names or ["1d", "2d", "partition", "image"]
+    chosen = options.names or ["1d", "2d", "resolution", "partition", "image"]
     threads = [] if options.threads is None else ["--threads", str(options.threads)]
     if "1d" in chosen:
         sweep(1, *threads)
     if "2d" in chosen:
         sweep(2, "--steps", str(options.steps_2d), *threads)
+    if "resolution" in chosen:
+        resolution(*threads)
     if "partition" in chosen:
         partition(*threads)
     if "image" in chosen:

@@ -71,11 +71,14 @@ def figure(name: str, draw: Callable[[Any], None], size: tuple[float, float]) ->
         draw: is given a matplotlib figure.
         size: width and height in inches.
     """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=size, layout="constrained", facecolor="white")
     draw(drawn)
     path = DOCS / "figures" / f"{name}.svg"
     path.parent.mkdir(exist_ok=True)
-    drawn.savefig(path, metadata={"Date": None})
+    # The same plot is the same file.
+    with rc_context({"svg.hashsalt": name}):
+        drawn.savefig(path, metadata={"Date": None})
     return f"figures/{path.name}"

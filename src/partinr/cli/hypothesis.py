@@ -103,8 +103,7 @@ def two_d(
             metavar="N",
             min=2,
             max=10_000,
-            help="Samples along each axis, all of which are used in every step. Default: 256, and 96 with "
-            "--quick.",
+            help="Samples along each axis, all of which are used in every step. Default: 256.",
             rich_help_panel="What to run",
         ),
     ] = None,

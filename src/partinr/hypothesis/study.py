@@ -111,8 +111,10 @@ class Study:
         whole = cls.published(dims)
         if dims == 1:
             return replace(whole, sizes=tuple(Size((n,)) for n in range(1, 42, 4)), repeats=4)
-        sizes = tuple(most_square(product) for product in range(10, 151, 20))
-        return replace(whole, sizes=sizes, repeats=3, points=96, rules=Rules(limit=2000))
+        # Few sizes, but up to the largest and at full resolution: coarser samples miss narrow bands, and with
+        # them the growth.
+        sizes = tuple(most_square(product) for product in range(10, 251, 60))
+        return replace(whole, sizes=sizes, repeats=4, rules=Rules(limit=1500))
 
     @property
     def dims(self) -> int:

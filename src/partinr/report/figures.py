@@ -20,11 +20,14 @@ def write_figure(stem: Path, draw: Draw, *, width: float = 6.4, height: float = 
     Returns:
         the files.
     """
+    from matplotlib import rc_context
+
     figure = figure_of(draw, width, height)
     written = []
     for suffix, metadata in ((".png", None), (".svg", {"Date": None})):
         path = stem.with_name(stem.name + suffix)
-        with atomic_write(path) as file:
+        # Names inside the SVG are random without a salt; with one, the same plot is the same file.
+        with atomic_write(path) as file, rc_context({"svg.hashsalt": stem.name}):
             figure.savefig(file, format=suffix[1:], metadata=metadata)
         written.append(path)
     return written
