@@ -42,7 +42,7 @@ def problem(rows: int, columns: int) -> tuple[PiecewiseINR, object]:
 def by_loop(rows: int, columns: int, steps: int) -> tuple[list[float], list[float]]:
     model, signal = problem(rows, columns)
     group = model.group_list[0]
-    labels = torch.as_tensor(model.partition.label_map.reshape(-1)).long()
+    labels = torch.tensor(model.partition.label_map.reshape(-1)).long()
     x, y = torch.as_tensor(raster(signal.shape)), torch.as_tensor(signal.normalised().reshape(-1, 3))
     own = [labels == r for r in range(9)]
     coords, values = [x[m] for m in own], [y[m] for m in own]

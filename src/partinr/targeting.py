@@ -23,11 +23,12 @@ from partinr.training import ENDLESS, Callback, Limits, Training
 MOST_CYCLES = 7
 """A fit ends after this many times the recipe's steps, whether its target is reached or not."""
 
-# After so many steps at the peak rate, the fall of the rate gains so many dB over the losses before it:
-# rather too few than too many, since another cycle costs more than a few steps
-# (`benchmarks/cooldown.py`).
+# After so many steps at the peak rate, its fall gains so many dB over the losses before it, and two more for
+# twice the parameters, where there is one parameter for three values. Rather too few than too many: another
+# cycle costs more than a few steps (`benchmarks/cooldown.py`).
 _HELD = (8, 16, 32, 64, 128, 256)
-_GAINS = (5.0, 6.5, 7.5, 8.3, 9.8, 10.8)
+_GAINS = (3.8, 5.3, 6.3, 7.1, 8.6, 9.6)
+_BY_DENSITY, _DENSITY = 2.0, 1 / 3
 # A fall begins if it is expected to end so far (dB) above the target.
 _MARGIN = 0.2
 # If so many dB are missing at the end of a cycle, the next one is twice as long; with less missing, half as
@@ -98,11 +99,15 @@ class Targeted(Training):
             pace = (psnr_of(loss[-latest:]) - psnr_of(loss[:-latest][-latest:])) / latest
             ahead = min(ahead, _EARLY * (self._goal - known) / max(pace, 1e-9))
         self._look = self.steps + max(1, int(ahead))
-        if start == 0 and not falling:
-            gain = float(np.interp(math.log(done), np.log(_HELD), _GAINS))
-            if known + gain >= self._goal + _MARGIN:
-                self._end_cycle_at(round(done / STABLE))
+        if start == 0 and not falling and known + self._gain(done) >= self._goal + _MARGIN:
+            self._end_cycle_at(round(done / STABLE))
         return False
+
+    def _gain(self, held: int) -> float:
+        """What the fall of the rate after so many steps is expected to gain, in dB."""
+        density = self.model.params / (self.signal.spec.samples * self.signal.channels)
+        usual = float(np.interp(math.log(held), np.log(_HELD), _GAINS))
+        return usual + _BY_DENSITY * math.log2(density / _DENSITY)
 
     def _end_cycle_at(self, step: int) -> None:
         self.cycles[-1] = step
