@@ -43,6 +43,8 @@ from partinr import (
 
 Fit = Callable[[Signal, Auto, Network, Recipe], PiecewiseINR]
 WIDTH, LAYERS = 12, 2
+# What overlap does is measured by `seams.py`.
+SEARCHED = replace(FAST, overlap=0)
 
 
 def plain(signal: Signal, rule: Auto, network: Network, recipe: Recipe) -> PiecewiseINR:
@@ -60,7 +62,7 @@ class Variant:
     layers: int = LAYERS
     omega_0: float = 1.0
     omega_hidden: float | None = None
-    recipe: Recipe = FAST
+    recipe: Recipe = SEARCHED
     fit: Fit = plain
 
     def network(self, cell: float) -> Siren:
@@ -85,16 +87,16 @@ def variants() -> Iterator[Variant]:
     for omega in (10.0, 15.0, 25.0, 30.0):
         yield Variant("omega_hidden", f"{omega:g}", omega_hidden=omega)
     for factor in (0.25, 0.5, 0.75, 1.35):
-        rate = FAST.learning_rate * factor
-        yield Variant("rate", f"{rate:.2g}", recipe=replace(FAST, learning_rate=rate))
+        rate = SEARCHED.learning_rate * factor
+        yield Variant("rate", f"{rate:.2g}", recipe=replace(SEARCHED, learning_rate=rate))
     for batch in (64, 96, 192):
-        changed = replace(FAST, batch=batch, steps=FAST.steps * 128 // batch)
+        changed = replace(SEARCHED, batch=batch, steps=SEARCHED.steps * 128 // batch)
         yield Variant("batch", f"{batch}, {changed.steps} steps", recipe=changed)
     for beta1, beta2 in ((0.8, 0.9), (0.95, 0.9), (0.9, 0.8), (0.9, 0.95), (0.9, 0.999)):
-        yield Variant("Adam", f"{beta1:g}, {beta2:g}", recipe=replace(FAST, adam=Adam(beta1, beta2)))
-    yield Variant("schedule", "cosine", recipe=replace(FAST, schedule="cosine"))
-    yield Variant("schedule", "constant", recipe=replace(FAST, schedule="constant"))
-    yield Variant("start", "readout as drawn", recipe=replace(FAST, solve_readout=False))
+        yield Variant("Adam", f"{beta1:g}, {beta2:g}", recipe=replace(SEARCHED, adam=Adam(beta1, beta2)))
+    yield Variant("schedule", "cosine", recipe=replace(SEARCHED, schedule="cosine"))
+    yield Variant("schedule", "constant", recipe=replace(SEARCHED, schedule="constant"))
+    yield Variant("start", "readout as drawn", recipe=replace(SEARCHED, solve_readout=False))
     yield Variant("start", "best of 4 draws in each region", fit=best_of_draws)
     yield Variant("start", "frequencies spread evenly", fit=spread_frequencies)
     yield Variant("sampling", "second half by error", fit=error_weighted)
