@@ -32,7 +32,7 @@ _FIRST = 0.5
 # Networks that grew get another cycle: the first one's steps times this, growth after growth.
 _CYCLES = (1 / 3, 1 / 3, 2 / 3, 1.0, 2.0)
 # All regions take part in the first of them, which is expected to gain this many dB without any parameter.
-_FREE = 0.35
+_FREE, _EAGER = 0.35, 1.3
 # Peak learning rate of those cycles, beside that of the first: higher ones undo more than they gain.
 _AGAIN = 0.25
 # What the losses so far tell about the end of a cycle, at these shares of it: by how many dB they will fall,
@@ -230,7 +230,7 @@ class Adaptive(Training):
         self._load_model()
         short = max(self.target - rendered_psnr(self.model, self.signal), 0)
         # Whoever was too hopeful before asks for more.
-        missing = max(short - _FREE, 0) if self._growths == 1 else (self._growths - 1) * short
+        missing = _EAGER * max(short - _FREE, 0) if self._growths == 1 else (self._growths - 1) * short
         goal = float(errors.sum()) * 10 ** (-missing / 10) / _CAUTION
         found = self._allocator.reallocate(self.allocation, errors, goal, self._most)
         self.losses = errors / (self.model.partition.counts * self.signal.channels)

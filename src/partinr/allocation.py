@@ -30,15 +30,15 @@ from partinr.sparsity import Level, levels
 RULE = "adaptive"
 """What the file and the report call a partition that was made here."""
 
-WIDTHS = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40)
+WIDTHS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40)
 """Widths that a region's network may have: few, so that many regions share one."""
 
 # A network of P parameters is worth half as many cosine coefficients of a cell of so many samples: less if it
 # is small, and less in a larger cell, which needs more steps.
-_COEFFICIENTS, _SMALL = 0.51, 15
+_COEFFICIENTS, _SMALL = 0.49, 15
 _SAMPLES, _DILUTION = 1024, 0.25
 # What a region costs beyond its parameters, in parameters: its box in the file, and its share of the time.
-_REGION = 60
+_REGION = 40
 # Levels of cells to begin with; larger ones are looked at while more than this share of the signal is in
 # cells of the largest.
 _LEVELS, _LARGEST_SHARE = 4, 0.5

@@ -242,7 +242,7 @@ class Training:
                 return "callback"
             pace = max(self.seconds - began, 1e-6) / (stop - start)
             wanted = max(int(_ROUND_SECONDS / pace), min(_ROUND_STEPS, int(_LONG_ROUND_SECONDS / pace)))
-            length = max(1, min(2 * length, wanted))
+            length = max(1, min(4 * length, wanted))
             if self.seconds - self._written >= _CHECKPOINT_SECONDS and self._complete(stop):
                 self._save()
 
@@ -408,21 +408,24 @@ def pack_groups(model: PiecewiseINR, signal: Signal, seed: int, device: torch.de
     """
     keys = region_keys(seed, model.regions)
     shared = model.assign_samples()
-    packing = pack(shared.regions.numpy(), model.regions)
-    coords = torch.as_tensor(frames.raster(signal.shape))
-    values = torch.as_tensor(signal.normalised().reshape(-1, signal.channels))
-    packed = []
+    # Regions in the order of their groups: what a group has is a slice of what all have.
+    packing = pack(model.rank[shared.regions].numpy(), model.regions)
+    order = torch.from_numpy(packing.order)
+    points, owners = shared.points[order], shared.regions[order]
+    coords = torch.as_tensor(frames.raster(signal.shape))[points]
+    own = model.own_coords(coords, owners).to(device)
+    values = torch.as_tensor(signal.normalised().reshape(-1, signal.channels))[points].to(device)
+    margins = (shared.weights[order].to(device), points.to(device)) if model.overlap else ()
+    packed, first = [], 0
     for group in model.group_list:
-        regions = group.regions.numpy()
-        offsets = np.concatenate([[0], np.cumsum(packing.counts[regions])]).astype(np.int64)
-        order = packing.order
-        if len(regions) < model.regions:
-            pieces = [packing.order[packing.offsets[r] : packing.offsets[r + 1]] for r in regions]
-            order = np.concatenate(pieces)
-        points, owners = shared.points[order], shared.regions[order]
-        own, targets = model.own_coords(coords[points], owners).to(device), values[points].to(device)
-        margins = (shared.weights[order].to(device), points.to(device)) if model.overlap else ()
-        packed.append(Samples(own, targets, offsets, keys[regions], *margins))
+        last = first + len(group.regions)
+        offsets = packing.offsets[first : last + 1]
+        part = slice(int(offsets[0]), int(offsets[-1]))
+        mine = (whole[part] for whole in margins)
+        packed.append(
+            Samples(own[part], values[part], offsets - offsets[0], keys[group.regions.numpy()], *mine)
+        )
+        first = last
     return packed
 
 
