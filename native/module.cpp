@@ -13,6 +13,7 @@
 #include "arguments.h"
 #include "dispatch.h"
 #include "evaluation.h"
+#include "exchange.h"
 #include "queue.h"
 #include "readout.h"
 #include "training.h"
@@ -173,6 +174,9 @@ NB_MODULE(_native, m) {
   m.def("solve_readout", &solve_readout, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
         "coords"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), nb::kw_only(), "ridge"_a,
         "sample_weights"_a.noconvert() = nb::none(), "threads"_a, "out"_a.noconvert());
+  m.def("exchange", &exchange, "found"_a.noconvert(), "weights"_a.noconvert(), "points"_a.noconvert(),
+        "offsets"_a.noconvert(), "order"_a.noconvert(), "truth"_a.noconvert(), "rows"_a.noconvert(),
+        "values"_a.noconvert(), nb::kw_only(), "threads"_a);
   m.def("sincospi", &sincospi, "x"_a.noconvert(), "sine"_a.noconvert(), "cosine"_a.noconvert());
   m.def("exp2", &power_of_two, "x"_a.noconvert(), "out"_a.noconvert());
   m.def("slices", &slices, "net"_a, "samples"_a);

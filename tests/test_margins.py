@@ -87,6 +87,54 @@ def test_after_an_exchange_the_losses_are_that_of_the_blend(
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.skipif(why_missing() is not None, reason="no native kernel")
+def test_both_engines_exchange_alike(partition: Partition) -> None:
+    networks = [TINY, Siren(5, 2)]
+    found = []
+    for engine in (TorchEngine(), CpuEngine(threads=1), CpuEngine(threads=3)):
+        model, signal = problem(partition, networks, overlap=2)
+        samples = pack_groups(model, signal, 0, HERE)
+        states = [TrainingState.fresh(g.parameters_by_layer, HERE) for g in model.group_list]
+        Margins(model, signal, samples, engine).exchange(states)
+        found.append(np.concatenate([packed.values.numpy() for packed in samples]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found[2], found[1])
+
+
+@pytest.mark.skipif(why_missing() is not None, reason="no native kernel")
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("points", np.array([0, 1, 2, 5], np.int32), "points must be indices below 2"),
+        ("points", np.array([0, 1, 0, -1], np.int32), "points must be indices below 2"),
+        ("order", np.array([0, 2, 1, 4], np.int32), "order must be indices below 4"),
+        ("offsets", np.array([0, 2, 3]), "offsets must rise from 0 to the number of pairs"),
+        ("rows", [np.array([0, 1, 7], np.int32)], "rows must be indices below 7"),
+        ("rows", [np.array([0, 1, 2], np.int32)], "rows must name a sample for each pair"),
+        ("rows", [], "rows and values must have an array for each group"),
+        ("weights", np.ones(3, np.float32), "weights must have shape"),
+        ("truth", np.ones((2, 2), np.float32), "truth must have shape"),
+    ],
+)
+def test_the_kernel_refuses_to_exchange_out_of_bounds(name: str, value: object, message: str) -> None:
+    from partinr import _native
+
+    good: dict[str, object] = {
+        "found": np.ones((4, 3), np.float32),
+        "weights": np.full(4, 0.5, np.float32),
+        "points": np.array([0, 1, 0, 1], np.int32),
+        "offsets": np.array([0, 2, 4]),
+        "order": np.array([0, 2, 1, 3], np.int32),
+        "truth": np.ones((2, 3), np.float32),
+        "rows": [np.array([0, 1, 5, 6], np.int32)],
+        "values": [np.zeros((7, 3), np.float32)],
+    }
+    _native.exchange(**good, threads=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        _native.exchange(**{**good, name: value}, threads=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
 def test_between_exchanges_the_losses_bound_that_of_the_blend(partition: Partition) -> None:
     model, signal = problem(partition, TINY, overlap=1)
     samples = pack_groups(model, signal, 0, HERE)

@@ -240,6 +240,25 @@ def solve_readout(
     Sums are in double precision. The result doesn't depend on the number of threads.
     """
 
+def exchange(
+    found: _F32,
+    weights: _F32,
+    points: _I32,
+    offsets: _I64,
+    order: _I32,
+    truth: _F32,
+    rows: Sequence[_I32],
+    values: Sequence[_F32],
+    *,
+    threads: int,
+) -> None:
+    """Write what regions are to learn at shared samples into their values; see `Engine.exchange`.
+
+    Args:
+        found: (pairs, channels) value of each pair's region at its sample.
+        values: of each group, (samples, channels).
+    """
+
 def sincospi(x: _F32, sine: _F32, cosine: _F32) -> None:
     """Write sin(pi x) and cos(pi x); absolute errors below 2e-7 for every finite float."""
 

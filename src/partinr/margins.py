@@ -14,9 +14,9 @@ American Statistician 58(1), 2004, section 2, with Jensen's inequality as the bo
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from partinr.engines.engine import Engine, Samples, TrainingState
+from partinr.engines.engine import Engine, Samples, SharedSamples, TrainingState
+from partinr.packing import pack
 from partinr.piecewise import PiecewiseINR
 from partinr.signals.signal import Signal
 
@@ -35,34 +35,38 @@ class Margins:
     """
 
     def __init__(self, model: PiecewiseINR, signal: Signal, samples: list[Samples], engine: Engine) -> None:
-        from scipy.sparse import csr_array
-
         self._networks = [group.network for group in model.group_list]
         self._samples, self._engine = samples, engine
-        self._rows, self._shared = [], []
-        points, weights = [], []
+        self._own: list[Samples] = []
+        rows, points, weights = [], [], []
         for packed in samples:
             assert packed.weights is not None
             assert packed.points is not None
-            rows = torch.nonzero(packed.weights < 1)[:, 0]
-            offsets = np.searchsorted(rows.cpu().numpy(), packed.offsets)
-            self._rows.append(rows)
-            self._shared.append(Samples(packed.coords[rows], packed.values[rows], offsets, packed.keys))
-            points.append(packed.points[rows].cpu().numpy())
-            weights.append(packed.weights[rows].cpu().numpy())
-        self._ends = np.cumsum([len(rows) for rows in self._rows])
-        known, self._point = np.unique(np.concatenate(points), return_inverse=True)
-        self._truth = signal.normalised().reshape(-1, signal.channels)[known]
-        pairs = np.arange(len(self._point))
-        self._blend = csr_array((np.concatenate(weights), (self._point, pairs)), (len(known), len(pairs)))
+            weight = packed.weights.cpu().numpy()
+            shared = np.flatnonzero(weight < 1)
+            offsets = np.searchsorted(shared, packed.offsets)
+            self._own.append(Samples(packed.coords[shared], packed.values[shared], offsets, packed.keys))
+            rows.append(shared.astype(np.int32))
+            points.append(packed.points.cpu().numpy()[shared])
+            weights.append(weight[shared])
+        raster = np.concatenate(points)
+        known = np.zeros(signal.spec.samples, bool)
+        known[raster] = True
+        place = np.cumsum(known)[raster] - 1
+        by_point = pack(place, int(known.sum()))
+        truth = np.ascontiguousarray(signal.normalised().reshape(-1, signal.channels)[known])
+        self._shared = SharedSamples(
+            rows,
+            np.concatenate(weights),
+            place.astype(np.int32),
+            by_point.order.astype(np.int32),
+            by_point.offsets,
+            truth,
+        )
 
     def exchange(self, states: list[TrainingState]) -> None:
         """Set every region's values at shared samples to its targets."""
-        own = zip(self._networks, states, self._shared, strict=True)
-        values = np.concatenate([self._engine.evaluate(n, state.parameters, s) for n, state, s in own])
-        # Not by torch, whose threads go on waiting for work and would keep the engine's from theirs.
-        targets = values + (self._truth - self._blend @ values)[self._point]
-        for packed, rows, part in zip(
-            self._samples, self._rows, np.split(targets, self._ends[:-1]), strict=True
-        ):
-            packed.values[rows] = torch.from_numpy(part).to(packed.values.device)
+        own = zip(self._networks, states, self._own, strict=True)
+        found = [self._engine.evaluate(n, state.parameters, samples) for n, state, samples in own]
+        together = found[0] if len(found) == 1 else np.concatenate(found)
+        self._engine.exchange(together, self._shared, self._samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast, get_args
 
 from partinr.engines.cpu_engine import CpuEngine
-from partinr.engines.engine import Adam, Engine, Plan, Precision, Samples, TrainingState, Work
+from partinr.engines.engine import Adam, Engine, Plan, Precision, Samples, SharedSamples, TrainingState, Work
 from partinr.engines.torch_engine import TorchEngine, limited_threads, usable_device
 from partinr.errors import InputError
 from partinr.kernel import knows, why_missing
@@ -19,6 +19,7 @@ __all__ = [
     "Plan",
     "Precision",
     "Samples",
+    "SharedSamples",
     "TorchEngine",
     "TrainingState",
     "Work",

@@ -12,7 +12,16 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from partinr import kernel
-from partinr.engines.engine import Engine, Plan, Precision, Samples, Tick, TrainingState, Work
+from partinr.engines.engine import (
+    Engine,
+    Plan,
+    Precision,
+    Samples,
+    SharedSamples,
+    Tick,
+    TrainingState,
+    Work,
+)
 from partinr.engines.readout import with_readout
 from partinr.errors import InputError
 from partinr.networks import Wire
@@ -137,6 +146,25 @@ class CpuEngine(Engine):
             out=out,
         )
         return with_readout(network, parameters, torch.from_numpy(out))
+
+    def exchange(
+        self, found: Float32[ndarray, "pairs channels"], shared: SharedSamples, samples: list[Samples]
+    ) -> None:
+        """See `Engine.exchange`."""
+        from partinr import _native
+
+        # Not by torch, whose threads go on waiting for work and would keep the kernel's from theirs.
+        _native.exchange(
+            found,
+            shared.weights,
+            shared.points,
+            shared.offsets,
+            shared.order,
+            shared.truth,
+            shared.rows,
+            [packed.values.numpy() for packed in samples],
+            threads=self._threads,
+        )
 
 
 def _job(work: Work, losses: Float32[ndarray, "k steps"]) -> _native.Job:

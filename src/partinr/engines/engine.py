@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Int64, UInt64
+from jaxtyping import Float, Float32, Float64, Int, Int32, Int64, UInt64
 from numpy import ndarray
 from torch import Tensor
 
@@ -53,6 +53,27 @@ class Samples:
     def counts(self) -> Int64[ndarray, "regions"]:
         """Number of samples of each region."""
         return np.diff(self.offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class SharedSamples:
+    """Pairs of a region and a sample that it shares with others, group after group.
+
+    Attributes:
+        rows: of each group, the packed samples that its pairs are.
+        weights: the region's weight at the sample; those of a sample add up to 1.
+        points: the pair's sample, counted from 0 over all shared samples.
+        order: pairs sorted by sample.
+        offsets: sample i has the pairs order[offsets[i]] .. order[offsets[i + 1] - 1].
+        truth: (shared, channels) values of the samples, normalised.
+    """
+
+    rows: list[Int32[ndarray, "_"]]
+    weights: Float32[ndarray, "pairs"]
+    points: Int32[ndarray, "pairs"]
+    order: Int32[ndarray, "pairs"]
+    offsets: Int64[ndarray, "_"]
+    truth: Float32[ndarray, "shared channels"]
 
 
 @dataclass(eq=False)
@@ -208,6 +229,24 @@ class Engine(ABC):
         Returns:
             Parameters that share the hidden layers with the given ones.
         """
+
+    def exchange(
+        self, found: Float32[ndarray, "pairs channels"], shared: SharedSamples, samples: list[Samples]
+    ) -> None:
+        """Let every region learn, at each sample that it shares, its own value plus the blend's error.
+
+        Args:
+            found: what each pair's region gives at its sample.
+            samples: of each group; their values are changed in place.
+        """
+        weighted = (found * shared.weights[:, None])[shared.order]
+        errors = shared.truth - np.add.reduceat(weighted, shared.offsets[:-1])
+        targets = found + errors[shared.points]
+        ends = np.cumsum([len(rows) for rows in shared.rows])
+        for packed, rows, part in zip(samples, shared.rows, np.split(targets, ends[:-1]), strict=True):
+            values = packed.values
+            place = torch.as_tensor(rows, dtype=torch.long, device=values.device)
+            values[place] = torch.as_tensor(part, device=values.device)
 
     def squared_error(
         self, network: Network, parameters: Parameters, samples: Samples
