@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from partinr.meta.learning import MetaProgress as MetaProgress
     from partinr.meta.learning import MetaRecipe as MetaRecipe
     from partinr.meta.outer import learn_start as learn_start
+    from partinr.meta.shipped import shipped_start as shipped_start
     from partinr.meta.start import Start as Start
     from partinr.meta.startfile import load_start as load_start
     from partinr.meta.startfile import save_start as save_start
@@ -97,6 +98,7 @@ _MODULES = {
     "meta.evaluation": ("Evaluation", "Interval", "Score", "evaluate_start"),
     "meta.learning": ("LearnResult", "MetaProgress", "MetaRecipe"),
     "meta.outer": ("learn_start",),
+    "meta.shipped": ("shipped_start",),
     "meta.start": ("Start",),
     "meta.startfile": ("load_start", "save_start"),
     "metrics": ("psnr", "ssim"),

@@ -16,6 +16,7 @@ from partinr.engines import Precision, select
 from partinr.errors import InputError
 from partinr.history import History
 from partinr.meta.handover import fit_frame
+from partinr.meta.shipped import shipped_start
 from partinr.meta.start import Start
 from partinr.networks.network import Network
 from partinr.partition.partition import Partition
@@ -45,6 +46,7 @@ class FitResult:
         stopped: what ended it.
         target: the PSNR asked for, or None.
         recipe, seed, engine, device, precision: how it was made.
+        init: what it was started from; None for a random draw.
     """
 
     model: PiecewiseINR
@@ -61,11 +63,20 @@ class FitResult:
     engine: str
     device: str
     precision: Precision
+    init: PiecewiseINR | Start | None
 
     @property
     def reached(self) -> bool:
         """False if a PSNR was asked for and not reached."""
         return self.target is None or self.psnr >= self.target
+
+    @property
+    def started_from(self) -> str:
+        """What it was started from, in a word or two: "none" for a random draw."""
+        if isinstance(self.init, Start):
+            name = self.init.summary.get("name")
+            return f"learned start {name}" if isinstance(name, str) else "learned start"
+        return "none" if self.init is None else "fit"
 
     @property
     def adaptive(self) -> bool:
@@ -108,7 +119,7 @@ def fit(
     threads: int | None = None,
     precision: Precision | None = None,
     seed: int = 0,
-    init: PiecewiseINR | Start | None = None,
+    init: PiecewiseINR | Start | Literal["auto"] | None = "auto",
     checkpoint: str | Path | None = None,
     resume: bool = False,
     callback: Callback | None = None,
@@ -144,9 +155,12 @@ def fit(
             that have the instructions; "fp32" does not. None: bf16 where it reaches the same PSNR, which is
             SIRENs from 32 units on by the fast recipe.
         seed: decides initialisation and the order of samples. Same seed, engine and machine, same result.
-        init: start from the parameters of another fit of the same partition and network; or from a learned
-            start (`load_start`), whatever the partition: every region begins with its inner steps, and the
-            fit has its network and frame.
+        init: "auto" starts from hidden layers that were learned on photographs (`shipped_start`) where such
+            are part of the package for the fit's network, dimension and frame, and the recipe solves output
+            layers; and from random numbers elsewhere, as None does everywhere. Or start from the parameters
+            of another fit of the same partition and network; or from a learned start (`load_start`),
+            whatever the partition: every region begins with its inner steps, and the fit has its network and
+            frame.
         checkpoint: folder for the state of an unfinished fit, written every few seconds.
         resume: go on from the checkpoint, if there is one.
         callback: called with `Progress`; returning True stops the fit.
@@ -167,10 +181,11 @@ def fit(
     """
     _check(steps, psnr, seconds, params, max_params, threads, seed)
     what = as_signal(signal)
-    asked = any(choice is not None for choice in (partition, network, params, steps, init, overlap or None))
+    start = None if init == "auto" else init
+    asked = any(choice is not None for choice in (partition, network, params, steps, start, overlap or None))
     if overlap is None:
-        overlap = (init.overlap if isinstance(init, PiecewiseINR) else recipe.overlap) if blend else 0
-    made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, init), overlap)
+        overlap = (start.overlap if isinstance(start, PiecewiseINR) else recipe.overlap) if blend else 0
+    made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, start), overlap)
     run: Training
     if psnr is not None and not asked and made.name != PAPER.name:
         like, affordable = adaptive_defaults(what.spec)
@@ -192,16 +207,20 @@ def fit(
                 "max_params bounds a fit that chooses its structure for a psnr; with a partition, network, "
                 "steps or start of your own give params"
             )
-        chosen, shape = choose(what, partition, network, made, params, init)
+        chosen, shape = choose(what, partition, network, made, params, start)
+        if init == "auto" and made.solve_readout:
+            start = shipped_start(shape, what.spec.dims, made.frame)
         exactness = precision or precision_for(made, shape, engine, device)
         model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend, overlap=overlap)
         open_end = psnr is not None and steps is None
         kind = Targeted if open_end and made.schedule == "cooldown" else Training
+        if isinstance(start, Start) and not start.inner_steps and kind is not Targeted:
+            made = made.from_start()
         most = made.steps * (MOST_CYCLES if open_end else 1)
         limits = Limits(most if steps is not None or seconds is None else None, psnr, seconds)
         trainer = select(engine, device, threads, shape, exactness)
         run = kind(model, what, made, trainer, limits, seed, callback, measure_at)
-    run.start_from(init)
+    run.start_from(start)
     if checkpoint is not None:
         run.keep_in(Path(checkpoint), resume)
     stopped = run.train()
@@ -221,6 +240,7 @@ def fit(
         engine=run.engine.name,
         device=str(run.engine.device),
         precision=run.engine.precision,
+        init=start,
     )
 
 

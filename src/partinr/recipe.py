@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,9 @@ from partinr.errors import InputError
 
 STABLE = 1 / 3
 """Share of a fit during which the "cooldown" schedule holds the peak rate."""
+
+# Peak rate and hold of fits from learned hidden layers; measured by `benchmarks/start.py`.
+_START_RATE, _START_HOLD = 5 / 6, 0.15
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,15 @@ class Recipe:
         learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
         reference_width: width at which `learning_rate` holds as it is; None: at every width.
         schedule: course of the learning rate after a warm-up of five steps: "cooldown" holds the peak for a
-            third of the fit, then falls as 1 - sqrt(x) to a hundredth; "cosine" falls to a twentieth;
-            "constant" has no warm-up either.
+            while, then falls as 1 - sqrt(x) to a hundredth; "cosine" falls to a twentieth; "constant" has no
+            warm-up either.
         adam: Adam's constants.
         whole_signal: the loss is the mean over the whole signal, not over each region's batch.
         solve_readout: start from output layers solved by least squares.
+        hold: share of a fit during which "cooldown" holds the peak rate.
 
     Raises:
-        InputError: steps, batch or learning rate are out of their range.
+        InputError: steps, batch, learning rate or hold are out of their range.
 
     Example:
         >>> from dataclasses import replace
@@ -57,6 +61,7 @@ class Recipe:
     whole_signal: bool
     solve_readout: bool
     overlap: int = 0
+    hold: float = STABLE
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -65,6 +70,19 @@ class Recipe:
             raise InputError(f"batch must be at least 1 or full, got {self.batch}")
         if not (0 < self.learning_rate < math.inf):
             raise InputError(f"the learning rate must be a positive number, got {self.learning_rate}")
+        if not (0 <= self.hold < 1):
+            raise InputError(f"hold must be at least 0 and less than 1, got {self.hold}")
+
+    def from_start(self) -> Recipe:
+        """The same for a fit from learned hidden layers, which need less of a high rate.
+
+        Where the schedule is "cooldown", the peak is held for less long, and is somewhat lower unless it is
+        one to be used as it is at any width.
+        """
+        if self.schedule != "cooldown":
+            return self
+        rate = self.learning_rate * (1.0 if self.reference_width is None else _START_RATE)
+        return replace(self, learning_rate=rate, hold=min(self.hold, _START_HOLD))
 
     def rate_for(self, width: int) -> float:
         """Peak learning rate for networks of this width: inversely proportional to it, at most 1.4 times."""
@@ -100,7 +118,7 @@ class Recipe:
         if self.schedule == "cosine":
             share = 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * np.clip(fraction, 0, 1)))
         else:
-            share = 0.01 + 0.99 * (1 - np.sqrt(np.clip((fraction - STABLE) / (1 - STABLE), 0, 1)))
+            share = 0.01 + 0.99 * (1 - np.sqrt(np.clip((fraction - self.hold) / (1 - self.hold), 0, 1)))
         found: Float64[ndarray, "n"] = warm * share
         return found
 

@@ -160,7 +160,7 @@ class Training:
             (group,) = self.model.group_list
             group.load(adapted(init, self.signal, self.model.partition, self.engine.device))
             self._make_states()
-            self._solve_readouts(_LEARNED_RIDGE)
+            self._solve_readouts(_LEARNED_RIDGE if init.inner_steps else RIDGE)
         else:
             self._start = _copy_parameters(init, self.model)
             self._make_states()

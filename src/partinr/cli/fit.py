@@ -121,12 +121,13 @@ def fit(
     init: Annotated[
         str,
         typer.Option(
-            metavar="FILE|none",
+            metavar="FILE|auto|none",
             help="Start from a learned start, with its network and frame, in any partition; or from another "
-            "fit of the same shape, with its partition, network and frame.",
+            "fit of the same shape, with its partition, network and frame. auto: the learned start that "
+            "ships for the fit's network, if there is one; none: random numbers.",
             rich_help_panel=_WHAT,
         ),
-    ] = "none",
+    ] = "auto",
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
     max_pixels: MAX_PIXELS = None,
@@ -233,7 +234,7 @@ def fit(
     size = words.batch(batch)
     if resume and checkpoint is None:
         raise InputError("--resume needs --checkpoint DIR; name the folder of the unfinished fit")
-    start_file = None if init == "none" else Path(init)
+    start_file = None if init in ("auto", "none") else Path(init)
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report must end in .html, got {report}")
     signal = read_input(source, channels_last, value_range, max_pixels)
@@ -275,13 +276,14 @@ def fit(
             threads=threads,
             precision=words.precision(precision),
             seed=seed,
-            init=start,
+            init="auto" if init == "auto" else start,
             checkpoint=checkpoint,
             resume=resume,
             callback=lambda progress: _follow(bar, stop, progress),
         )
         bar.show(1.0, what="writing")
-        outcome = write_outcome(result, target, store.value, report, overlay, init)
+        came_from = result.started_from if start_file is None else init
+        outcome = write_outcome(result, target, store.value, report, overlay, came_from)
     if as_json:
         emit(outcome.facts())
     elif not quiet:

@@ -39,14 +39,18 @@ def start_rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
     rates, summary = facts["rates"], facts["summary"]
     axes = "1 axis" if facts["dims"] == 1 else f"{facts['dims']} axes"
     spread = f"{rates['least']:.2g} to {rates['greatest']:.2g}, mean {rates['mean']:.2g}"
+    steps = f"{counted(facts['inner_steps'], 'step')}; rates: {rates['kind']}, {spread}"
+    channels = counted(facts["channels"], "channel")
+    if not facts["inner_steps"]:
+        steps, channels = "none; output layers are solved", "any number of channels"
     return [
         ("file", facts["file"]),
         ("size", f"{facts['bytes']:,} bytes"),
-        ("holds", f"a learned start for signals of {axes} and {counted(facts['channels'], 'channel')}"),
+        ("holds", f"a learned start for signals of {axes} and {channels}"),
         ("network", network_row(facts["network"])),
         ("frame", facts["frame"]),
         ("parameters", f"{facts['params']:,} for each region"),
-        ("inner loop", f"{counted(facts['inner_steps'], 'step')}; rates: {rates['kind']}, {spread}"),
+        ("inner loop", steps),
         *_learned_rows(summary),
     ]
 

@@ -20,11 +20,13 @@ class Outcome:
         result: the fit.
         saved: the file.
         extras: what else was written.
+        init: what the fit was started from.
     """
 
     result: partinr.FitResult
     saved: partinr.Saved
     extras: tuple[Path, ...]
+    init: str
 
     @property
     def interrupted(self) -> bool:
@@ -68,6 +70,7 @@ class Outcome:
             "engine": result.engine,
             "device": result.device,
             "precision": result.precision,
+            "init": self.init,
             "seed": result.seed,
             "target": result.target,
             "reached": self.short <= 0,
@@ -93,6 +96,7 @@ class Outcome:
             *(("network", row) for row in network_rows(networks)),
             ("regions", f"{facts['regions']:,} ({facts['partition']}), {facts['frame']} frame"),
             ("parameters", f"{facts['params']:,}{budget}"),
+            *([] if self.init == "none" else [("started from", self.init)]),
             ("time", f"{facts['seconds']:.1f} s, {counted(result.steps, 'step')}, {where}"),
             *(("also", path) for path in self.extras),
         ]
@@ -166,4 +170,4 @@ def write_outcome(
         shade = shades(result.model) if result.adaptive else None
         write_overlay(overlay, signal, result.model.partition, shade)
     extras = tuple(path for path in (report, overlay) if path is not None)
-    return Outcome(result, saved, extras)
+    return Outcome(result, saved, extras, init)

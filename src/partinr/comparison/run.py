@@ -128,6 +128,7 @@ class Wanted:
                 device=self.device,
                 threads=self.threads,
                 seed=self.seed,
+                init=None,
                 checkpoint=checkpoint,
                 resume=True,
                 callback=callback,

@@ -33,7 +33,7 @@ def fit_frame(start: Start) -> Frame:
 
 
 def check_suits(start: Start, signal: SignalSpec) -> None:
-    """Make sure that a signal can be fitted from a start.
+    """Make sure that a signal can be fitted from a start: one without inner steps is for any channels.
 
     Raises:
         InputError: another number of axes, or channels.
@@ -42,7 +42,8 @@ def check_suits(start: Start, signal: SignalSpec) -> None:
         raise InputError(
             f"the start is for signals of {start.dims} axes, this one has {signal.dims}; take another start"
         )
-    if signal.channels not in (start.channels, 1 if start.channels == 3 else start.channels):
+    grey = 1 if start.channels == 3 else start.channels
+    if start.inner_steps and signal.channels not in (start.channels, grey):
         also = " (or 1, as grey)" if start.channels == 3 else ""
         raise InputError(
             f"the start is for signals of {start.channels} channels{also}, this one has {signal.channels}; "
@@ -54,7 +55,7 @@ def adapted(start: Start, signal: Signal, partition: Partition, device: torch.de
     """Parameters of every region after the inner steps, for the fit's frame and channels.
 
     A signal of one channel from a start of three is taken as grey: three equal channels while the inner steps
-    last, then their mean.
+    last, then their mean. From a start without inner steps, output layers are zero, to be solved.
 
     Args:
         start: where every region begins.
@@ -62,6 +63,8 @@ def adapted(start: Start, signal: Signal, partition: Partition, device: torch.de
         partition: its regions.
         device: where to compute.
     """
+    if not start.inner_steps:
+        return _hidden_layers(start, partition, signal.channels, device)
     values = signal.normalised().reshape(-1, signal.channels)
     if signal.channels < start.channels:
         values = values.repeat(start.channels, axis=1)
@@ -69,6 +72,15 @@ def adapted(start: Start, signal: Signal, partition: Partition, device: torch.de
     parameters = grouped(descended(start.on(device), tasks))
     if signal.channels < start.channels:
         parameters = _averaged(parameters, start.channels)
+    return _global(parameters, partition) if start.frame == "centred" else parameters
+
+
+def _hidden_layers(start: Start, partition: Partition, channels: int, device: torch.device) -> Parameters:
+    """The start's hidden layers for every region, and output layers of zeros."""
+    parameters = grouped(start.on(device).copies(partition.regions))
+    shapes = start.network.layer_shapes(start.dims, channels)[-1]
+    output = torch.zeros(partition.regions, shapes.fan_in, shapes.fan_out, device=device)
+    parameters = Parameters([*parameters.weights[:-1], output], [*parameters.biases[:-1], output[:, 0]])
     return _global(parameters, partition) if start.frame == "centred" else parameters
 
 

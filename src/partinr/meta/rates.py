@@ -19,7 +19,8 @@ class Rates:
 
     Attributes:
         kind: which there are.
-        steps: inner steps that they were made for; a later step takes the last one's.
+        steps: inner steps that they were made for; a later step takes the last one's. 0: there are none, and
+            the rates have no meaning.
         values: one tensor of shape (1,) or (steps,), or one for each tensor of the network's parameters, of
             shape (1, ...) or (steps, ...) with that tensor's shape after it.
     """

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partinr.coords import StartFrame
+from partinr.coords import Frame, StartFrame
 from partinr.errors import InputError
 from partinr.meta.rates import RateKind, Rates
 from partinr.networks.network import Network, Parameters
@@ -22,7 +22,8 @@ MOST_STEPS = 1 << 16
 class Start:
     """Where a network begins, and how far each of its first steps goes.
 
-    Every region of a partition starts from a copy of it, whatever the partition.
+    Every region of a partition starts from a copy of it, whatever the partition. A start without inner steps
+    is one of hidden layers: a fit from it solves the output layers, so it is for any number of channels.
 
     Attributes:
         network: shape and activation.
@@ -90,9 +91,35 @@ class Start:
         shapes = [tuple(tensor.shape[1:]) for tensor in flat(parameters)]
         return cls(network, dims, channels, frame, parameters, Rates.fresh(kind, steps, rate, shapes))
 
+    @classmethod
+    def of_hidden_layers(
+        cls, network: Network, dims: int, parameters: Parameters, frame: Frame, summary: dict[str, Any]
+    ) -> Start:
+        """A start without inner steps.
+
+        Args:
+            network: shape and activation.
+            dims: axes of the signals.
+            parameters: of one network of any number of channels; weights (1, fan_in, fan_out) and biases
+                (1, fan_out) of each layer, those of the output layer unused.
+            frame: coordinates that the network sees.
+            summary: how it was learned; JSON types.
+
+        Example:
+            >>> import torch, partinr
+            >>> network = partinr.Siren(8, 1)
+            >>> drawn = network.initialise(1, 2, 3, torch.Generator().manual_seed(0))
+            >>> partinr.Start.of_hidden_layers(network, 2, drawn, "local", {}).inner_steps
+            0
+        """
+        weights = [*parameters.weights[:-1], torch.zeros_like(parameters.weights[-1][..., :1])]
+        biases = [*parameters.biases[:-1], torch.zeros_like(parameters.biases[-1][..., :1])]
+        none = Rates("fixed", 0, [torch.zeros(1)])
+        return cls(network, dims, 1, frame, Parameters(weights, biases), none, summary)
+
     @property
     def inner_steps(self) -> int:
-        """Gradient steps that it was learned for."""
+        """Gradient steps that it was learned for; 0 if output layers are solved instead."""
         return self.rates.steps
 
     @property

@@ -94,7 +94,7 @@ def _interpret(sealed: Sealed) -> Start:
     if not isinstance(summary, dict) or not isinstance(rates, dict):
         raise InputError("rates and summary must be objects")
     frame, kind = _word(fields, "frame", StartFrame), _word(rates, "kind", RateKind)
-    steps = _whole(rates, "steps", MOST_STEPS)
+    steps = _whole(rates, "steps", MOST_STEPS, least=0)
     # Counted before the names are made: the header may speak of far more layers than the file can hold.
     count = 2 * (network.layers + 2)
     held = count * (2 if kind.startswith("parameter") else 1) + (not kind.startswith("parameter"))
@@ -139,8 +139,8 @@ def _word(fields: dict[str, Any], name: str, words: Any) -> Any:
     return value
 
 
-def _whole(fields: dict[str, Any], name: str, most: int) -> int:
+def _whole(fields: dict[str, Any], name: str, most: int, least: int = 1) -> int:
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise InputError(f"{name} must be a whole number from 1 to {most}, got {brief(value)}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"{name} must be a whole number from {least} to {most}, got {brief(value)}")
     return value

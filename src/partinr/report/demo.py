@@ -197,7 +197,13 @@ def _photograph(side: int) -> Signal:
 
 
 def _summary(result: FitResult) -> dict[str, object]:
-    return {"steps": result.steps, "seed": result.seed, "engine": result.engine, "recipe": result.recipe.name}
+    return {
+        "steps": result.steps,
+        "seed": result.seed,
+        "engine": result.engine,
+        "recipe": result.recipe.name,
+        "init": result.started_from,
+    }
 
 
 def _write_picture(path: Path, picture: RGB) -> None:
