@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -163,6 +164,20 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.parametrize("results", ["{}", "[]", "nonsense", '{"settings": {"sweep": "1d"}}'])
+@pytest.mark.parametrize("command", ["2d", "partition", "image"])
+def test_results_of_something_else_stay(command: str, results: str, tmp_path: Path) -> None:
+    """Of another command, or of none of ours."""
+    (tmp_path / "results.json").write_text(results)
+    Image.fromarray(skimage.data.astronaut()[:64, :64]).save(tmp_path / "photo.png")
+    words = [tmp_path / "photo.png"] if command == "image" else []
+    refused(run("hypothesis", command, *words, "-o", tmp_path, "--quick"), "other settings: sweep was ")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix == ".json"} == {
+        "results.json": results.encode()
+    }
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_damaged_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "state.safetensors").write_bytes(b"nonsense")
     refused(sweep("1d", tmp_path), "is not a readable checkpoint")
@@ -175,7 +190,12 @@ def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    refused(sweep("1d", folder), "No space left on device")
+    refused(sweep("1d", folder), f"{folder}/report.html: No space left on device; make room")
+    assert contents(folder) == before
+    # Some of the files fit and are not written either.
+    calls = itertools.count()
+    monkeypatch.setattr(os, "fsync", lambda number: full(number) if next(calls) > 4 else None)
+    refused(sweep("1d", folder, "--bootstrap", 21), "No space left on device")
     assert contents(folder) == before
 
 

@@ -207,6 +207,12 @@ class TestTheFolder:
             compare(tmp_path)
         assert (tmp_path / "comparison.json").read_text() == text
 
+    def test_with_results_of_something_else(self, tmp_path: Path) -> None:
+        (tmp_path / "results.json").write_text("{}")
+        with pytest.raises(InputError, match="holds results of something else; use another folder"):
+            compare(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
     def test_that_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         for place in (tmp_path / "file", tmp_path / "file" / "below"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from partinr.errors import InputError
-from partinr.files import atomic_write, check_writable
+from partinr.files import atomic_write, check_writable, write_together
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -88,6 +88,32 @@ def test_a_write_that_the_system_refuses_leaves_the_old_file(tmp_path: Path, siz
     assert caught.value.errno == errno.EFBIG
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2])
+def test_files_that_belong_together_are_replaced_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    old, new = ({tmp_path / name: f"{age} {name}".encode() for name in "abc"} for age in ("old", "new"))
+    write_together(old)
+    before = os.fsync
+    left = calls
+
+    def fills(number: int) -> None:
+        nonlocal left
+        if left == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left -= 1
+        before(number)
+
+    monkeypatch.setattr(os, "fsync", fills)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_together(new)
+    assert caught.value.filename == str(tmp_path / "abc"[calls])
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
+    monkeypatch.setattr(os, "fsync", before)
+    write_together(new)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == new
 
 
 def test_a_name_of_the_greatest_length(tmp_path: Path) -> None:

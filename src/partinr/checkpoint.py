@@ -121,11 +121,23 @@ class Checkpoint:
         return tensors
 
     def _check(self, settings: Settings) -> None:
-        for key in sorted({*settings, *self.settings}):
-            theirs, ours = settings.get(key), self.settings.get(key)
-            if theirs != ours:
-                raise InputError(
-                    f"{self.folder} holds work with other settings: {key} was {theirs!s:.80}, "
-                    f"now {ours!s:.80}; "
-                    "go on with the same settings or use another folder"
-                )
+        changed = _first_difference(settings, self.settings)
+        if changed is not None:
+            key, theirs, ours = changed
+            raise InputError(
+                f"{self.folder} holds work with other settings: {key} was {theirs!s:.80}, now {ours!s:.80}; "
+                "go on with the same settings or use another folder"
+            )
+
+
+def _first_difference(theirs: Settings, ours: Settings, within: str = "") -> tuple[str, Any, Any] | None:
+    """Name and both values of the first setting that differs, such as rules.limit."""
+    for key in sorted({*theirs, *ours}):
+        name, a, b = f"{within}{key}", theirs.get(key), ours.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found = _first_difference(a, b, f"{name}.")
+            if found is not None:
+                return found
+        elif a != b:
+            return name, a, b
+    return None

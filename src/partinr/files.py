@@ -7,11 +7,14 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from partinr.errors import InputError
+
+# Failures of a disk: full, over a quota or a limit, broken.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -47,14 +50,35 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         with file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            _to_disk(file)
         if target.exists():
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         temporary.replace(target)
+    except OSError as error:
+        # Writing does not say to which file; which disk is full matters.
+        if error.filename is None and error.errno in _DISK:
+            error.filename = os.fspath(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(target.parent)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files none of which takes its place before all of them are on the disk.
+
+    Args:
+        files: what goes into each path.
+
+    Raises:
+        InputError: see `atomic_write`.
+        OSError: likewise; then no file was replaced.
+    """
+    with contextlib.ExitStack() as stack:
+        for path, data in files.items():
+            file = stack.enter_context(atomic_write(path))
+            file.write(data)
+            _to_disk(file)
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
@@ -93,6 +117,11 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write {path}: the folder {folder} is not writable; choose another folder")
     return target
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

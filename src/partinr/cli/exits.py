@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -57,7 +58,8 @@ def _usage_message(error: Any) -> str:
 
 def _os_message(error: OSError) -> str:
     what = f"{error.filename}: " if error.filename is not None else ""
-    return f"{what}{error.strerror or error}"
+    remedy = "; make room, or write to another place" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{what}{error.strerror or error}{remedy}"
 
 
 def _known_failure(error: Exception) -> str | None:

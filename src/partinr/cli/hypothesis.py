@@ -164,16 +164,16 @@ def _run(
     from partinr.engines import select
     from partinr.hypothesis.evidence import weigh
     from partinr.hypothesis.study import observations, table
-    from partinr.report.findings import RUNS, write_text
+    from partinr.report.findings import write_runs
     from partinr.report.hypothesis import write_study
 
     engine = select(*machine, study.network)
-    sweep = study.prepare(engine, options.folder(output))
+    sweep = study.prepare(engine, options.folder(output, f"{study.dims}d"))
     with stopping() as stop, Bar("training", quiet=quiet) as bar:
         finished = sweep.run(lambda progress: options.follow(bar, stop, progress))
         runs = study.outcome(sweep)
         if not finished:
-            write_text(output / RUNS, table(runs))
+            write_runs(output, table(runs))
             complain(f"interrupted; the same command goes on from {output}")
             return INTERRUPTED
         resamples = (200 if quick else 1000) if bootstrap is None else bootstrap

@@ -11,7 +11,7 @@ import typer
 
 from partinr.cli import hypothesis_options as options
 from partinr.cli import words
-from partinr.cli.console import Bar, complain, emit, say
+from partinr.cli.console import Bar, complain, counted, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
 from partinr.cli.hypothesis_options import (
     BOOTSTRAP,
@@ -123,16 +123,16 @@ def _run(
     from partinr.hypothesis.correlation import Ranking
     from partinr.hypothesis.photographs import trials_table
     from partinr.hypothesis.sweep import endings
-    from partinr.report.findings import RUNS, write_text
+    from partinr.report.findings import write_runs
     from partinr.report.photographs import write_trials
 
     engine = select(*machine, trials.network)
-    sweep = trials.prepare(pictures, engine, options.folder(output))
+    sweep = trials.prepare(pictures, engine, options.folder(output, "image"))
     with stopping() as stop, Bar("training", quiet=quiet) as bar:
         finished = sweep.run(lambda progress: options.follow(bar, stop, progress))
         found = trials.outcome(pictures, sweep)
         if not finished:
-            write_text(output / RUNS, trials_table(found))
+            write_runs(output, trials_table(found))
             complain(f"interrupted; the same command goes on from {output}")
             return INTERRUPTED
         ranking = Ranking.of(pictures, found, resamples, trials.seed)
@@ -165,7 +165,7 @@ def _run(
 
 def _rows(results: dict[str, Any], files: Sequence[Path]) -> list[tuple[str, object]]:
     return [
-        ("pictures", f"{results['pictures']} from {results['photos']} photographs"),
+        ("pictures", f"{results['pictures']} from {counted(results['photos'], 'photograph')}"),
         ("runs", options.ended(results)),
         ("steps", f"{results['steps']:,} in {results['seconds']:.1f} s, engine {results['engine']}"),
         *options.verdict(results),

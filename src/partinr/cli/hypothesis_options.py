@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -108,14 +109,28 @@ BOOTSTRAP = Annotated[
 ]
 
 
-def folder(path: Path) -> Path:
+def folder(path: Path, sweep: str) -> Path:
     """The folder of an output, made if missing.
 
+    Args:
+        path: the folder.
+        sweep: what its results are of, as settings name it.
+
     Raises:
-        InputError: there is something else of this name.
+        InputError: there is something else of this name, or it has results of something else.
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"-o must be a folder, got the file {path}; name another")
+    results = path / "results.json"
+    if results.exists():
+        try:
+            theirs = json.loads(results.read_bytes())["settings"]["sweep"]
+        except (ValueError, LookupError, TypeError):
+            theirs = "something else"
+        if theirs != sweep:
+            raise InputError(
+                f"{path} holds results of other settings: sweep was {theirs}, now {sweep}; use another folder"
+            )
     path.mkdir(parents=True, exist_ok=True)
     return path
 

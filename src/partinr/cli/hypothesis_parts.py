@@ -137,7 +137,7 @@ def _run(plan: Parts, output: Path, machine: tuple[str, str, int | None], quiet:
     from partinr.report.parts import write_parts
 
     engine = select(*machine, plan.network)
-    sweep = plan.sweep.prepare(engine, options.folder(output) / "sweep")
+    sweep = plan.sweep.prepare(engine, options.folder(output, "parts") / "sweep")
     parts: dict[int, list[Part]] = {}
     with stopping() as stop, Bar("training", quiet=quiet) as bar:
         finished = sweep.run(lambda progress: options.follow(bar, stop, progress))

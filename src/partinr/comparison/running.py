@@ -159,23 +159,26 @@ def claim(folder: Path, signal: Signal) -> None:
     Raises:
         InputError: it belongs to a comparison of another signal, or cannot be made or written to.
     """
-    try:
-        (folder / RUNS).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(f"cannot make the folder {folder}: a file is in its place; choose another") from None
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another place") from None
     owner, ours = folder / _OWNER, {"signal": digest(signal.values), "shape": list(signal.values.shape)}
-    if owner.exists():
+    claimed = owner.exists()
+    if claimed:
         try:
             theirs = json.loads(owner.read_bytes())
         except ValueError:
             raise InputError(f"{owner} is damaged; delete it, or use another folder") from None
         if theirs != ours:
             raise InputError(f"{folder} holds a comparison of another signal; use another folder")
-        return
-    with atomic_write(owner) as file:
-        file.write(json.dumps(ours).encode())
+    elif (folder / "results.json").exists():
+        raise InputError(f"{folder} holds results of something else; use another folder")
+    try:
+        (folder / RUNS).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"cannot make the folder {folder}: a file is in its place; choose another") from None
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another place") from None
+    if not claimed:
+        with atomic_write(owner) as file:
+            file.write(json.dumps(ours).encode())
 
 
 class _Clock:

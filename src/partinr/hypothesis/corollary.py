@@ -94,7 +94,8 @@ def _told(row: dict[str, Any]) -> str:
         for name, of in row["predicted"].items()
     ]
     if row["steps"] is None:
-        measured = f"steps unknown, {row['censored']} signals stopped at the limit"
+        signals = "1 signal" if row["censored"] == 1 else f"{row['censored']} signals"
+        measured = f"steps unknown, {signals} stopped at the limit"
     else:
         measured = f"{_number(row['steps'])} steps, cost {_number(row['cost'])}"
     predicted = f"; predicted {', '.join(foretold)}" if foretold else ""

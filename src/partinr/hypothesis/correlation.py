@@ -162,7 +162,7 @@ def _conclusion(found: Sequence[Correlation]) -> str:
 
 def _told(one: Correlation) -> str:
     if one.value is None:
-        return "rank correlation unknown, as it takes five pictures that differ"
+        return "rank correlation unknown, as it takes five pictures whose boundaries and steps differ"
     if one.interval is None:
         return f"rank correlation with the steps {one.value:.2f}, interval unknown"
     low, high = one.interval.low, one.interval.high

@@ -47,7 +47,8 @@ def _conclusion(evidence: Evidence) -> str:
     if lead is None:
         converged = int((~evidence.runs.censored).sum())
         sizes = len(evidence.runs.sizes)
-        return f"No verdict: {converged} converged runs of {sizes} sizes do not determine the curves."
+        of = f"{sizes} {'size' if sizes == 1 else 'sizes'}"
+        return f"No verdict: {converged} converged runs of {of} do not determine the curves."
     rival = next(name for name in evidence.ranked if name != EXPONENTIAL.name)
     growth = (
         "Steps grow faster than in proportion to the boundaries"

@@ -15,7 +15,7 @@ import numpy as np
 from partinr.comparison.rival import Rival
 from partinr.comparison.running import Comparison
 from partinr.comparison.summary import Family, Line, Spread, families
-from partinr.files import atomic_write
+from partinr.files import write_together
 from partinr.report.comparison_page import comparison_page
 
 PAGE, RESULTS, RUNS, CURVES = "index.html", "results.json", "runs.csv", "curves.csv"
@@ -32,7 +32,7 @@ _POINTS = 400
 def write_comparison(
     folder: str | Path, comparison: Comparison, rivals: Sequence[Rival] = (), *, title: str = "a signal"
 ) -> dict[str, Any]:
-    """Write index.html, results.json, runs.csv and curves.csv, each replaced once it is whole.
+    """Write index.html, results.json, runs.csv and curves.csv; older ones are replaced once all are whole.
 
     Args:
         folder: that of the comparison.
@@ -65,9 +65,7 @@ def write_comparison(
         RUNS: _csv(_RUN_COLUMNS, _run_rows(groups)),
         CURVES: _csv(_CURVE_COLUMNS, _curve_rows(groups)),
     }
-    for name, text in files.items():
-        with atomic_write(place / name) as file:
-            file.write(text.encode())
+    write_together({place / name: text.encode() for name, text in files.items()})
     return facts
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
-from partinr.files import atomic_write
 from partinr.report.plots import Draw, figure_of
 
 
-def write_figure(stem: Path, draw: Draw, *, width: float = 6.4, height: float = 4.2) -> list[Path]:
-    """Write a plot as `stem`.png and `stem`.svg, black on white.
+def figure_files(stem: Path, draw: Draw, *, width: float = 6.4, height: float = 4.2) -> dict[Path, bytes]:
+    """A plot as `stem`.png and `stem`.svg, black on white; the same plot is the same bytes.
 
     Args:
         stem: the files' path without suffix.
@@ -18,16 +18,16 @@ def write_figure(stem: Path, draw: Draw, *, width: float = 6.4, height: float = 
         height: likewise.
 
     Returns:
-        the files.
+        what goes into each file.
     """
     from matplotlib import rc_context
 
     figure = figure_of(draw, width, height)
-    written = []
+    files = {}
     for suffix, metadata in ((".png", None), (".svg", {"Date": None})):
-        path = stem.with_name(stem.name + suffix)
-        # Names inside the SVG are random without a salt; with one, the same plot is the same file.
-        with atomic_write(path) as file, rc_context({"svg.hashsalt": stem.name}):
+        file = io.BytesIO()
+        # Names inside an SVG are random without a salt.
+        with rc_context({"svg.hashsalt": stem.name}):
             figure.savefig(file, format=suffix[1:], metadata=metadata)
-        written.append(path)
-    return written
+        files[stem.with_name(stem.name + suffix)] = file.getvalue()
+    return files

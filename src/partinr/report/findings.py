@@ -8,34 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from partinr.files import atomic_write
+from partinr.files import write_together
 from partinr.hypothesis.sweep import Rules
 from partinr.networks import Network
 from partinr.report import page
-from partinr.report.figures import write_figure
+from partinr.report.figures import figure_files
 from partinr.report.plots import Draw, to_svg
 from partinr.report.words import number
 
 RUNS, RESULTS, PAGE = "runs.csv", "results.json", "report.html"
 
-_WIDTH, _ON_PAGE = 6.4, 5.2
+# Inches across a plot on the page, which scales it to the room there is.
+_ON_PAGE = 5.2
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure of its own, which the page shows too.
+    """A figure of its own, which the page may show too.
 
     Attributes:
         name: of its files, without suffix.
         draw: draws it.
         caption: what is to be seen.
-        height: in inches; figures are 6.4 wide.
+        height: in inches.
+        width: likewise.
+        on_page: whether the page shows it.
     """
 
     name: str
     draw: Draw
     caption: str
     height: float = 4.2
+    width: float = 6.4
+    on_page: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Findings:
 
 
 def write_findings(folder: Path, findings: Findings, runs: str, results: dict[str, Any]) -> list[Path]:
-    """Write rows, numbers, figures and the page, each replaced once it is whole.
+    """Write rows, numbers, figures and the page; older ones are replaced once all are whole.
 
     Args:
         folder: must exist.
@@ -71,22 +76,22 @@ def write_findings(folder: Path, findings: Findings, runs: str, results: dict[st
     Returns:
         the files, the page first.
     """
-    write_text(folder / RUNS, runs)
-    # A number that is none is an error here.
-    write_text(folder / RESULTS, json.dumps(results, indent=2, allow_nan=False) + "\n")
-    figures = [
-        path
-        for plot in findings.plots
-        for path in write_figure(folder / plot.name, plot.draw, width=_WIDTH, height=plot.height)
-    ]
-    write_text(folder / PAGE, _page(findings))
-    return [folder / PAGE, folder / RESULTS, folder / RUNS, *figures]
+    texts = {
+        PAGE: _page(findings),
+        # A number that is none is an error here.
+        RESULTS: json.dumps(results, indent=2, allow_nan=False) + "\n",
+        RUNS: runs,
+    }
+    files = {folder / name: text.encode("utf-8") for name, text in texts.items()}
+    for plot in findings.plots:
+        files |= figure_files(folder / plot.name, plot.draw, width=plot.width, height=plot.height)
+    write_together(files)
+    return list(files)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file that is whole or not there."""
-    with atomic_write(path) as file:
-        file.write(text.encode("utf-8"))
+def write_runs(folder: Path, runs: str) -> None:
+    """Write the rows alone, of runs that have not all ended."""
+    write_together({folder / RUNS: runs.encode("utf-8")})
 
 
 def settings_facts(
@@ -114,10 +119,13 @@ def settings_facts(
 
 
 def _page(findings: Findings) -> str:
-    scale = _ON_PAGE / _WIDTH
     svgs = [
-        (to_svg(plot.draw, plot.caption, width=_ON_PAGE, height=scale * plot.height), plot.caption)
+        (
+            to_svg(plot.draw, plot.caption, width=_ON_PAGE, height=_ON_PAGE / plot.width * plot.height),
+            plot.caption,
+        )
         for plot in findings.plots
+        if plot.on_page
     ]
     sections = [
         page.Section("What the runs say", [page.paragraph(text) for text in findings.verdict]),

@@ -14,7 +14,6 @@ from partinr.hypothesis.correlation import Ranking
 from partinr.hypothesis.photographs import Picture, Trial, Trials, trials_table
 from partinr.hypothesis.sweep import endings
 from partinr.report import page, pictures
-from partinr.report.figures import write_figure
 from partinr.report.findings import Findings, Plot, settings_facts, write_findings
 from partinr.report.growth import logarithmic
 from partinr.report.pictures import RGB
@@ -52,6 +51,9 @@ def write_trials(
         Plot(measure, _scatter(ranking, measure, label, trials.rules.limit), f"Steps against {label}.")
         for measure, label in _LABELS.items()
     ]
+    # The page has a gallery instead, where every picture has its numbers.
+    height = 0.6 + 8.0 * len(photos) / max(len(group) for group in photos.values())
+    sheet = Plot("pictures", _contact(photos, size), "", height, width=8.0, on_page=False)
     settings = [
         ("pictures", f"{len(ranking.pictures)} from {len(photos)} photographs"),
         ("size", f"{size} × {size} samples, grey"),
@@ -64,14 +66,11 @@ def write_trials(
         "each scaled to variance 1 and learned until the error is a small share of that: the steps that this "
         "takes against the picture's boundaries.",
         ranking.sentences(),
-        plots,
+        [*plots, sheet],
         [page.Section("Pictures, with edges, variation and steps", _galleries(ranking))],
         settings,
     )
-    written = write_findings(folder, findings, trials_table(found), results)
-    # On the page every picture has its numbers instead.
-    height = 0.6 + 8.0 * len(photos) / max(len(group) for group in photos.values())
-    return written + write_figure(folder / "pictures", _contact(photos, size), width=8.0, height=height)
+    return write_findings(folder, findings, trials_table(found), results)
 
 
 def _scatter(ranking: Ranking, measure: str, label: str, limit: int) -> Draw:
