@@ -43,7 +43,7 @@ _TRUST = (0.0, 0.4, 0.6, 0.65, 0.75, 0.9, 0.97, 1.0, 1.0, 1.0, 1.0)
 _FALL_AGAIN = (1.8, 1.8, 1.8, 1.7, 1.4, 1.0, 0.7, 0.4, 0.25, 0.1, 0.0)
 _TRUST_AGAIN = (0.1, 0.1, 0.1, 0.15, 0.25, 0.45, 0.65, 0.85, 0.95, 1.0, 1.0)
 # Errors are expected to be this much larger than they are before anything relies on it.
-_CAUTION = 1.03
+_CAUTION = 1.06
 # The target is looked at first after this share of a cycle, then each time after a share of what is left of
 # it, but not more often than after so many steps; nearer than this many dB, after no more than those.
 _FIRST_LOOK, _LOOK, _LOOK_STEPS, _CLOSE = 0.3, 0.2, 8, 0.4

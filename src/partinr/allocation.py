@@ -163,6 +163,19 @@ def _homes(
     return home
 
 
+def worth(params: Int64[ndarray, "..."], samples: Int64[ndarray, "..."]) -> Float64[ndarray, "..."]:
+    """Cosine coefficients that do what networks do after a first cycle; measured by `benchmarks/worth.py`.
+
+    Args:
+        params: of the networks.
+        samples: of their cells.
+    """
+    coefficients: Float64[ndarray, "..."] = (
+        _COEFFICIENTS * params**2 / (params + _SMALL) * (_SAMPLES / samples) ** _DILUTION
+    )
+    return coefficients
+
+
 def structure(spec: SignalSpec, allocation: Allocation, like: Network) -> Structure:
     """Partition and networks of an allocation; regions of equal width form a group."""
     widths, group_of = np.unique(allocation.hidden, return_inverse=True)
@@ -206,9 +219,7 @@ class _Menu:
     def of(cls, level: Level, params: Int64[ndarray, "widths"]) -> _Menu:
         boxes = level.boxes
         samples = (boxes[:, 1] - boxes[:, 0]).prod(axis=1)
-        worth = _COEFFICIENTS * params**2 / (params + _SMALL)
-        kept = worth * ((_SAMPLES / samples) ** _DILUTION)[:, None]
-        return cls(level, boxes, params, level.left(kept))
+        return cls(level, boxes, params, level.left(worth(params, samples[:, None])))
 
 
 @dataclass(frozen=True, eq=False)
