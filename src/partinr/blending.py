@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -96,6 +96,18 @@ def widened(
         boxes + np.array([[-overlap], [overlap]]), 0, np.asarray(shape)
     )
     return wide
+
+
+def near_borders(labels: Int[ndarray, "*shape"], reach: int) -> Bool[ndarray, "*shape"]:
+    """Samples with one of another region at most `reach` samples away along each axis."""
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    most = least = labels
+    for axis in range(labels.ndim):
+        most = maximum_filter1d(most, 2 * reach + 1, axis, mode="nearest")
+        least = minimum_filter1d(least, 2 * reach + 1, axis, mode="nearest")
+    apart: Bool[ndarray, "*shape"] = most != least
+    return apart
 
 
 def assign(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from partinr import coords as frames
 from partinr import kernel
-from partinr.blending import MOST_OVERLAP, Assignment, Windows, assign, most_cells, widened
+from partinr.blending import MOST_OVERLAP, Assignment, Windows, assign, most_cells, near_borders, widened
 from partinr.coords import Frame
 from partinr.errors import InputError
 from partinr.networks.network import Network, Parameters
@@ -258,15 +258,39 @@ class PiecewiseINR(nn.Module):
         if self.overlap == 0 or self.regions == 1:
             labels = torch.as_tensor(self.partition.label_map.reshape(-1).astype(np.int64))
             return Assignment(torch.arange(len(labels)), labels, torch.ones(len(labels)))
+        found = self._assign_labels() if self.partition.edges is None else self._assign_boxes()
+        return Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+    def _assign_boxes(self) -> list[Assignment]:
         shape = self.signal.shape
         row = math.prod(shape[1:])
         found = []
         for rows in torch.split(torch.arange(shape[0]), max(1, _SLAB // row)):
             axes = [rows, *(torch.arange(n) for n in shape[1:])]
-            mesh = torch.meshgrid(*[axis.double() for axis in axes], indexing="ij")
-            here = self._assign([m.reshape(-1) for m in mesh])
+            # Not a mesh: what windows hold along an axis is the same for all lines.
+            here = self._assign(
+                [
+                    p.double().reshape([-1 if a == b else 1 for b in range(len(shape))])
+                    for a, p in enumerate(axes)
+                ]
+            )
             found.append(Assignment(here.points + int(rows[0]) * row, here.regions, here.weights.float()))
-        return Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        return found
+
+    def _assign_labels(self) -> list[Assignment]:
+        """Every sample is a cell here: windows are laid only where they hold more than one region."""
+        labels = self.partition.label_map
+        mixed = near_borders(labels, self.overlap)
+        alone = torch.as_tensor(np.flatnonzero(~mixed))
+        inside = torch.as_tensor(labels.reshape(-1).astype(np.int64))[alone]
+        found = [Assignment(alone, inside, torch.ones(len(alone)))]
+        places = torch.as_tensor(np.argwhere(mixed))
+        points = torch.as_tensor(np.flatnonzero(mixed))
+        some = max(1, _SLAB // (2 * self.overlap + 1))
+        for part, where in zip(torch.split(points, some), torch.split(places, some), strict=True):
+            here = self._assign([p.double() for p in where.unbind(1)])
+            found.append(Assignment(part[here.points], here.regions, here.weights.float()))
+        return found
 
     def own_coords(
         self, coords: Float[Tensor, "points dims"], regions: Int[Tensor, "points"]
