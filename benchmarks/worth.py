@@ -1,6 +1,6 @@
 """What a parameter is worth: cosine coefficients that leave as much error as networks do after a first cycle.
 
-    python benchmarks/worth.py FOLDER [--pattern 'kodim*.png'] [--steps 300] [--cells 48] [--write]
+    python benchmarks/worth.py FOLDER [--pattern 'kodim*.png'] [--steps 270] [--cells 48] [--write]
 
 Cells of each size that a fit to a quality chooses from are drawn from every picture and trained at several
 widths. Those whose error should be that of 30 to 40 dB count: of all of them together, the number of
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pattern", default="*.png")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=270)
     parser.add_argument("--cells", type=int, default=48, help="of each size and picture")
     parser.add_argument("--write", action="store_true", help="put the table into docs/quality.md")
     options = parser.parse_args()

@@ -23,6 +23,8 @@ from partinr import (
     render,
     save,
 )
+from partinr.allocation import Allocator, before_rounding
+from partinr.defaults import adaptive_defaults
 from partinr.report.density import shades
 
 QUICK = dataclasses.replace(FAST, steps=120)
@@ -107,15 +109,22 @@ def test_a_quality_out_of_reach_is_said_to_be_missed() -> None:
 
 def test_networks_grow_until_the_quality_is_reached() -> None:
     short = dataclasses.replace(FAST, steps=100)
-    grown: list[int | None] = []
+    planned: list[int] = []
 
     def callback(progress: Progress) -> None:
-        grown.append(progress.total_steps)
+        assert progress.total_steps is not None
+        planned.append(progress.total_steps)
 
-    result = fit(patchy((40, 60), 3), psnr=24.0, recipe=short, callback=callback)
+    signal = patchy((40, 60), 3)
+    result = fit(signal, psnr=24.0, recipe=short, callback=callback)
     assert result.reached
-    assert result.steps > 100
-    assert max(total or 0 for total in grown) > 100
+    assert planned[0] <= 50
+    assert planned[-1] > planned[0]
+    assert result.steps > planned[0]
+    like, most = adaptive_defaults(signal.spec)
+    allowed = before_rounding(10**-2.4, signal.spec) * signal.values.size
+    first = Allocator(signal, like).allocate(allowed, most)
+    assert result.params > sum(Siren(int(hidden), 2).params(2, 3) for hidden in first.hidden)
 
 
 @pytest.mark.parametrize(

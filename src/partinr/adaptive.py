@@ -28,7 +28,7 @@ from partinr.signals.signal import Signal
 from partinr.training import Callback, Limits, Training
 
 # The first cycle has this share of the recipe's steps; `allocation.py` knows what networks come to in it.
-_FIRST = 0.5
+_FIRST = 0.45
 # Networks that grew get another cycle: the first one's steps times this, growth after growth.
 _CYCLES = (1 / 3, 1 / 3, 2 / 3, 1.0, 2.0)
 # All regions take part in the first of them, which is expected to gain this many dB without any parameter.
@@ -44,9 +44,10 @@ _FALL_AGAIN = (1.8, 1.8, 1.8, 1.7, 1.4, 1.0, 0.7, 0.4, 0.25, 0.1, 0.0)
 _TRUST_AGAIN = (0.1, 0.1, 0.1, 0.15, 0.25, 0.45, 0.65, 0.85, 0.95, 1.0, 1.0)
 # Errors are expected to be this much larger than they are before anything relies on it.
 _CAUTION = 1.06
-# The target is looked at first after this share of a cycle, then each time after a share of what is left of
-# it, but not more often than after so many steps; nearer than this many dB, after no more than those.
-_FIRST_LOOK, _LOOK, _LOOK_STEPS, _CLOSE = 0.3, 0.2, 8, 0.4
+# Regions may rest after this share of the first cycle, and the target is looked at after so many steps until
+# then; later after a share of what is left of the cycle, but not more often than after so many steps, and
+# nearer than this many dB no less often.
+_REST, _EARLY, _LOOK, _LOOK_STEPS, _CLOSE = 0.3, 20, 0.2, 8, 0.4
 # Signals that are measured at every look are small enough for more of them, and have so few regions that
 # single steps show: after so many steps while it is still so many dB away.
 _LOOKS_IF_SMALL = ((1.5, 20), (0.5, 10), (0.25, 4), (-math.inf, 1))
@@ -139,7 +140,8 @@ class Adaptive(Training):
             total = float(known.sum())
             if total <= _NEAR * self.allowed and self._reached():
                 return True
-        if self.steps:
+        _, end = self._cycle_ends()
+        if self._growths or self.steps >= _REST * end:
             self._rest(known)
         away = 10 * math.log10(max(total, 1e-300) / self.allowed)
         self._look = self.steps + self._steps_to_look(away, small)
@@ -150,12 +152,10 @@ class Adaptive(Training):
         if small:
             steps = next(steps for above, steps in _LOOKS_IF_SMALL if away > above)
             return min(steps, max(1, self.steps // 8) if away < 6 else steps)
-        start, end = self._cycle_ends()
-        first = start + round(_FIRST_LOOK * (end - start))
-        if self.steps < first:
-            return first - self.steps
-        left = _LOOK * (end - self.steps) if away > _CLOSE else 0
-        return max(_LOOK_STEPS, round(left))
+        _, end = self._cycle_ends()
+        early = not self._growths and self.steps < _REST * end
+        most = 0 if away <= _CLOSE else _EARLY if early else round(_LOOK * (end - self.steps))
+        return max(_LOOK_STEPS, most)
 
     def _cycle_ends(self) -> tuple[int, int]:
         """First step of the current cycle, and one past its last."""
@@ -236,7 +236,7 @@ class Adaptive(Training):
         self.losses = errors / (self.model.partition.counts * self.signal.channels)
         self._grow(found)
         self.cycles.append(self.steps + length)
-        self._look = self.steps + self._steps_to_look(math.inf, self._values <= _SMALL)
+        self._look = self.steps + _LOOK_STEPS
         return True
 
     def _grow(self, found: Allocation) -> None:

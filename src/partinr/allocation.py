@@ -35,7 +35,7 @@ WIDTHS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40)
 
 # A network of P parameters is worth half as many cosine coefficients of a cell of so many samples: less if it
 # is small, and less in a larger cell, which needs more steps.
-_COEFFICIENTS, _SMALL = 0.49, 15
+_COEFFICIENTS, _SMALL = 0.475, 15
 _SAMPLES, _DILUTION = 1024, 0.25
 # What a region costs beyond its parameters, in parameters: its box in the file, and its share of the time.
 _REGION = 40
