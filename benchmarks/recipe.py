@@ -48,8 +48,8 @@ SEARCHED = replace(FAST, overlap=0)
 
 
 def plain(signal: Signal, rule: Auto, network: Network, recipe: Recipe) -> PiecewiseINR:
-    """An ordinary fit."""
-    return fit(signal, rule, network, recipe=recipe).model
+    """An ordinary fit from random numbers."""
+    return fit(signal, rule, network, recipe=recipe, init=None).model
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from tables import machine, markdown, publish
 from partinr import Signal, fit, read
 
 PAGE = Path(__file__).parent.parent / "docs" / "meta.md"
-LOOKS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80, 110, 150, 200, 250, 300, 350, 400, 500, 600)
+LOOKS = (0, 2, 5, 10, 15, 20, 30, 40, 60, 80, 110, 150, 200, 250, 300, 400, 500, 600)
 SHOWN = (0, 5, 10, 20, 40, 80, 150, 250, 300, 400, 500, 600)
 GOALS = (30.0, 35.0)
-SHORT = (30, 60, 150, 300)
+SHORT = (30, 60, 150)
 INITS = (None, "auto")
 
 
