@@ -17,8 +17,11 @@ from partinr.comparison.running import Comparison
 from partinr.comparison.summary import Family, Line, Spread, families
 from partinr.files import write_together
 from partinr.report.comparison_page import comparison_page
+from partinr.report.comparison_plots import comparison_plots
+from partinr.report.figures import figure_files
 
 PAGE, RESULTS, RUNS, CURVES = "index.html", "results.json", "runs.csv", "curves.csv"
+FIGURES = "figures"
 
 _RUN_COLUMNS = (
     *("network", "recipe", "variant", "partition", "seed", "regions", "width", "layers", "params", "steps"),
@@ -32,7 +35,9 @@ _POINTS = 400
 def write_comparison(
     folder: str | Path, comparison: Comparison, rivals: Sequence[Rival] = (), *, title: str = "a signal"
 ) -> dict[str, Any]:
-    """Write index.html, results.json, runs.csv and curves.csv; older ones are replaced once all are whole.
+    """Write index.html, results.json, runs.csv, curves.csv, and in figures/ the plots as PNG and SVG.
+
+    Older ones are replaced once all are whole.
 
     Args:
         folder: that of the comparison.
@@ -65,7 +70,12 @@ def write_comparison(
         RUNS: _csv(_RUN_COLUMNS, _run_rows(groups)),
         CURVES: _csv(_CURVE_COLUMNS, _curve_rows(groups)),
     }
-    write_together({place / name: text.encode() for name, text in files.items()})
+    together = {place / name: text.encode() for name, text in files.items()}
+    (place / FIGURES).mkdir(exist_ok=True)
+    for group in groups:
+        for plot in comparison_plots(group):
+            together |= figure_files(place / FIGURES / plot.name, plot.draw)
+    write_together(together)
     return facts
 
 

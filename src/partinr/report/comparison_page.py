@@ -15,7 +15,7 @@ from partinr.comparison.summary import Family, Line, Spread, families
 from partinr.partition import Partition
 from partinr.rendering import render
 from partinr.report import page, words
-from partinr.report.comparison_plots import comparison_plots
+from partinr.report.comparison_plots import comparison_plots, inline
 from partinr.report.fit_report import error_scale, recipe_facts
 from partinr.report.overlay import overlay
 from partinr.report.pictures import Picture, error_map, error_rgb, error_top, plane, shown_range, to_rgb
@@ -42,7 +42,8 @@ def comparison_page(title: str, comparison: Comparison, rivals: Sequence[Rival] 
     for group in groups:
         name = f"{group.network}, {group.recipe} recipe"
         blocks = [page.paragraph(sentence) for sentence in findings(group)]
-        sections.append(page.Section(name, [*blocks, line_table(group, rivals), comparison_plots(group)]))
+        blocks += [line_table(group, rivals), inline(comparison_plots(group))]
+        sections.append(page.Section(name, blocks))
     introduction = (
         f"A signal of {words.extent(signal.shape)} samples, fitted as one network and piece by piece by "
         f"partinr {__version__}, with {_counted(seeds, 'seed')} each. All numbers on this page were measured "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -10,28 +12,66 @@ from numpy import ndarray
 
 from partinr.comparison.summary import Family, Line
 from partinr.report import page
-from partinr.report.plots import Curve, curves, thinned, to_svg
+from partinr.report.plots import Curve, Draw, curves, thinned, to_svg
 
 AXES = ("steps", "seconds", "arithmetic (TFLOP)")
 
 _TERA = 1e12
 
 
-def comparison_plots(family: Family) -> page.Html:
+@dataclass(frozen=True)
+class Plot:
+    """One quality against one axis.
+
+    Attributes:
+        draw: draws it.
+        quality: PSNR or SSIM.
+        axis: one of `AXES`.
+        network: of all its curves.
+        recipe: likewise.
+    """
+
+    draw: Draw
+    quality: str
+    axis: str
+    network: str
+    recipe: str
+
+    @property
+    def caption(self) -> str:
+        """What is to be seen."""
+        return f"{self.quality} against {self.axis}, {self.network}."
+
+    @property
+    def name(self) -> str:
+        """Of a file, without suffix."""
+        words = (self.network, self.recipe, self.quality, self.axis.split(" ")[0])
+        # A recipe may have any name.
+        return "-".join(re.sub(r"\W+", "_", word.lower()) for word in words)
+
+
+def comparison_plots(family: Family) -> list[Plot]:
     """Six plots: PSNR and SSIM against steps, seconds and arithmetic; SSIM only if the signal has one.
 
     Lines are means over seeds; bands are a standard deviation to either side.
     """
     drawn = []
-    for quality, of in (("PSNR of the training loss (dB)", psnr_curve), ("SSIM", ssim_curve)):
+    for quality, label, of in (
+        ("PSNR", "PSNR of the training loss (dB)", psnr_curve),
+        ("SSIM", "SSIM", ssim_curve),
+    ):
         for axis in AXES:
             found = [of(line, axis, colour) for colour, line in enumerate(family.lines)]
             lines = [thinned(curve) for curve in found if curve is not None]
             if lines:
-                what = f"{quality} against {axis}, {family.network}"
-                svg = to_svg(curves(lines, axis, quality), what)
-                drawn.append((svg, f"{quality.split(' ')[0]} against {axis}, {family.network}."))
-    return page.plots(drawn)
+                draw = curves(lines, axis, label)
+                drawn.append(Plot(draw, quality, axis, family.network, family.recipe))
+    return drawn
+
+
+def inline(plots: Sequence[Plot]) -> page.Html:
+    """The plots on a page."""
+    return page.plots([(to_svg(plot.draw, plot.caption), plot.caption) for plot in plots])
 
 
 def psnr_curve(line: Line, axis: str, colour: int = 0) -> Curve:
