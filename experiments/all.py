@@ -5,7 +5,8 @@
 PHOTOGRAPH is the paper's demonstration, IMAGES the folder of the Kodak photographs. Neither can be shipped;
 tables about one that is not given stay as they are. Experiments keep their runs in experiments/runs: a second
 call goes on where the first one stopped, and only draws again what is done. --timings adds the benchmarks,
-whose seconds belong to the machine that they are run on. Minutes are about those of two cores.
+whose seconds belong to the machine that they are run on. Minutes are about those of two cores; those of the
+benchmarks are rough.
 """
 
 from __future__ import annotations
@@ -90,6 +91,9 @@ TIMINGS = (
         ("benchmarks/precision.py", "IMAGES/kodim0[15].png", "IMAGES/kodim12.png", "--write"),
     ),
     Script("quality.md", 10, ("benchmarks/quality.py", IMAGES, "--write")),
+    Script("quality.md", 10, ("benchmarks/worth.py", IMAGES, "--write")),
+    Script("recipe.md", 10, ("benchmarks/schedule.py", "IMAGES/kodim0[1-8].png", "--write")),
+    Script("meta.md", 20, ("benchmarks/start.py", IMAGES, "--write")),
     Script("seams.md", 5, ("benchmarks/seams.py", "IMAGES/kodim0[1-6].png", "--write")),
 )
 """Tables with seconds in them."""
