@@ -23,6 +23,10 @@ from partinr.signals.signal import Signal
 EXCHANGE_STEPS = 5
 """Steps between exchanges: more cost quality, fewer cost time (`benchmarks/seams.py`)."""
 
+EXCHANGE_FROM = 4
+"""Exchanges begin after one part in so many of a fit. Much later, the learning rate is too low to undo what
+regions learned twice."""
+
 
 class Margins:
     """The samples that several regions share, and the exchange between those regions.

@@ -21,7 +21,7 @@ from partinr.engines.engine import Engine, Plan, Samples, TrainingState, Work
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
 from partinr.history import History, Measurement
-from partinr.margins import EXCHANGE_STEPS, Margins
+from partinr.margins import EXCHANGE_FROM, EXCHANGE_STEPS, Margins
 from partinr.meta.handover import adapted
 from partinr.meta.start import Start
 from partinr.packing import pack
@@ -123,8 +123,7 @@ class Training:
         self.history = History()
         self.cycles = [0, limits.steps or ENDLESS]
         self._take(model)
-        # Before it is half-way, a fit is so far from its end that exchanging would gain nothing.
-        self._exchange_from = (limits.steps or ENDLESS) // 2
+        self._exchange_from = (limits.steps or ENDLESS) // EXCHANGE_FROM
         self._checkpoint: Checkpoint | None = None
         self._written = -math.inf
         self._start = "fresh"
@@ -234,7 +233,7 @@ class Training:
                 return "time"
             if self._told_to_stop(self.steps):
                 return "callback"
-            if self.limits.seconds is not None and self.seconds >= self.limits.seconds / 2:
+            if self.limits.seconds is not None and self.seconds >= self.limits.seconds / EXCHANGE_FROM:
                 self._exchange_from = min(self._exchange_from, self.steps)
             start, began = self.steps, self.seconds
             stop = self._round_end(start, length)
