@@ -13,7 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 compiler=${CXX:-c++}
 case $mode in
   address) flags=address,undefined library=libasan.so tests="" ;;
-  thread) flags=thread library=libtsan.so tests="threads or slices or gradients_of_any or stop or evaluate or larger or solved" ;;
+  thread) flags=thread library=libtsan.so tests="threads or plans or slices or gradients_of_any or stop or evaluate or larger or solved" ;;
   *) echo "usage: native/sanitize.sh address|thread [PYTEST ARGUMENTS]" >&2; exit 2 ;;
 esac
 build=$root/build/$mode
