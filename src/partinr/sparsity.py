@@ -27,6 +27,8 @@ _BINS, _LOWEST, _SHIFT = 128, 2 * (127 - 48), 22
 _MOST_CHANNELS = 64
 # Samples that are transformed at once.
 _CHUNK = 1 << 18
+# Axes of more samples are transformed by way of Fourier's.
+_LONG = 256
 
 Edges = list[Int64[ndarray, "_"]]
 
@@ -141,13 +143,22 @@ def _energies(
         shape += [len(cells), length]
     block = values[np.ix_(*index)].reshape(*shape, values.shape[-1])
     for a in range(len(edges)):
-        block = np.moveaxis(
-            np.tensordot(block, cosines(shape[2 * a + 1]), axes=(2 * a + 1, 1)), -1, 2 * a + 1
-        )
+        block = _transformed(block, 2 * a + 1)
     dims = len(edges)
     block = block.transpose(*range(0, 2 * dims, 2), *range(1, 2 * dims, 2), 2 * dims)
     squares: Float32[ndarray, "cells coefficients"] = np.square(block)
     return squares.reshape(math.prod(len(m) for m in members), -1)
+
+
+def _transformed(block: Float32[ndarray, "..."], axis: int) -> Float32[ndarray, "..."]:
+    """The cosine transform along an axis; a long one has no room for a matrix."""
+    length = block.shape[axis]
+    if length > _LONG:
+        from scipy.fft import dct
+
+        fast: Float32[ndarray, "..."] = dct(block, axis=axis, norm="ortho")
+        return fast
+    return np.moveaxis(np.tensordot(block, cosines(length), axes=(axis, 1)), -1, axis)
 
 
 def cosines(n: int) -> Float32[ndarray, "n n"]:
