@@ -139,7 +139,9 @@ def test_whatever_the_partition() -> None:
 
 def test_a_rate_that_was_asked_for_is_used_as_it_is() -> None:
     assert begun(learning_rate=1e-3).recipe.learning_rate == 1e-3
-    assert begun().recipe.learning_rate < FAST.learning_rate
+    assert begun().recipe == replace(FAST, steps=1, hold=0.15)
+    assert replace(FAST, steps=299).from_start().learning_rate == FAST.learning_rate
+    assert FAST.from_start().learning_rate < FAST.learning_rate
     assert begun(init=None).recipe == replace(FAST, steps=1)
 
 

@@ -17,8 +17,9 @@ from partinr.errors import InputError
 STABLE = 1 / 3
 """Share of a fit during which the "cooldown" schedule holds the peak rate."""
 
-# Peak rate and hold of fits from learned hidden layers; measured by `benchmarks/start.py`.
-_START_RATE, _START_HOLD = 5 / 6, 0.15
+# The same for fits from learned hidden layers, and the share of the peak rate that suits those of at least so
+# many steps: shorter ones need all of it. Measured by `benchmarks/start.py`.
+_START_STABLE, _START_RATE, _START_LONG = 0.15, 5 / 6, 300
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,11 @@ class Recipe:
             raise InputError(f"hold must be at least 0 and less than 1, got {self.hold}")
 
     def from_start(self) -> Recipe:
-        """The same for a fit from learned hidden layers, which need less of a high rate.
-
-        Where the schedule is "cooldown", the peak is held for less long, and is somewhat lower unless it is
-        one to be used as it is at any width.
-        """
-        if self.schedule != "cooldown":
-            return self
-        rate = self.learning_rate * (1.0 if self.reference_width is None else _START_RATE)
-        return replace(self, learning_rate=rate, hold=min(self.hold, _START_HOLD))
+        """The same for a fit from learned hidden layers, which need less of a high rate: it is held for less
+        long and, in fits that are not short, somewhat lower unless it is one to be used at any width."""
+        lower = self.steps >= _START_LONG and self.reference_width is not None
+        rate = self.learning_rate * (_START_RATE if lower else 1.0)
+        return replace(self, learning_rate=rate, hold=min(self.hold, _START_STABLE))
 
     def rate_for(self, width: int) -> float:
         """Peak learning rate for networks of this width: inversely proportional to it, at most 1.4 times."""
