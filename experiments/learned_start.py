@@ -5,8 +5,8 @@
 
 Learned on astronaut (NASA, public domain), chelsea (Stefan van der Walt, CC0), coffee (Rachel Michetti, CC0),
 immunohistochemistry (Center for Microscopy and Molecular Imaging, no known copyright restrictions) and rocket
-(SpaceX, public domain), all of which scikit-image ships. The file in `src/partinr/meta/starts/` is what this
-writes without further options.
+(SpaceX, public domain), all of which scikit-image ships. The files in `src/partinr/meta/starts/` are
+what this writes for widths of 11, 12 and 13.
 
 Cells are cut from the photographs at random, at full and half size, turned and mirrored, and put together to
 one picture of many cells, which is fitted as any other. First, some networks are drawn, frequencies and
@@ -38,6 +38,8 @@ LENGTHS = (10, 20, 40)
 JUDGED = 600
 # First-layer weights fill a disc of this radius, nearly of the area of the square that others are drawn from.
 RADIUS = 0.575
+# Peak learning rate of all fits, whatever their length, at a width of 12; for others in inverse proportion.
+RATE, WIDTH = 7.5e-3, 12
 # How far the start moves to where fits ended, at first.
 PULL = 0.5
 
@@ -86,8 +88,15 @@ def evenly_drawn(network: Siren, generator: torch.Generator) -> Parameters:
 
 def fitted(start: Start, picture: Signal, steps: int, threads: int | None) -> tuple[PiecewiseINR, float]:
     """A picture's cells after so many steps from a start, and their PSNR (dB)."""
-    grid = Grid(ACROSS, ACROSS)
-    result = fit(picture, grid, init=start, steps=steps, blend=False, threads=threads)
+    result = fit(
+        picture,
+        Grid(ACROSS, ACROSS),
+        init=start,
+        steps=steps,
+        learning_rate=RATE * WIDTH / start.network.hidden,
+        blend=False,
+        threads=threads,
+    )
     return result.model, result.psnr
 
 
