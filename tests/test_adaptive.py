@@ -103,7 +103,7 @@ def test_a_quality_out_of_reach_is_said_to_be_missed() -> None:
     result = fit(noise((40, 40), 3), psnr=120.0, max_params=2000, recipe=QUICK)
     assert (result.stopped, result.reached) == ("steps", False)
     assert 1000 < result.params <= 2000
-    bounded = fit(noise((40, 40), 3), psnr=60.0, seconds=0.5)
+    bounded = fit(noise((200, 200), 3), psnr=120.0, seconds=0.3)
     assert bounded.stopped == "time"
 
 

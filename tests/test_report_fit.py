@@ -45,7 +45,8 @@ def test_any_signal_has_a_self_contained_page(signal: Signal, tmp_path: Path) ->
     pictures = re.findall(r"<strong>([^<]*)</strong>", html)
     assert ("Error" in pictures) == (signal.spec.dims > 1)
     large = min(signal.shape[-2:]) >= 8 and signal.spec.dims > 1
-    shown = ["Pixels", "Bicubic", "Piecewise INR", "Each region alone", "Blended between samples"]
+    blended = "Blended over 1 sample of overlap"
+    shown = ["Pixels", "Bicubic", "Piecewise INR", "Each region alone", blended]
     assert (pictures[-5:] == shown) == large
     assert ("Seam figure: " in html) == large
     assert stated.get("SSIM") == (None if result.ssim is None else f"{result.ssim:.4f}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from partinr import kernel
+from partinr.blending import widened
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
 from partinr.meta.handover import check_suits
@@ -129,7 +130,8 @@ def network_for(
     depth = layers if layers is not None else _PAPER_LAYERS if paper else _FAST_LAYERS
     network = kind(hidden=hidden or _FAST_WIDTH, layers=depth)
     if not paper:
-        sides = partition.bounding_boxes[:, 1] - partition.bounding_boxes[:, 0] + 2 * recipe.overlap
+        boxes = widened(partition.bounding_boxes, recipe.overlap, signal.shape)
+        sides = boxes[:, 1] - boxes[:, 0]
         local = recipe.frame == "local"
         network = network.suited_to(float(np.median(sides.max(axis=1)) if local else max(signal.shape)))
     if hidden is not None:

@@ -147,7 +147,7 @@ def fit(
         frame: coordinates that networks see, instead of the recipe's.
         blend: whether the function is continuous between regions; see `PiecewiseINR`.
         overlap: samples of margin that each region is trained on beyond its own, and across which regions are
-            blended; by default that of `init`, or else the recipe's.
+            blended; by default that of `init`, or none to a `psnr`, or else the recipe's.
         engine: "torch", "cpu" (the native kernel), or "auto", the fastest that can do what is asked.
         device: where the torch engine computes.
         threads: CPU threads; None for all.
@@ -184,7 +184,7 @@ def fit(
     start = None if init == "auto" else init
     asked = any(choice is not None for choice in (partition, network, params, steps, start, overlap or None))
     if overlap is None:
-        overlap = (start.overlap if isinstance(start, PiecewiseINR) else recipe.overlap) if blend else 0
+        overlap = default_overlap(recipe, start, psnr, blend)
     made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, start), overlap)
     run: Training
     if psnr is not None and not asked and made.name != PAPER.name:
@@ -242,6 +242,18 @@ def fit(
         precision=run.engine.precision,
         init=start,
     )
+
+
+def default_overlap(
+    recipe: Recipe, start: PiecewiseINR | Start | None, psnr: float | None, blend: bool
+) -> int:
+    """Samples of margin where nobody asked for any: those of another fit that goes on, or else the recipe's;
+    none without blending, or to a PSNR, which is reached sooner without."""
+    if not blend:
+        return 0
+    if isinstance(start, PiecewiseINR):
+        return start.overlap
+    return recipe.overlap if psnr is None else 0
 
 
 def _frame(asked: Frame | None, init: PiecewiseINR | Start | None) -> Frame | None:

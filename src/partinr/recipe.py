@@ -29,7 +29,8 @@ class Recipe:
     Attributes:
         name: what the file and the report call it.
         frame: coordinates that networks see: "global" or "local" to each region.
-        overlap: samples of margin that each region is trained on beyond its own; see `PiecewiseINR`.
+        overlap: samples of margin that each region is trained on beyond its own, see `PiecewiseINR`; fits to
+            a PSNR have none, for the sake of time.
         steps: optimiser updates.
         batch: samples of each region in a step; None for all of them; "auto": see `batch_for`.
         learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
@@ -131,6 +132,7 @@ FAST = Recipe(
     adam=Adam(0.9, 0.9),
     whole_signal=False,
     solve_readout=True,
+    overlap=1,
 )
 """Small cells, local frame, minibatches; the default. Measured by `benchmarks/recipe.py`."""
 

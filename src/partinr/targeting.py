@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from partinr.allocation import before_rounding
 from partinr.engines.engine import Engine
+from partinr.margins import EXCHANGE_FROM
 from partinr.piecewise import PiecewiseINR
 from partinr.recipe import STABLE, Recipe
 from partinr.rendering import rendered_psnr
@@ -75,7 +76,7 @@ class Targeted(Training):
         # PSNR of the function itself, before it is rounded to the data type.
         self._goal = -10 * math.log10(before_rounding(10 ** (-limits.psnr / 10), signal.spec))
         self.cycles = [0, min(recipe.steps, self.cycles[-1])]
-        self._exchange_from = self.cycles[-1] // 2
+        self._exchange_from = self.cycles[-1] // EXCHANGE_FROM
         self._look = _FIRST_LOOK
 
     def _next_look(self, start: int) -> int:
@@ -111,7 +112,7 @@ class Targeted(Training):
 
     def _end_cycle_at(self, step: int) -> None:
         self.cycles[-1] = step
-        self._exchange_from = (self.cycles[-2] + step) // 2
+        self._exchange_from = self.cycles[-2] + (step - self.cycles[-2]) // EXCHANGE_FROM
 
     def _reached(self) -> bool:
         """Looks at the errors first, which costs less than to render the signal."""

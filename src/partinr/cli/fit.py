@@ -114,7 +114,7 @@ def fit(
         typer.Option(
             metavar="N",
             help="Train each region on a margin of N samples and blend across it, so that no seams show when "
-            "enlarged; 0: blend between samples only. Default: the preset's.",
+            "enlarged; 0: blend between samples only. Default: the preset's; 0 with --psnr.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -241,6 +241,7 @@ def fit(
     check_outputs({"-o": target, "--report": report, "--overlay": overlay}, [source])
     check_picture("--overlay", overlay)
 
+    from partinr.fitting import default_overlap
     from partinr.recipe import RECIPES
 
     start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
@@ -249,12 +250,9 @@ def fit(
         recipe = replace(recipe, frame=frame.value)
     elif isinstance(start, partinr.PiecewiseINR):
         recipe = replace(recipe, frame=start.frame)
-    if overlap is not None:
-        recipe = replace(recipe, overlap=overlap)
-    elif not blend:
-        recipe = replace(recipe, overlap=0)
-    elif isinstance(start, partinr.PiecewiseINR):
-        recipe = replace(recipe, overlap=start.overlap)
+    if overlap is None:
+        overlap = default_overlap(recipe, start, psnr, blend)
+    recipe = replace(recipe, overlap=overlap)
     with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
         chosen, shape = wishes.choose(signal, recipe, start)
         result = partinr.fit(
