@@ -145,6 +145,8 @@ def test_a_target_out_of_reach_takes_cycles_up_to_seven_times_the_steps() -> Non
     assert (result.steps, result.stopped) == (70, "steps")
     constant = dataclasses.replace(short, schedule="constant")
     assert fit(noise((20, 20)), Grid(2, 2), TINY, recipe=constant, psnr=60.0).steps == 70
+    shortest = dataclasses.replace(short, steps=1)
+    assert fit(noise((20, 20)), Grid(2, 2), TINY, recipe=shortest, psnr=60.0).steps == 7
 
 
 def test_a_second_cycle_reaches_what_the_first_one_missed() -> None:

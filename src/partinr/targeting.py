@@ -95,6 +95,8 @@ class Targeted(Training):
             if self._reached():
                 return True
             known = self._found
+        if ending:
+            return False
         ahead = (_NEAR_SHARE if known > self._goal - 3 * _NEAR else _LOOK_SHARE) * done
         if falling:
             pace = (psnr_of(loss[-latest:]) - psnr_of(loss[:-latest][-latest:])) / latest
