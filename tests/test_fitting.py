@@ -139,6 +139,14 @@ def test_a_target_alone_takes_the_steps_that_it_needs() -> None:
     assert fit(signal, Grid(2, 2), steps=FAST.steps, measure_at=[high.steps]).history.measured[0].psnr < 45
 
 
+def test_a_target_is_that_of_the_blend_where_regions_overlap() -> None:
+    signal = smooth((60, 50), 3)
+    result = fit(signal, Grid(3, 3), psnr=36.0, overlap=2)
+    assert result.stopped == "psnr"
+    assert 0 <= result.psnr - 36 < 1
+    assert result.model.overlap == 2
+
+
 def test_a_target_out_of_reach_takes_cycles_up_to_seven_times_the_steps() -> None:
     short = dataclasses.replace(FAST, steps=10)
     result = fit(noise((20, 20)), Grid(2, 2), TINY, recipe=short, psnr=60.0)

@@ -41,6 +41,8 @@ _FIRST_LOOK, _LOOK_SHARE, _NEAR_SHARE, _EARLY = 8, 0.1, 0.02, 0.5
 # Errors are computed when the losses of batches, which lag behind, are so near to the target (dB); the signal
 # is rendered when these are so near: clipping makes errors a little smaller.
 _NEAR, _CLIPPING = 0.5, 0.05
+# Signals of so few values are looked at without delay.
+_SMALL = 1 << 17
 # Mean squared errors below this are not told apart.
 _NOTHING = 1e-30
 
@@ -91,10 +93,11 @@ class Targeted(Training):
         falling = done > STABLE * (self.cycles[-1] - start)
         latest = max(3, done // 30)
         known = psnr_of(loss[-latest:]) if falling else held_psnr(loss)
-        if known > self._goal - _NEAR or ending:
+        small = self.signal.spec.samples * self.signal.channels <= _SMALL
+        if small or ending or known > self._goal - _NEAR:
             if self._reached():
                 return True
-            known = self._found
+            known = max(known, self._found) if falling else known
         if ending:
             return False
         ahead = (_NEAR_SHARE if known > self._goal - 3 * _NEAR else _LOOK_SHARE) * done
@@ -117,18 +120,26 @@ class Targeted(Training):
         self._exchange_from = self.cycles[-2] + (step - self.cycles[-2]) // EXCHANGE_FROM
 
     def _reached(self) -> bool:
-        """Looks at the errors first, which costs less than to render the signal."""
+        """Looks at the errors first, which costs less than to render the signal; those of regions that
+        overlap are no measure of their blend's."""
+        if not self.model.overlap:
+            self._found = self._own_psnr()
+            if self._found < self._goal - _CLIPPING:
+                return False
+        self._load_model()
+        rendered = rendered_psnr(self.model, self.signal)
+        if self.model.overlap:
+            self._found = rendered
+        return rendered >= self._target
+
+    def _own_psnr(self) -> float:
+        """PSNR of all regions' functions at their own samples."""
         squared = zip(self.model.group_list, self.states, self.samples, strict=True)
         errors = sum(
             float(self.engine.squared_error(group.network, state.parameters, samples).sum())
             for group, state, samples in squared
         )
-        mean = errors / (self.signal.spec.samples * self.signal.channels)
-        self._found = -10 * math.log10(max(mean, _NOTHING))
-        if self._found < self._goal - _CLIPPING:
-            return False
-        self._load_model()
-        return rendered_psnr(self.model, self.signal) >= self._target
+        return -10 * math.log10(max(errors / (self.signal.spec.samples * self.signal.channels), _NOTHING))
 
     def _went_on(self) -> bool:
         most = ENDLESS if self.limits.steps is None else self.limits.steps
