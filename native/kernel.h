@@ -64,6 +64,18 @@ struct Team {
                 void* context);
 };
 
+// Calls work(worker, item) for each item 0..items-1, on the team's threads if there is a team.
+template <class Work>
+inline void share(Team* team, void* own, int64_t items, Work work) {
+  if (!team || items == 1) {
+    for (int64_t i = 0; i < items; i++) work(own, i);
+    return;
+  }
+  team->share(
+      team, own, items,
+      [](void* context, void* worker, int64_t item) { (*static_cast<Work*>(context))(worker, item); }, &work);
+}
+
 struct Kernel {
   const char* name;
   // Scratch memory of one thread for networks of one shape; null when memory runs out.

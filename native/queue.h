@@ -26,16 +26,4 @@ void run(const Kernel& kernel, const Network& network, int64_t items, int64_t th
          const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
          const std::function<bool()>& poll);
 
-// Calls work(worker, item) for each item 0..items-1, on the team's threads if there is a team.
-template <class Work>
-void share(Team* team, void* own, int64_t items, Work work) {
-  if (!team || items == 1) {
-    for (int64_t i = 0; i < items; i++) work(own, i);
-    return;
-  }
-  team->share(
-      team, own, items,
-      [](void* context, void* worker, int64_t item) { (*static_cast<Work*>(context))(worker, item); }, &work);
-}
-
 }  // namespace partinr
