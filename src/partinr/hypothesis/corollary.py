@@ -90,20 +90,21 @@ def _told(row: dict[str, Any]) -> str:
     count = row["parts"]
     parts = "undivided" if count == 1 else f"in {count} parts"
     foretold = [
-        f"{_number(of['steps'])} steps and cost {_number(of['cost'])} by the {name}"
+        f"{in_steps(of['steps'])} steps and cost {in_steps(of['cost'])} by the {name}"
         for name, of in row["predicted"].items()
     ]
     if row["steps"] is None:
         signals = "1 signal" if row["censored"] == 1 else f"{row['censored']} signals"
         measured = f"steps unknown, {signals} stopped at the limit"
     else:
-        measured = f"{_number(row['steps'])} steps, cost {_number(row['cost'])}"
+        measured = f"{in_steps(row['steps'])} steps, cost {in_steps(row['cost'])}"
     predicted = f"; predicted {', '.join(foretold)}" if foretold else ""
     networks = f"{row['hidden']} wide, {row['params']:,} parameters"
     return f"{parts[0].upper()}{parts[1:]} ({networks}): {measured}{predicted}."
 
 
-def _number(value: float) -> str:
+def in_steps(value: float) -> str:
+    """Steps, or a cost in steps, with the digits that matter."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 

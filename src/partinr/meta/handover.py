@@ -63,25 +63,30 @@ def adapted(start: Start, signal: Signal, partition: Partition, device: torch.de
         partition: its regions.
         device: where to compute.
     """
-    if not start.inner_steps:
-        return _hidden_layers(start, partition, signal.channels, device)
+    if start.inner_steps:
+        parameters = _after_inner_steps(start.on(device), signal, partition, device)
+    else:
+        parameters = _hidden_layers(start.on(device), partition.regions, signal.channels)
+    return _global(parameters, partition) if start.frame == "centred" else parameters
+
+
+def _after_inner_steps(
+    start: Start, signal: Signal, partition: Partition, device: torch.device
+) -> Parameters:
     values = signal.normalised().reshape(-1, signal.channels)
     if signal.channels < start.channels:
         values = values.repeat(start.channels, axis=1)
     tasks = pack_tasks([values], [partition], start.network, start.frame, device=device)
-    parameters = grouped(descended(start.on(device), tasks))
-    if signal.channels < start.channels:
-        parameters = _averaged(parameters, start.channels)
-    return _global(parameters, partition) if start.frame == "centred" else parameters
+    parameters = grouped(descended(start, tasks))
+    return _averaged(parameters, start.channels) if signal.channels < start.channels else parameters
 
 
-def _hidden_layers(start: Start, partition: Partition, channels: int, device: torch.device) -> Parameters:
+def _hidden_layers(start: Start, regions: int, channels: int) -> Parameters:
     """The start's hidden layers for every region, and output layers of zeros."""
-    parameters = grouped(start.on(device).copies(partition.regions))
-    shapes = start.network.layer_shapes(start.dims, channels)[-1]
-    output = torch.zeros(partition.regions, shapes.fan_in, shapes.fan_out, device=device)
-    parameters = Parameters([*parameters.weights[:-1], output], [*parameters.biases[:-1], output[:, 0]])
-    return _global(parameters, partition) if start.frame == "centred" else parameters
+    parameters = grouped(start.copies(regions))
+    shape = start.network.layer_shapes(start.dims, channels)[-1]
+    output = parameters.weights[-1].new_zeros(regions, shape.fan_in, shape.fan_out)
+    return Parameters([*parameters.weights[:-1], output], [*parameters.biases[:-1], output[:, 0]])
 
 
 def _averaged(parameters: Parameters, channels: int) -> Parameters:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partinr.hypothesis.corollary import Corollary, median
+from partinr.hypothesis.corollary import Corollary, in_steps, median
 from partinr.hypothesis.parts import Part, parts_table
 from partinr.hypothesis.sweep import endings
 from partinr.report import page
@@ -114,4 +114,4 @@ def _against_parts(quantity: str, label: str, corollary: Corollary) -> Draw:
 
 
 def _known(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+    return "–" if value is None else in_steps(value)
