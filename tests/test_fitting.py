@@ -31,6 +31,7 @@ from partinr import (
 from partinr.coords import raster
 from partinr.defaults import precision_for
 from partinr.rendering import Quality, quality
+from partinr.training import Training
 
 TINY = Siren(6, 1, omega_0=8.0)
 
@@ -147,6 +148,33 @@ def test_a_target_is_that_of_the_blend_where_regions_overlap() -> None:
     assert result.model.overlap == 2
 
 
+@pytest.mark.parametrize("hold", [0.0, 0.15, 1 / 3, 0.6])
+def test_the_rate_to_a_target_is_that_of_a_fit_of_so_many_steps(
+    monkeypatch: pytest.MonkeyPatch, hold: float
+) -> None:
+    seen: list[float] = []
+    planned: list[int | None] = []
+    rates = Training._rates
+
+    def recorded(self: Training, group: Any, start: int, stop: int) -> Any:
+        found = rates(self, group, start, stop)
+        seen[start:stop] = found.tolist()
+        return found
+
+    monkeypatch.setattr(Training, "_rates", recorded)
+    recipe = dataclasses.replace(FAST, hold=hold)
+    signal = smooth((60, 50), 3)
+    result = fit(
+        signal, Grid(2, 2), TINY, recipe=recipe, psnr=30.0, callback=lambda p: planned.append(p.total_steps)
+    )
+    assert result.stopped == "psnr"
+    assert planned[-1] is not None
+    assert result.steps <= planned[-1] <= FAST.steps
+    steps = np.arange(result.steps, dtype=np.float64)
+    share = recipe.schedule_at((steps + 1) / planned[-1], steps)
+    np.testing.assert_allclose(seen, recipe.rate_for(TINY.hidden) * share)
+
+
 def test_a_target_out_of_reach_takes_cycles_up_to_seven_times_the_steps() -> None:
     short = dataclasses.replace(FAST, steps=10)
     result = fit(noise((20, 20)), Grid(2, 2), TINY, recipe=short, psnr=60.0)
@@ -173,15 +201,21 @@ def test_a_target_is_reached_at_the_same_step_however_often_one_looks() -> None:
     np.testing.assert_array_equal(watched.history.loss, undisturbed.history.loss)
 
 
-def test_a_fit_to_a_target_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("overlap", [0, 1])
+def test_a_fit_to_a_target_resumes_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overlap: int
+) -> None:
+    monkeypatch.setattr(partinr.training, "_CHECKPOINT_SECONDS", 0.0)
     signal = noise((24, 24))
     words: dict[str, Any] = {
         "partition": Grid(2, 2),
         "recipe": dataclasses.replace(FAST, steps=30),
-        "psnr": fit(signal, Grid(2, 2), steps=30).psnr + 1,
+        "overlap": overlap,
+        "psnr": fit(signal, Grid(2, 2), steps=30, overlap=overlap).psnr + 1,
     }
     whole = fit(signal, **words)
-    for at in (5, 20, 31, whole.steps - 2):
+    assert whole.steps > 30
+    for at in (5, 20, 31, 34, whole.steps - 2):
         folder = tmp_path / str(at)
         cut = fit(signal, **words, checkpoint=folder, callback=lambda p, at=at: p.steps >= at)
         assert cut.stopped == "callback"

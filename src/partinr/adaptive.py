@@ -31,7 +31,8 @@ from partinr.training import Callback, Limits, Training
 _FIRST = 0.45
 # Networks that grew get another cycle: the first one's steps times this, growth after growth.
 _CYCLES = (1 / 3, 1 / 3, 2 / 3, 1.0, 2.0)
-# All regions take part in the first of them, which is expected to gain this many dB without any parameter.
+# All regions take part in the first of them, which is expected to gain this many dB without any parameter;
+# parameters are asked for what is missing beyond that, times a factor.
 _FREE, _EAGER = 0.35, 1.3
 # Peak learning rate of those cycles, beside that of the first: higher ones undo more than they gain.
 _AGAIN = 0.25
@@ -178,14 +179,6 @@ class Adaptive(Training):
         """Squared error of each region, from the losses of its latest batches."""
         values = self.model.partition.counts * self.signal.channels
         errors: Float64[ndarray, "regions"] = self.losses * values
-        return errors
-
-    def _errors(self) -> Float64[ndarray, "regions"]:
-        """Squared error of each region, computed."""
-        errors = np.zeros(self.model.regions)
-        for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
-            squared = self.engine.squared_error(group.network, state.parameters, samples)
-            errors[group.regions.numpy()] = squared
         return errors
 
     def _rest(self, known: Float64[ndarray, "regions"]) -> None:

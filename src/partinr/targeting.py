@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from partinr.allocation import before_rounding
-from partinr.engines.engine import Engine
 from partinr.margins import EXCHANGE_FROM
-from partinr.piecewise import PiecewiseINR
-from partinr.recipe import STABLE, Recipe
+from partinr.metrics import psnr_from_mse
 from partinr.rendering import rendered_psnr
-from partinr.signals.signal import Signal
-from partinr.training import ENDLESS, Callback, Limits, Training
+from partinr.training import Training
 
 MOST_CYCLES = 7
 """A fit ends after this many times the recipe's steps, whether its target is reached or not."""
@@ -54,32 +51,29 @@ class Targeted(Training):
     again, ends at the target: the recipe's schedule, for as many steps as are needed, though not more than it
     has. If that ends below the target, another cycle begins, the longer the more is missing.
 
-    Args:
-        signal, engine, limits, seed, callback, measure_at: see `Training`; the limits have a PSNR.
-        model: the regions.
-        recipe: with the schedule "cooldown".
+    The limits must have a PSNR, and the recipe the schedule "cooldown".
     """
 
-    def __init__(
-        self,
-        model: PiecewiseINR,
-        signal: Signal,
-        recipe: Recipe,
-        engine: Engine,
-        limits: Limits,
-        seed: int,
-        callback: Callback | None,
-        measure_at: Iterable[int] = (),
-    ) -> None:
-        assert limits.psnr is not None
-        assert recipe.schedule == "cooldown"
-        super().__init__(model, signal, recipe, engine, limits, seed, callback, measure_at)
-        self._target = limits.psnr
-        # PSNR of the function itself, before it is rounded to the data type.
-        self._goal = -10 * math.log10(before_rounding(10 ** (-limits.psnr / 10), signal.spec))
-        self.cycles = [0, min(recipe.steps, self.cycles[-1])]
-        self._exchange_from = self.cycles[-1] // EXCHANGE_FROM
-        self._look = _FIRST_LOOK
+    # The step of the next look, and the PSNR of the function that the last one found where it was near.
+    _look = _FIRST_LOOK
+    _found: float
+
+    @property
+    def _target(self) -> float:
+        assert self.limits.psnr is not None
+        return self.limits.psnr
+
+    @cached_property
+    def _goal(self) -> float:
+        """The target before values are rounded to the data type."""
+        return psnr_from_mse(before_rounding(10 ** (-self._target / 10), self.signal.spec))
+
+    @property
+    def _values(self) -> int:
+        return self.signal.spec.samples * self.signal.channels
+
+    def _first_cycle(self) -> int:
+        return min(self.recipe.steps, self._most_steps)
 
     def _next_look(self, start: int) -> int:
         return max(self._look, start + 1)
@@ -90,11 +84,10 @@ class Targeted(Training):
             return False
         start, loss = self.cycles[-2], self.history.loss[self.cycles[-2] :]
         done = self.steps - start
-        falling = done > STABLE * (self.cycles[-1] - start)
+        falling = done > self.recipe.hold * (self.cycles[-1] - start)
         latest = max(3, done // 30)
         known = psnr_of(loss[-latest:]) if falling else held_psnr(loss)
-        small = self.signal.spec.samples * self.signal.channels <= _SMALL
-        if small or ending or known > self._goal - _NEAR:
+        if self._values <= _SMALL or ending or known > self._goal - _NEAR:
             if self._reached():
                 return True
             known = max(known, self._found) if falling else known
@@ -106,24 +99,23 @@ class Targeted(Training):
             ahead = min(ahead, _EARLY * (self._goal - known) / max(pace, 1e-9))
         self._look = self.steps + max(1, int(ahead))
         if start == 0 and not falling and known + self._gain(done) >= self._goal + _MARGIN:
-            self._end_cycle_at(round(done / STABLE))
+            self.cycles[-1] = round(done / self.recipe.hold)
+            # Exchanges that have begun go on as they are.
+            if self.steps <= self._exchange_from:
+                self._exchange_from = self.cycles[-1] // EXCHANGE_FROM
         return False
 
     def _gain(self, held: int) -> float:
         """What the fall of the rate after so many steps is expected to gain, in dB."""
-        density = self.model.params / (self.signal.spec.samples * self.signal.channels)
+        density = self.model.params / self._values
         usual = float(np.interp(math.log(held), np.log(_HELD), _GAINS))
         return usual + _BY_DENSITY * math.log2(density / _DENSITY)
-
-    def _end_cycle_at(self, step: int) -> None:
-        self.cycles[-1] = step
-        self._exchange_from = self.cycles[-2] + (step - self.cycles[-2]) // EXCHANGE_FROM
 
     def _reached(self) -> bool:
         """Looks at the errors first, which costs less than to render the signal; those of regions that
         overlap are no measure of their blend's."""
         if not self.model.overlap:
-            self._found = self._own_psnr()
+            self._found = psnr_of(self._errors().sum() / self._values)
             if self._found < self._goal - _CLIPPING:
                 return False
         self._load_model()
@@ -132,23 +124,12 @@ class Targeted(Training):
             self._found = rendered
         return rendered >= self._target
 
-    def _own_psnr(self) -> float:
-        """PSNR of all regions' functions at their own samples."""
-        squared = zip(self.model.group_list, self.states, self.samples, strict=True)
-        errors = sum(
-            float(self.engine.squared_error(group.network, state.parameters, samples).sum())
-            for group, state, samples in squared
-        )
-        return -10 * math.log10(max(errors / (self.signal.spec.samples * self.signal.channels), _NOTHING))
-
     def _went_on(self) -> bool:
-        most = ENDLESS if self.limits.steps is None else self.limits.steps
-        if self.steps >= most:
+        if self.steps >= self._most_steps:
             return False
         doublings = min((self._goal - self._found) / _DOUBLING, math.log2(MOST_CYCLES))
         longer = max(2**doublings, _SHORTEST) * (self.steps - self.cycles[-2])
-        self.cycles.append(self.steps)
-        self._end_cycle_at(min(most, self.steps + math.ceil(longer)))
+        self.cycles.append(min(self._most_steps, self.steps + math.ceil(longer)))
         self._look = self.steps + _FIRST_LOOK
         return True
 
@@ -167,6 +148,6 @@ def held_psnr(loss: Float64[ndarray, "steps"]) -> float:
     return psnr_of(loss[-max(3, min(10, len(loss) // 3)) :])
 
 
-def psnr_of(loss: Float64[ndarray, "steps"]) -> float:
+def psnr_of(losses: Float64[ndarray, "steps"] | float) -> float:
     """PSNR in dB of the mean of some losses."""
-    return -10 * math.log10(max(float(loss.mean()), _NOTHING))
+    return psnr_from_mse(max(float(np.mean(losses)), _NOTHING))

@@ -121,9 +121,9 @@ class Training:
         self.limits, self.seed, self.callback = limits, seed, callback
         self.measure_at = frozenset(measure_at)
         self.history = History()
-        self.cycles = [0, limits.steps or ENDLESS]
+        self.cycles = [0, self._first_cycle()]
         self._take(model)
-        self._exchange_from = (limits.steps or ENDLESS) // EXCHANGE_FROM
+        self._exchange_from = self.cycles[1] // EXCHANGE_FROM
         self._checkpoint: Checkpoint | None = None
         self._written = -math.inf
         self._start = "fresh"
@@ -137,6 +137,14 @@ class Training:
     def steps(self) -> int:
         """Steps that every region has done."""
         return len(self.history)
+
+    @property
+    def _most_steps(self) -> int:
+        return self.limits.steps or ENDLESS
+
+    def _first_cycle(self) -> int:
+        """Steps of the first cycle, as far as known before it begins."""
+        return self._most_steps
 
     def _take(self, model: PiecewiseINR) -> None:
         """Train this model from now on; its states are set next."""
@@ -381,6 +389,14 @@ class Training:
     def _went_on(self) -> bool:
         """At the end of the last cycle: whether another one was begun."""
         return False
+
+    def _errors(self) -> Float64[ndarray, "regions"]:
+        """Squared error of each region, computed."""
+        errors = np.zeros(self.model.regions)
+        for group, state, samples in zip(self.model.group_list, self.states, self.samples, strict=True):
+            squared = self.engine.squared_error(group.network, state.parameters, samples)
+            errors[group.regions.numpy()] = squared
+        return errors
 
     def _load_model(self) -> None:
         for group, state in zip(self.model.group_list, self.states, strict=True):
