@@ -16,7 +16,7 @@ import skimage.data
 from tables import README, machine, markdown, publish
 
 import partinr
-from partinr.targeting import held_psnr
+from partinr.fitting.goals.quality import held_psnr
 
 METHOD = README.parent / "docs" / "method.md"
 STEPS = (8, 16, 32, 64, 128, 256)

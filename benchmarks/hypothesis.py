@@ -23,8 +23,8 @@ import torch
 from tables import HYPOTHESIS, machine, markdown, publish
 
 from partinr.engines import select
-from partinr.hypothesis.study import Study
-from partinr.hypothesis.sweep import Rules
+from partinr.studies.hypothesis.study import Study
+from partinr.studies.hypothesis.sweep import Rules
 
 PUBLISHED = Path(__file__).parent.parent / "tests" / "data"
 

@@ -20,7 +20,7 @@ from tables import PERFORMANCE, machine, markdown, publish
 
 from partinr import Adam, Auto, Grid, PiecewiseINR, Precision, Rule, Siren, Whole, _native, from_array, render
 from partinr.engines import CpuEngine, Plan, TorchEngine, TrainingState
-from partinr.training import pack_groups
+from partinr.fitting.loop import pack_groups
 
 ROUNDS = 5
 
@@ -110,7 +110,7 @@ def rendering() -> list[list[str]]:
     rows = []
 
     def by_torch(scale: float) -> object:
-        with mock.patch("partinr.kernel.can_evaluate", return_value=False):
+        with mock.patch("partinr.model.kernel.can_evaluate", return_value=False):
             return render(model, scale=scale)
 
     for scale in (1.0, 4.0):

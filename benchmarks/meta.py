@@ -24,9 +24,9 @@ import torch
 from tables import machine, markdown, publish
 
 from partinr import Crop, Grid, Signal, Siren, Start, from_array
-from partinr.coords import axis
-from partinr.meta.inner import meta_gradient
-from partinr.meta.tasks import pack_tasks
+from partinr.fitting.starts.inner import meta_gradient
+from partinr.fitting.starts.tasks import pack_tasks
+from partinr.signals.frames import axis
 
 START = Start.fresh(Siren(128, 3, 30.0, 30.0), 2, 3, rate=1e-3)
 

@@ -10,8 +10,8 @@ import torch
 from partinr import Auto, Network, PiecewiseINR, Recipe, Signal, fit
 from partinr.engines import Plan, Samples, TrainingState, select
 from partinr.engines.readout import solve_readout
-from partinr.networks import Parameters
-from partinr.training import pack_groups
+from partinr.fitting.loop import pack_groups
+from partinr.model.networks import Parameters
 
 _CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ import numpy as np
 from tables import machine, markdown, publish
 
 from partinr import FitResult, PiecewiseINR, Signal, fit, from_array, psnr, read, render, seam
-from partinr.seams import unblended
+from partinr.model.seams import unblended
 
 DOCS = Path(__file__).parent.parent / "docs"
 PLAIN = ("astronaut", "chelsea", "coffee")

@@ -21,9 +21,9 @@ import torch
 from tables import machine, markdown, publish
 
 from partinr import PAPER, Grid, PiecewiseINR, Siren, from_array
-from partinr.coords import raster
 from partinr.engines import Plan, TorchEngine, TrainingState
-from partinr.training import pack_groups
+from partinr.fitting.loop import pack_groups
+from partinr.signals.frames import raster
 
 NETWORK = Siren(170, 3, 60.0, 30.0)
 

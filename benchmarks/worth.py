@@ -5,7 +5,7 @@
 Cells of each size that a fit to a quality chooses from are drawn from every picture and trained at several
 widths. Those whose error should be that of 30 to 40 dB count: of all of them together, the number of
 coefficients that leaves the error found, divided by the number of parameters; in brackets what
-`partinr.allocation` assumes.
+`partinr.fitting.goals.allocation` assumes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from numpy import ndarray
 from tables import machine, markdown, publish
 
 from partinr import FAST, Partition, PiecewiseINR, Signal, Siren, read
-from partinr.allocation import worth
 from partinr.engines import CpuEngine, Plan, TrainingState
 from partinr.engines.readout import RIDGE
-from partinr.sparsity import Level, levels
-from partinr.training import pack_groups
+from partinr.fitting.goals.allocation import worth
+from partinr.fitting.goals.difficulty import Level, levels
+from partinr.fitting.loop import pack_groups
 
 PAGE = Path(__file__).parent.parent / "docs" / "quality.md"
 WIDTHS = (4, 8, 12, 16, 24, 32, 40)

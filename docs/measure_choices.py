@@ -13,9 +13,9 @@ from typing import Any
 import skimage.data
 
 import partinr
-from partinr.defaults import choose, network_for
-from partinr.networks import NETWORKS
-from partinr.rendering import quality
+from partinr.fitting.defaults import choose, network_for
+from partinr.model.networks import NETWORKS
+from partinr.model.rendering import quality
 
 PAGE = Path(__file__).parent / "choosing.md"
 SIGNAL = partinr.from_array(skimage.data.astronaut(), kind="image")

@@ -22,7 +22,7 @@ import numpy as np
 from manual import figure, machine, photograph, publish, table
 
 from partinr import PAPER, Comparison, Standing, Variant, compare, write_comparison
-from partinr.comparison import published_rules
+from partinr.studies.comparison import published_rules
 
 COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#7f8790")
 

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from manual import DOCS, machine, publish, table
 
-from partinr.hypothesis.evidence import weigh
-from partinr.hypothesis.observations import Observations
-from partinr.hypothesis.signals import PUBLISHED_1D, PUBLISHED_2D
-from partinr.hypothesis.verdict import sentences
+from partinr.studies.hypothesis.evidence import weigh
+from partinr.studies.hypothesis.observations import Observations
+from partinr.studies.hypothesis.signals import PUBLISHED_1D, PUBLISHED_2D
+from partinr.studies.hypothesis.verdict import sentences
 
 HERE = Path(__file__).parent
 PAGE = "hypothesis.md"

@@ -5,7 +5,7 @@
 
 Learned on astronaut (NASA, public domain), chelsea (Stefan van der Walt, CC0), coffee (Rachel Michetti, CC0),
 immunohistochemistry (Center for Microscopy and Molecular Imaging, no known copyright restrictions) and rocket
-(SpaceX, public domain), all of which scikit-image ships. The files in `src/partinr/meta/starts/` are
+(SpaceX, public domain), all of which scikit-image ships. The files in `src/partinr/fitting/starts/data/` are
 what this writes for widths of 11, 12 and 13.
 
 Cells are cut from the photographs at random, at full and half size, turned and mirrored, and put together to
@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from partinr import Grid, PiecewiseINR, Signal, Siren, Start, fit, from_array, save_start
-from partinr.networks import Parameters
+from partinr.model.networks import Parameters
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "immunohistochemistry", "rocket")
 LAYERS, SIDE, ACROSS = 2, 19, 10

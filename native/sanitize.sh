@@ -37,4 +37,4 @@ PYTHONPATH=$build/package \
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
   TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" OMP_NUM_THREADS=1 \
   python -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" ${tests:+-k "$tests"} "$@" \
-  "$root/tests/test_native.py" "$root/tests/test_engines.py" "$root/tests/test_margins.py"
+  "$root/tests/model/test_kernel.py" "$root/tests/engines/test_engines.py" "$root/tests/fitting/test_overlap.py"

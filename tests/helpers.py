@@ -7,7 +7,7 @@ import torch
 from numpy import ndarray
 
 from partinr import PiecewiseINR, Signal, SignalSpec
-from partinr.networks import Parameters
+from partinr.model.networks import Parameters
 
 
 def noise(shape: tuple[int, ...], channels: int = 1, seed: int = 0) -> Signal:

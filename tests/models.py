@@ -18,7 +18,7 @@ from partinr import (
     Siren,
     Wire,
 )
-from partinr.coords import Frame
+from partinr.signals.frames import Frame
 
 NETWORKS: list[Network] = [
     Siren(hidden=5, layers=1, omega_0=7.0, omega_hidden=4.0),

@@ -18,35 +18,29 @@ import partinr
 SOURCE = Path(partinr.__file__).parent
 CODE_PAGE = Path(__file__).parents[1] / "docs" / "code.md"
 
-LAYERS = (
-    ("__main__",),
-    ("cli",),
-    ("report",),
-    ("comparison",),
-    ("fitting",),
-    ("adaptive", "targeting"),
-    ("training", "defaults", "container", "export", "hypothesis"),
-    ("meta",),
-    ("allocation", "growth"),
-    ("recipe", "checkpoint", "rendering", "header", "margins", "seams"),
-    ("piecewise", "engines"),
-    ("sparsity",),
-    ("kernel", "partition", "packing", "sampling", "blending"),
-    ("networks", "signals", "history", "labelmap", "sealing"),
-    ("coords", "metrics", "files"),
-    ("errors",),
-)
-"""From the top. A file imports from lower layers and from its own package, not from its neighbours."""
+ROOMS = [
+    "__main__",
+    "cli",
+    "studies",
+    "report",
+    "meta",
+    "fitting",
+    "file",
+    "engines",
+    "model",
+    "signals",
+    "hashing",
+    "files",
+    "errors",
+]
+"""From the top. A file imports from rooms below its own and from its own room."""
 
 # They alone may import the package as a whole, as its users do.
-USERS = ("cli", "report", "__main__")
+USERS = ("cli", "report", "studies", "__main__")
 # Imported by the functions that use them: slow to import, and not needed by most of what partinr is used for.
 SLOW = {"scipy", "skimage", "cv2", "matplotlib", "tifffile", "PIL", "onnx", "onnxruntime", "lmdb", "rich"}
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
-WITHOUT_TORCH = (
-    *("cli", "partition", "signals", "history", "labelmap", "sampling", "packing", "sealing"),
-    *("coords", "metrics", "files", "errors"),
-)
+WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "errors")
 
 
 class Import(NamedTuple):
@@ -103,21 +97,30 @@ def part(module: str) -> str:
 
 
 def level(module: str) -> int:
-    """Layer, counted from the top."""
-    return next(i for i, layer in enumerate(LAYERS) if part(module) in layer)
+    """Room, counted from the top."""
+    return ROOMS.index(part(module))
 
 
-def test_every_file_has_one_layer() -> None:
-    listed = [name for layer in LAYERS for name in layer]
-    assert sorted(listed) == sorted({part(module) for module in MODULES} - {""})
+def table() -> str:
+    """The rooms, and the folders in them, as docs/code.md shows them: each with the first line of its own."""
+    lines = ["| room | what is in it |", "| --- | --- |"]
+    for room in ROOMS:
+        for path in (SOURCE / room, *sorted((SOURCE / room).glob("*/"))):
+            name = ".".join(path.relative_to(SOURCE.parent).parts)
+            if name in MODULES:
+                shown = path.relative_to(SOURCE).as_posix() + ("/" if path.is_dir() else ".py")
+                described = str(ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8"))))
+                lines.append(f"| `{shown}` | {described.splitlines()[0]} |")
+    return "\n".join(lines)
 
 
-def test_the_manual_names_every_file() -> None:
-    table = CODE_PAGE.read_text(encoding="utf-8").split("## What happens in a fit")[0]
-    for layer in LAYERS:
-        for name in layer:
-            file = f"`{name}/`" if (SOURCE / name).is_dir() else f"`{name}.py`"
-            assert file in table, f"{file} is missing in the table of docs/code.md"
+def test_every_file_is_in_a_room() -> None:
+    assert sorted(ROOMS) == sorted({part(module) for module in MODULES} - {""})
+
+
+def test_the_manual_shows_the_rooms() -> None:
+    shown = CODE_PAGE.read_text(encoding="utf-8").split("<!-- rooms -->\n")[1].split("\n<!-- /rooms -->")[0]
+    assert shown == table(), f"docs/code.md should have this table:\n{table()}"
 
 
 def test_imports_point_downward() -> None:
@@ -166,8 +169,8 @@ def test_torch_and_numpy_are_imported_by_what_is_about_them() -> None:
         ("partinr", {"numpy", "torch", *SLOW}),
         ("partinr.cli.commands", {"numpy", "torch", *(SLOW - {"rich"})}),  # Typer itself imports rich
         ("partinr.signals", {"torch", *SLOW}),
-        ("partinr.partition", {"torch", *SLOW}),
-        ("partinr.fitting", SLOW),
+        ("partinr.model.partition", {"torch", *SLOW}),
+        ("partinr.fitting.fit", SLOW),
     ],
 )
 def test_what_is_there_after_an_import(module: str, absent: set[str]) -> None:
@@ -182,17 +185,14 @@ def test_what_is_there_after_an_import(module: str, absent: set[str]) -> None:
     assert ran.stdout.split() == []
 
 
-def test_public_names_are_the_same_for_type_checkers_and_at_run_time() -> None:
-    typed = {}
-    tree = ast.parse(MODULES["partinr"].read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("partinr"):
-            for alias in node.names:
-                assert alias.name == alias.asname  # which is what marks a name as exported
-                typed[alias.name] = str(node.module)
-    assert sorted([*typed, "__version__"]) == sorted(partinr.__all__)
-    for name, module in typed.items():
-        assert getattr(partinr, name) is getattr(import_module(module), name)
-        assert name in dir(partinr)
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+def test_public_names_are_where_the_stub_says() -> None:
+    tree = ast.parse((SOURCE / "__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    named = [(node.module, name) for node in imports for name in node.names]
+    assert sorted(name.name for _, name in named) == sorted(partinr.__all__)
+    for module, name in named:
+        assert name.name == name.asname  # which is what marks a name as exported
+        assert getattr(partinr, name.name) is getattr(import_module(f"partinr.{module}"), name.name)
+        assert name.name in dir(partinr)
+    with pytest.raises(AttributeError, match="nonsense"):
         partinr.nonsense  # noqa: B018

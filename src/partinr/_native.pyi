@@ -72,7 +72,7 @@ class Job:
         coords: (samples, dims) in the frame of each sample's region.
         values: (samples, channels).
         regions: (k,) which regions to advance; all different.
-        region_keys: (regions,) sampling keys, see `partinr.sampling`.
+        region_keys: (regions,) sampling keys, see `batch_indices`.
         first_step: absolute number of the first step, for the samples and for Adam's bias correction.
         learning_rates: of each step.
         batch: samples a step; 0, or at least a region's samples, for all of them.
@@ -275,7 +275,7 @@ def encode(net: NetSpec, coords: _F32, out: _F32) -> None:
     """
 
 def stream(key: int, count: int, position: int, length: int) -> NDArray[np.uint32]:
-    """Samples at `length` positions of the stream of a region of `count` samples, see `partinr.sampling`."""
+    """Samples at `length` positions of the stream of a region of `count` samples, see `batch_indices`."""
 
 def peak(seconds: float) -> float:
     """Floating-point operations a second of one thread that only multiplies and adds, best of short runs."""

@@ -16,12 +16,12 @@ from partinr.cli.compare import compare
 from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.fit import fit
-from partinr.cli.hypothesis import one_d, two_d
-from partinr.cli.hypothesis_image import image
-from partinr.cli.hypothesis_parts import partition as in_parts
+from partinr.cli.hypothesis.image import image
+from partinr.cli.hypothesis.parts import partition as in_parts
+from partinr.cli.hypothesis.sweeps import one_d, two_d
 from partinr.cli.info import info
-from partinr.cli.meta_eval import evaluate
-from partinr.cli.meta_train import train
+from partinr.cli.meta.evaluate import evaluate
+from partinr.cli.meta.train import train
 from partinr.cli.partition import partition
 from partinr.cli.render import render
 

@@ -126,7 +126,7 @@ def compare(
     asked = words.runs(run, network, partition, preset.value)
     signal = read_input(source, channels_last, value_range, max_pixels)
     rivals = _rivals(reference, signal, pixel_limit(max_pixels))
-    from partinr.report.comparison import PAGE
+    from partinr.studies.comparison.results import PAGE
 
     variants = _variants(asked, signal, params, layers, steps, lr)
     with stopping() as stop, Bar("comparing", quiet=quiet) as bar:
@@ -170,8 +170,8 @@ def _variants(
     lr: float | None,
 ) -> list[partinr.Variant]:
     """The variants that were asked for, or the published ones."""
-    from partinr.comparison import published_rules
-    from partinr.recipe import RECIPES
+    from partinr.fitting.recipe import RECIPES
+    from partinr.studies.comparison import published_rules
 
     made = []
     for one in asked:

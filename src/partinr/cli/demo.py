@@ -23,7 +23,7 @@ def demo(
     Leaves the .inr file, the picture rendered from it, an enlarged part beside bicubic, and a page with
     curves, partitions and pictures.
     """
-    from partinr.report.demo import run
+    from partinr.studies.demo.run import run
 
     with Bar("starting", quiet=quiet) as bar:
 

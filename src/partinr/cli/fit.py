@@ -241,8 +241,8 @@ def fit(
     check_outputs({"-o": target, "--report": report, "--overlay": overlay}, [source])
     check_picture("--overlay", overlay)
 
-    from partinr.fitting import default_overlap
-    from partinr.recipe import RECIPES
+    from partinr.fitting.fit import default_overlap
+    from partinr.fitting.recipe import RECIPES
 
     start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
     recipe = RECIPES[preset.value]
@@ -303,7 +303,7 @@ def _output(source: Path, output: Path | None) -> Path:
 
 def _start(path: Path, limit: int | None) -> partinr.PiecewiseINR | partinr.Start:
     """What to start from: a learned start or a fit."""
-    from partinr.sealing import kind_of
+    from partinr.file.sealing import kind_of
 
     return partinr.load_start(path) if kind_of(path) == "start" else partinr.load(path, max_samples=limit)
 

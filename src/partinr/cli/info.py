@@ -72,13 +72,13 @@ def info(
 
 
 def _kind_of(path: Path) -> str:
-    from partinr.sealing import kind_of
+    from partinr.file.sealing import kind_of
 
     return kind_of(path)
 
 
 def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -> dict[str, Any]:
-    from partinr.container import load_with_header
+    from partinr.file.inr import load_with_header
 
     model, header = load_with_header(path, max_samples=limit)
     spec, size = model.signal, path.stat().st_size
@@ -171,7 +171,7 @@ def _store(path: Path) -> str:
 
 def _compared(model: partinr.PiecewiseINR, path: Path, limit: int | None) -> dict[str, Any]:
     """The model against the signal in a file."""
-    from partinr.rendering import quality
+    from partinr.model.rendering import quality
     from partinr.signals import read
 
     spec = model.signal

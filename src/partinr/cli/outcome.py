@@ -135,8 +135,8 @@ def write_outcome(
         InputError: a file cannot be written.
         OSError: the disk is full.
     """
-    from partinr.container import save
-    from partinr.rendering import Quality
+    from partinr.file.inr import save
+    from partinr.model.rendering import Quality
 
     summary = {
         "steps": result.steps,

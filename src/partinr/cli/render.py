@@ -61,8 +61,8 @@ def render(
     """
     check_outputs({"-o": output}, [source])
 
-    from partinr.container import load
-    from partinr.rendering import output_shape, render_blocks
+    from partinr.file.inr import load
+    from partinr.model.rendering import output_shape, render_blocks
     from partinr.signals import write_slabs
 
     model = load(source, max_samples=pixel_limit(max_pixels))

@@ -63,7 +63,7 @@ def _instruction_set() -> str:
 
 def _bf16() -> str:
     """Whether the native kernel can train in bfloat16 here."""
-    from partinr.kernel import why_missing, why_no_bf16
+    from partinr.model.kernel import why_missing, why_no_bf16
 
     return "no kernel" if why_missing() is not None else why_no_bf16() or "yes"
 

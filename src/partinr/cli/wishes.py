@@ -46,7 +46,7 @@ class Wishes:
         Raises:
             InputError: the partition does not fit the signal, or the budget is too small.
         """
-        from partinr.defaults import choose, network_for
+        from partinr.fitting.defaults import choose, network_for
 
         if isinstance(start, partinr.Start):
             self._check_agrees(start.network)

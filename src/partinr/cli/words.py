@@ -117,7 +117,7 @@ _CROPS = {1: "X0,X1", 2: "X0,Y0,X1,Y1", 3: "X0,Y0,P0,X1,Y1,P1"}
 
 def rule(word: str) -> partinr.Rule:
     """A partition rule, such as grid:3x3."""
-    from partinr.partition import rule_from_word
+    from partinr.model.partition import rule_from_word
 
     return rule_from_word(word)
 
@@ -144,7 +144,7 @@ def network(
     overrides = {field: value for field, value in asked.items() if value is not None}
     if name is None and not overrides:
         return None
-    from partinr.networks import network_from_word
+    from partinr.model.networks import network_from_word
 
     return network_from_word(name or NETWORK_WORDS[0], **overrides)
 

@@ -8,8 +8,8 @@ from partinr.engines.cpu_engine import CpuEngine
 from partinr.engines.engine import Adam, Engine, Plan, Precision, Samples, SharedSamples, TrainingState, Work
 from partinr.engines.torch_engine import TorchEngine, limited_threads, usable_device
 from partinr.errors import InputError
-from partinr.kernel import knows, why_missing
-from partinr.networks.network import Network
+from partinr.model.kernel import knows, why_missing
+from partinr.model.networks.network import Network
 
 __all__ = [
     "ENGINES",

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from partinr import kernel
 from partinr.engines.engine import (
     Engine,
     Plan,
@@ -24,8 +23,9 @@ from partinr.engines.engine import (
 )
 from partinr.engines.readout import with_readout
 from partinr.errors import InputError
-from partinr.networks import Wire
-from partinr.networks.network import Network, Parameters
+from partinr.model import kernel
+from partinr.model.networks import Wire
+from partinr.model.networks.network import Network, Parameters
 
 if TYPE_CHECKING:
     from partinr import _native

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Float64, Int, Int32, Int64, UInt64
 from numpy import ndarray
 from torch import Tensor
 
-from partinr.networks.network import Network, Parameters
+from partinr.model.networks.network import Network, Parameters
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partinr.engines.engine import Samples
-from partinr.networks.network import Network, Parameters
-from partinr.packing import batches
+from partinr.model.networks.network import Network, Parameters
+from partinr.model.packing import batches
 
 RIDGE = 1e-3
 """Added to the normal matrix's diagonal, relative to its mean: keeps the solution small where features are

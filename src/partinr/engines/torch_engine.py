@@ -14,10 +14,10 @@ from torch import Tensor
 
 from partinr.engines.engine import Engine, Plan, Samples, Tick, TrainingState
 from partinr.engines.readout import solve_readout
+from partinr.engines.sampling import batch_indices
 from partinr.errors import InputError
-from partinr.networks.network import Network, Parameters
-from partinr.packing import Batch, batches, group_by_size
-from partinr.sampling import batch_indices
+from partinr.model.networks.network import Network, Parameters
+from partinr.model.packing import Batch, batches, group_by_size
 
 # Values of the widest layer that one batch holds. On a CPU the tensors of a batch should stay in cache; a GPU
 # wants work for all its cores.

@@ -15,7 +15,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.sampling import permute, splitmix64
+from partinr.hashing import permute, splitmix64
 from partinr.signals import MAX_PIXELS, Signal, read
 
 if TYPE_CHECKING:

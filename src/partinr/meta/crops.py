@@ -10,7 +10,7 @@ from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.sampling import splitmix64
+from partinr.hashing import splitmix64
 from partinr.signals import Signal
 
 Colour = Literal["rgb", "grey"]

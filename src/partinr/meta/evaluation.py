@@ -13,15 +13,15 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.fitting.starts.inner import descend, evaluate, gradient
+from partinr.fitting.starts.start import MOST_STEPS, Start
+from partinr.fitting.starts.tasks import Tasks, pack_tasks
 from partinr.meta.collection import Collection
 from partinr.meta.crops import Crop
-from partinr.meta.inner import descend, evaluate, gradient
 from partinr.meta.loading import Loaded, Preparation, Wanted, loading
-from partinr.meta.start import MOST_STEPS, Start
-from partinr.meta.tasks import Tasks, pack_tasks
-from partinr.metrics import psnr, ssim
-from partinr.partition.rule import Rule
+from partinr.model.partition.rule import Rule
 from partinr.signals import SignalSpec
+from partinr.signals.metrics import psnr, ssim
 
 Origin = Literal["learned", "random"]
 """Where a network began."""

@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
-from partinr.meta.inner import Method
-from partinr.meta.start import Start
+from partinr.fitting.starts.inner import Method
+from partinr.fitting.starts.start import Start
 
 Ending = Literal["steps", "callback", "diverged"]
 """What ended the learning."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from partinr.errors import InputError
 from partinr.meta.collection import Collection
 from partinr.meta.crops import Colour, Crop, coloured
-from partinr.partition.partition import Partition
-from partinr.partition.rule import Rule
+from partinr.model.partition.partition import Partition
+from partinr.model.partition.rule import Rule
 from partinr.signals import Signal
 
 # Signals that each worker has under way or done.

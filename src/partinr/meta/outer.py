@@ -18,20 +18,21 @@ from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
-from partinr.checkpoint import Checkpoint
+from partinr.engines.sampling import batch_indices, region_keys
 from partinr.errors import InputError
+from partinr.file.checkpoint import Checkpoint
+from partinr.fitting.starts.inner import descend, meta_gradient
+from partinr.fitting.starts.start import Start
+from partinr.fitting.starts.tasks import Tasks, pack_tasks
+from partinr.hashing import splitmix64
 from partinr.meta.collection import Collection
 from partinr.meta.crops import Crop
-from partinr.meta.inner import descend, meta_gradient
 from partinr.meta.learning import Ending, LearnResult, MetaCallback, MetaProgress, MetaRecipe, Validation
 from partinr.meta.loading import Loaded, Loader, Preparation, Wanted, loading
 from partinr.meta.processes import Processes
-from partinr.meta.start import Start
 from partinr.meta.state import OuterState
-from partinr.meta.tasks import Tasks, pack_tasks
-from partinr.metrics import psnr_from_mse
-from partinr.partition.rule import Rule
-from partinr.sampling import batch_indices, region_keys, splitmix64
+from partinr.model.partition.rule import Rule
+from partinr.signals.metrics import psnr_from_mse
 
 _CHECKPOINT_SECONDS = 5.0
 

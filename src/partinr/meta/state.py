@@ -9,8 +9,8 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from partinr.fitting.starts.start import Start
 from partinr.meta.learning import Validation
-from partinr.meta.start import Start
 
 # Adam's constants as published: Kingma, Ba, "Adam: a method for stochastic optimization", ICLR 2015.
 _BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8

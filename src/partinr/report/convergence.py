@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partinr.fitting import FitResult
-from partinr.history import History
+from partinr.fitting.fit import FitResult
+from partinr.fitting.history import History
 from partinr.report import page
 from partinr.report.plots import Curve, curves, thinned, to_svg
 

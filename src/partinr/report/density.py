@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from partinr.piecewise import PiecewiseINR
+from partinr.model.piecewise import PiecewiseINR
 from partinr.report import page
 from partinr.report.pictures import error_stops
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from partinr.piecewise import PiecewiseINR
-from partinr.rendering import render
+from partinr.model.piecewise import PiecewiseINR
+from partinr.model.rendering import render
 from partinr.report.pictures import RGB, Picture, Shown, plane, repeated, to_rgb
 from partinr.signals.signal import Signal
 

@@ -10,15 +10,14 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr import __version__
-from partinr.container import Saved, load
+from partinr.file.inr import Saved, load
 from partinr.files import atomic_write, check_writable
-from partinr.fitting import FitResult
-from partinr.metrics import psnr as psnr_of
-from partinr.metrics import ssim as ssim_of
-from partinr.networks.network import Network
-from partinr.piecewise import PiecewiseINR
-from partinr.recipe import Recipe
-from partinr.rendering import render
+from partinr.fitting.fit import FitResult
+from partinr.fitting.recipe import Recipe
+from partinr.model.networks.network import Network
+from partinr.model.piecewise import PiecewiseINR
+from partinr.model.rendering import render
+from partinr.model.seams import seam, unblended
 from partinr.report import page, words
 from partinr.report.convergence import Run, psnr_plots
 from partinr.report.density import density_scale, group_table, shades
@@ -36,7 +35,8 @@ from partinr.report.pictures import (
     to_rgb,
 )
 from partinr.report.plots import SHOWN_CHANNELS, draw_borders, draw_samples, draw_signals, to_svg
-from partinr.seams import seam, unblended
+from partinr.signals.metrics import psnr as psnr_of
+from partinr.signals.metrics import ssim as ssim_of
 from partinr.signals.signal import Signal
 
 Values = Shaped[ndarray, "*shape channels"]

@@ -13,9 +13,9 @@ from numpy import ndarray
 
 from partinr.files import atomic_write
 from partinr.meta.evaluation import Evaluation, Frames
-from partinr.metrics import psnr
 from partinr.report.enlarging import side_by_side
 from partinr.report.pictures import RGB, Picture, plane, repeated, to_rgb
+from partinr.signals.metrics import psnr
 
 # Pictures are enlarged to this many pixels, so that what is written above them has room.
 _LEAST_WIDTH = 256

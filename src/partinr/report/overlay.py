@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float64, Int32
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.partition.boundary import boundaries
-from partinr.partition.partition import Partition
+from partinr.model.partition.boundary import boundaries
+from partinr.model.partition.partition import Partition
 from partinr.report.pictures import RGB, error_rgb, plane, repeated, shown_range, to_rgb
 from partinr.report.plots import draw_borders, to_picture
 from partinr.signals.signal import Signal, SignalSpec

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 from numpy import ndarray
 
-from partinr.partition.partition import Partition
+from partinr.model.partition.partition import Partition
 from partinr.signals.signal import Signal
 
 if TYPE_CHECKING:

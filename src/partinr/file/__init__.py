@@ -1,0 +1,1 @@
+"""The `.inr` file, the checkpoint of an unfinished fit, and ONNX."""

@@ -1,0 +1,163 @@
+"""The header of an .inr file: JSON of which nothing is believed. `docs/format.md` states every field."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from reprlib import repr as brief
+from typing import Any, get_args
+
+import numpy as np
+
+from partinr.errors import InputError
+from partinr.model.blending import MOST_OVERLAP
+from partinr.model.networks import from_config
+from partinr.model.networks.network import Network
+from partinr.model.piecewise import PiecewiseINR
+from partinr.signals.frames import Frame
+from partinr.signals.signal import Kind, SignalSpec
+
+_LARGEST_AXIS = (1 << 32) - 1
+_LARGEST_SIGNAL = 1 << 53
+_MOST_GROUPS = 1 << 16
+_DTYPES = (
+    *("bool", "uint8", "uint16", "uint32", "uint64"),
+    *("int8", "int16", "int32", "int64", "float16", "float32", "float64"),
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header whose every field was checked by itself; whether the tensors agree is another matter.
+
+    Attributes:
+        signal: what the network represents.
+        networks: the network of each group.
+        frame: coordinates that the networks see.
+        blend: whether the function is continuous between regions.
+        overlap: samples of each region's margin.
+        rule: the rule that made the partition.
+        regions: number of regions.
+    """
+
+    signal: SignalSpec
+    networks: list[Network]
+    frame: Frame
+    blend: bool
+    overlap: int
+    rule: str
+    regions: int
+
+
+def describe(model: PiecewiseINR, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The header of a model, but for what every file has.
+
+    Raises:
+        InputError: there are too many groups.
+    """
+    if len(model.group_list) > _MOST_GROUPS:
+        raise InputError(f"a file holds at most {_MOST_GROUPS} groups, got {len(model.group_list)}")
+    spec = model.signal
+    return {
+        "signal": {
+            "kind": spec.kind,
+            "shape": list(spec.shape),
+            "channels": spec.channels,
+            "dtype": spec.dtype,
+            "value_range": list(spec.value_range),
+            "channel_axis": spec.channel_axis,
+        },
+        "frame": model.frame,
+        "blend": model.blend,
+        "overlap": model.overlap,
+        "networks": [group.network.config() for group in model.group_list],
+        "partition": {"rule": model.partition.rule, "regions": model.regions},
+        "summary": dict(summary),
+    }
+
+
+def interpret(fields: dict[str, Any], tensors: int) -> Header:
+    """The header's fields, checked; unknown ones are ignored.
+
+    Args:
+        fields: the header.
+        tensors: how many the file has; bounds the number of networks, of which each has at least four.
+
+    Raises:
+        InputError: a field is missing, of another type or not allowed.
+    """
+    frame = _of_type(fields, "frame", str)
+    if frame not in get_args(Frame):
+        raise InputError(f"the frame must be global or local, got {brief(frame)}")
+    configs = _of_type(fields, "networks", list)
+    if not 1 <= len(configs) <= min(tensors // 4, _MOST_GROUPS):
+        raise InputError(
+            f"there must be 1 to {_MOST_GROUPS} networks with four or more tensors each, got {len(configs)}"
+        )
+    partition = _of_type(fields, "partition", dict)
+    _of_type(fields, "summary", dict)
+    signal = _signal(_of_type(fields, "signal", dict))
+    return Header(
+        signal,
+        [from_config(config) for config in configs],
+        frame,
+        _of_type(fields, "blend", bool),
+        _overlap(fields),
+        _of_type(partition, "rule", str),
+        _whole(partition.get("regions"), min(signal.samples, _LARGEST_AXIS), "regions"),
+    )
+
+
+def _overlap(fields: dict[str, Any]) -> int:
+    value, most = fields.get("overlap"), MOST_OVERLAP if fields["blend"] else 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise InputError(f"overlap must be a whole number from 0 to {most}, got {brief(value)}")
+    return value
+
+
+def _signal(fields: dict[str, Any]) -> SignalSpec:
+    kind, dtype = _of_type(fields, "kind", str), _of_type(fields, "dtype", str)
+    if kind not in get_args(Kind) or dtype not in _DTYPES:
+        raise InputError(
+            f"the signal must be an image or array of numbers, got {brief(kind)} of {brief(dtype)}"
+        )
+    shape, span = _of_type(fields, "shape", list), _of_type(fields, "value_range", list)
+    if not 1 <= len(shape) <= 3:
+        raise InputError(f"the signal must have 1 to 3 axes, got {brief(shape)}")
+    axes = tuple(_whole(n, _LARGEST_AXIS, "an axis of the signal") for n in shape)
+    if math.prod(axes) > _LARGEST_SIGNAL:
+        raise InputError(f"the signal must have at most 2^53 samples, got shape {axes}")
+    channels = _whole(fields.get("channels"), _LARGEST_AXIS, "channels")
+    channel_axis = _of_type(fields, "channel_axis", bool)
+    if channels > 1 and not channel_axis:
+        raise InputError(f"{channels} channels need a channel_axis")
+    return SignalSpec(kind, axes, channels, dtype, _range(span, np.dtype(dtype)), channel_axis)
+
+
+def _range(span: list[Any], dtype: np.dtype[Any]) -> tuple[float, float]:
+    """A value range that numbers of this type can have."""
+    least, most = -sys.float_info.max, sys.float_info.max
+    if dtype.kind == "b":
+        least, most = 0, 1
+    elif dtype.kind in "iu":
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if len(span) == 2 and all(isinstance(x, int | float) and not isinstance(x, bool) for x in span):
+        inside = all(least <= x <= most for x in span)
+        if inside and float(span[0]) < float(span[1]) and math.isfinite(float(span[1]) - float(span[0])):
+            return float(span[0]), float(span[1])
+    raise InputError(f"value_range must be two ascending numbers that {dtype} can hold, got {brief(span)}")
+
+
+def _of_type(fields: dict[str, Any], name: str, kind: type) -> Any:
+    value = fields.get(name)
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be of type {kind.__name__}, got {brief(value)}")
+    return value
+
+
+def _whole(value: object, most: int, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InputError(f"{what} must be a whole number from 1 to {most}, got {brief(value)}")
+    return value

@@ -1,0 +1,263 @@
+"""The .inr file: a safetensors file with a checked header. `docs/format.md` states it byte by byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.file.header import Header, describe, interpret
+from partinr.file.labelmap import compress, decompress
+from partinr.file.sealing import Sealed, Tensors, expect, read_sealed, stored, write_sealed
+from partinr.model.partition.partition import Partition
+from partinr.model.piecewise import PiecewiseINR
+from partinr.model.rendering import Quality, quality
+from partinr.signals.decoding import MAX_PIXELS
+from partinr.signals.signal import Signal
+
+Precision = Literal["float32", "float16"]
+Store = Literal["float32", "float16", "auto"]
+
+# What float16 may cost with store="auto", in dB.
+_HALF_COST = 0.05
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        bytes: its size.
+        store: "float32" or "float16".
+        psnr: PSNR in dB of the rendering of the stored parameters; None without a signal to compare with.
+        ssim: structural similarity of the same; None too where an axis is shorter than 11 samples.
+    """
+
+    path: Path
+    bytes: int
+    store: str
+    psnr: float | None
+    ssim: float | None
+
+
+def save(
+    model: PiecewiseINR,
+    path: str | Path,
+    *,
+    store: Store = "float32",
+    signal: Signal | None = None,
+    target: float | None = None,
+    summary: dict[str, Any] | None = None,
+    measured: Quality | None = None,
+) -> Saved:
+    """Write a piecewise network to a file, replacing it only once everything is on disk.
+
+    Args:
+        model: what to write.
+        path: ends in .inr by convention.
+        store: precision of the stored parameters. "auto" takes float16 where that costs less than 0.05 dB of
+            the rendered signal and does not fall below `target`.
+        signal: what was fitted; needed for "auto", and for the PSNR in the header.
+        target: PSNR in dB that must not be lost by storing.
+        summary: what to say in the header about how it was made; JSON types.
+        measured: the quality of the model as it is, if it is known, which saves a rendering.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written, "auto" without a signal, a signal of
+            another shape, or parameters that are not finite in the stored precision.
+        OSError: the file cannot be written; an old file stays as it was.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> model = partinr.fit(np.eye(8), steps=5).model
+        >>> path = os.path.join(tempfile.mkdtemp(), "eye.inr")
+        >>> partinr.save(model, path, store="float16").store
+        'float16'
+        >>> partinr.load(path).signal.shape
+        (8, 8)
+    """
+    if store not in get_args(Store):
+        raise InputError(f"store must be one of {', '.join(get_args(Store))}, got {brief(store)}")
+    if not _finite(model, "float32"):
+        raise InputError(
+            "the model has parameters that are not finite; fit it again with a lower learning rate"
+        )
+    chosen, reached = _choose_store(model, store, signal, target, measured)
+    if not _finite(model, chosen):
+        raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
+    told = {**(summary or {}), **({} if reached is None else {"psnr": reached.psnr})}
+    size = write_sealed(path, _tensors(model, chosen), describe(model, told))
+    return Saved(Path(path), size, chosen, *(reached or (None, None)))
+
+
+def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> PiecewiseINR:
+    """Read a piecewise network; its parameters are float32 whatever the file's precision.
+
+    Nothing in the file is executed, and every size is checked before anything is allocated for it.
+
+    Args:
+        path: the file.
+        max_samples: samples that a label map may have, against decompression bombs; None for no limit. A
+            partition into boxes takes no memory for its samples and has no limit.
+
+    Raises:
+        InputError: the file is missing, foreign, damaged, or of a newer version; the message says which.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> path = os.path.join(tempfile.mkdtemp(), "ramp.inr")
+        >>> model = partinr.fit(np.linspace(0, 1, 50), partinr.Grid(2), steps=5).model
+        >>> _ = partinr.save(model, path)
+        >>> partinr.load(path).partition.rule
+        'grid:2'
+    """
+    model, _ = load_with_header(path, max_samples=max_samples)
+    return model
+
+
+def load_with_header(
+    path: str | Path, *, max_samples: int | None = MAX_PIXELS
+) -> tuple[PiecewiseINR, dict[str, Any]]:
+    """The network and the file's header, which has the summary; see `load`."""
+
+    def interpreted(sealed: Sealed) -> tuple[PiecewiseINR, dict[str, Any]]:
+        header = interpret(sealed.fields, len(sealed.entries))
+        _check_tensors(header, sealed.entries)
+        return _model(header, sealed.tensors(), max_samples), sealed.fields
+
+    return read_sealed(path, "fit", interpreted)
+
+
+def _choose_store(
+    model: PiecewiseINR,
+    store: Store,
+    signal: Signal | None,
+    target: float | None,
+    measured: Quality | None,
+) -> tuple[Precision, Quality | None]:
+    if signal is None:
+        if store == "auto":
+            raise InputError('store="auto" needs the signal to measure what float16 costs; pass signal=')
+        return store, None
+    half = None
+    if store != "float32" and _finite(model, "float16"):
+        half = quality(_rounded(model), signal)
+    if store == "float16":
+        return store, half
+    full = measured or quality(model, signal)
+    if half is None:
+        return "float32", full
+    cheap = full.psnr - half.psnr < _HALF_COST or full.psnr == half.psnr
+    keeps_target = target is None or full.psnr < target or half.psnr >= target
+    return ("float16", half) if cheap and keeps_target else ("float32", full)
+
+
+def _rounded(model: PiecewiseINR) -> PiecewiseINR:
+    """The model as it will be when it is loaded from half precision."""
+    networks = [group.network for group in model.group_list]
+    members = model.group_of.cpu().numpy()
+    copy = PiecewiseINR(
+        model.partition,
+        networks,
+        model.signal,
+        model.frame,
+        members,
+        blend=model.blend,
+        overlap=model.overlap,
+    )
+    copy.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
+    return copy
+
+
+def _finite(model: PiecewiseINR, store: Precision) -> bool:
+    return all(bool(p.to(getattr(torch, store)).isfinite().all()) for p in model.parameters())
+
+
+def _tensors(model: PiecewiseINR, store: Precision) -> Tensors:
+    tensors: Tensors = {
+        name: value.detach().cpu().to(getattr(torch, store)).contiguous().numpy()
+        for name, value in model.state_dict().items()
+    }
+    if len(model.group_list) > 1:
+        tensors["group_of"] = model.group_of.cpu().numpy().astype(np.uint16)
+    if model.partition.boxes is not None:
+        tensors["boxes"] = model.partition.boxes.astype(np.uint32)
+    else:
+        tensors["labels"] = compress(model.partition.label_map, model.regions)
+    return tensors
+
+
+def _check_tensors(header: Header, entries: dict[str, Any]) -> None:
+    """Make sure that the file has the tensors that its header calls for, before anything is read of them."""
+    claimed = {name: stored(name, entry) for name, entry in entries.items()}
+    regions, dims, groups = header.regions, header.signal.dims, len(header.networks)
+    # Counted before the names are made: the header may speak of far more layers than the file can hold.
+    count = sum(2 * (network.layers + 2) for network in header.networks) + (groups > 1) + 1
+    if len(claimed) != count:
+        raise InputError(f"the file must have {count} tensors, it has {len(claimed)}")
+    parameters = ("F32", "F16")
+    held = 0
+    for g, network in enumerate(header.networks):
+        _, first = claimed.get(f"groups.{g}.weights.0", ("", (0,)))
+        held += first[0]
+        for i, layer in enumerate(network.layer_shapes(dims, header.signal.channels)):
+            expect(claimed, f"groups.{g}.weights.{i}", parameters, (first[0], layer.fan_in, layer.fan_out))
+            expect(claimed, f"groups.{g}.biases.{i}", parameters, (first[0], layer.fan_out))
+    if held != regions:
+        raise InputError(f"the file must hold parameters of {regions} regions, it holds {held}")
+    if groups > 1:
+        expect(claimed, "group_of", ("U16",), (regions,))
+    if "boxes" in claimed:
+        expect(claimed, "boxes", ("U32",), (regions, 2, dims))
+    else:
+        _, packed = claimed.get("labels", ("", ()))
+        expect(claimed, "labels", ("U8",), (packed[0] if packed else 1,))
+
+
+def _model(header: Header, tensors: Tensors, max_samples: int | None) -> PiecewiseINR:
+    parameters = {name: torch.from_numpy(value) for name, value in tensors.items() if "." in name}
+    for name, value in parameters.items():
+        if not bool(value.isfinite().all()):
+            raise InputError(f"the tensor {name} has values that are not finite")
+    partition = _partition(header, tensors, max_samples)
+    group_of: Int64[ndarray, " regions"] = np.zeros(header.regions, np.int64)
+    if len(header.networks) > 1:
+        group_of = tensors["group_of"].astype(np.int64)
+        sizes = np.bincount(group_of, minlength=len(header.networks))
+        held = [len(tensors[f"groups.{g}.biases.0"]) for g in range(len(header.networks))]
+        if sizes.tolist() != held:
+            raise InputError("group_of must name each group for as many regions as the group has networks")
+    model = PiecewiseINR(
+        partition,
+        header.networks,
+        header.signal,
+        header.frame,
+        group_of,
+        blend=header.blend,
+        overlap=header.overlap,
+    )
+    model.load_state_dict({name: value.float() for name, value in parameters.items()}, assign=True)
+    return model
+
+
+def _partition(header: Header, tensors: Tensors, max_samples: int | None) -> Partition:
+    shape, rule = header.signal.shape, header.rule
+    if "boxes" in tensors:
+        return Partition.from_boxes(shape, tensors["boxes"].astype(np.int64), rule)
+    if max_samples is not None and header.signal.samples > max_samples:
+        raise InputError(
+            f"a label map may have at most {max_samples:,} samples, got {header.signal.samples:,}; "
+            f"if you trust the file, pass max_samples={header.signal.samples}"
+        )
+    partition = Partition.from_labels(decompress(tensors["labels"], shape, header.regions), rule)
+    if partition.regions != header.regions:
+        raise InputError(f"the label map must have {header.regions} regions, it has {partition.regions}")
+    return partition

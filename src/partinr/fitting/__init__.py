@@ -1,0 +1,1 @@
+"""Fitting a signal: what to train, from what, until when."""

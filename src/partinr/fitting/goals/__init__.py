@@ -1,0 +1,1 @@
+"""When a fit is done, and where its parameters go."""

@@ -1,0 +1,153 @@
+"""Recipes: how long and how fast to train, and what to start from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from partinr.engines.engine import Adam
+from partinr.errors import InputError
+from partinr.signals.frames import Frame
+
+STABLE = 1 / 3
+"""Share of a fit during which the "cooldown" schedule holds the peak rate."""
+
+# The same for fits from learned hidden layers, and the share of the peak rate that suits those of at least so
+# many steps: shorter ones need all of it. Measured by `benchmarks/start.py`.
+_START_STABLE, _START_RATE, _START_LONG = 0.15, 5 / 6, 300
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about training but the partition and the network.
+
+    Attributes:
+        name: what the file and the report call it.
+        frame: coordinates that networks see: "global" or "local" to each region.
+        overlap: samples of margin that each region is trained on beyond its own, see `PiecewiseINR`; fits to
+            a PSNR have none, for the sake of time.
+        steps: optimiser updates.
+        batch: samples of each region in a step; None for all of them; "auto": see `batch_for`.
+        learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
+        reference_width: width at which `learning_rate` holds as it is; None: at every width.
+        schedule: course of the learning rate after a warm-up of five steps: "cooldown" holds the peak for a
+            while, then falls as 1 - sqrt(x) to a hundredth; "cosine" falls to a twentieth; "constant" has no
+            warm-up either.
+        adam: Adam's constants.
+        whole_signal: the loss is the mean over the whole signal, not over each region's batch.
+        solve_readout: start from output layers solved by least squares.
+        hold: share of a fit during which "cooldown" holds the peak rate.
+
+    Raises:
+        InputError: steps, batch, learning rate or hold are out of their range.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> replace(FAST, steps=100, learning_rate=1e-3).steps
+        100
+    """
+
+    name: str
+    frame: Frame
+    steps: int
+    batch: int | Literal["auto"] | None
+    learning_rate: float
+    reference_width: int | None
+    schedule: Literal["constant", "cosine", "cooldown"]
+    adam: Adam
+    whole_signal: bool
+    solve_readout: bool
+    overlap: int = 0
+    hold: float = STABLE
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"steps must be at least 1, got {self.steps}")
+        if isinstance(self.batch, int) and self.batch < 1:
+            raise InputError(f"batch must be at least 1 or full, got {self.batch}")
+        if not (0 < self.learning_rate < math.inf):
+            raise InputError(f"the learning rate must be a positive number, got {self.learning_rate}")
+        if not (0 <= self.hold < 1):
+            raise InputError(f"hold must be at least 0 and less than 1, got {self.hold}")
+
+    def from_start(self) -> Recipe:
+        """The same for a fit from learned hidden layers, which need less of a high rate: it is held for less
+        long and, in fits that are not short, somewhat lower unless it is one to be used at any width."""
+        lower = self.steps >= _START_LONG and self.reference_width is not None
+        rate = self.learning_rate * (_START_RATE if lower else 1.0)
+        return replace(self, learning_rate=rate, hold=min(self.hold, _START_STABLE))
+
+    def rate_for(self, width: int) -> float:
+        """Peak learning rate for networks of this width: inversely proportional to it, at most 1.4 times."""
+        if self.reference_width is None:
+            return self.learning_rate
+        return self.learning_rate * min(1.4, self.reference_width / width)
+
+    def batch_for(self, samples: float, packed: float = 1.0) -> int | None:
+        """Samples in a step for regions of this mean size: "auto" takes 5 sqrt(samples), at least 128.
+
+        That is a third of a 19 x 19 cell, and still a small share of a region that is half a photograph. With
+        margins, which count as often as their weights say, it is `packed` times as many.
+
+        Args:
+            samples: of a region, its margin not counted.
+            packed: samples of a region with its margin for each sample without it.
+        """
+        if self.batch != "auto":
+            return self.batch
+        return round(max(128, round(5 * math.sqrt(samples))) * packed)
+
+    def schedule_at(
+        self, fraction: Float64[ndarray, "n"], step: Float64[ndarray, "n"]
+    ) -> Float64[ndarray, "n"]:
+        """Share of the peak rate when this fraction of the fit is done, at these absolute steps.
+
+        Source of the cooldown: Hägele et al., "Scaling laws and compute-optimal training beyond fixed
+        training durations", NeurIPS 2024, section 3.
+        """
+        if self.schedule == "constant":
+            return np.ones_like(fraction)
+        warm = np.minimum(1.0, (step + 1) / 5)
+        if self.schedule == "cosine":
+            share = 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * np.clip(fraction, 0, 1)))
+        else:
+            share = 0.01 + 0.99 * (1 - np.sqrt(np.clip((fraction - self.hold) / (1 - self.hold), 0, 1)))
+        found: Float64[ndarray, "n"] = warm * share
+        return found
+
+
+FAST = Recipe(
+    name="fast",
+    frame="local",
+    steps=600,
+    batch="auto",
+    learning_rate=9e-3,
+    reference_width=12,
+    schedule="cooldown",
+    adam=Adam(0.9, 0.9),
+    whole_signal=False,
+    solve_readout=True,
+    overlap=1,
+)
+"""Small cells, local frame, minibatches; the default. Measured by `benchmarks/recipe.py`."""
+
+PAPER = Recipe(
+    name="paper",
+    frame="global",
+    steps=1500,
+    batch=None,
+    learning_rate=1e-4,
+    reference_width=None,
+    schedule="constant",
+    adam=Adam(),
+    whole_signal=True,
+    solve_readout=False,
+)
+"""The published recipe: full batch, Adam at 1e-4, global frame (section 5.2 of the paper)."""
+
+RECIPES = {recipe.name: recipe for recipe in (FAST, PAPER)}

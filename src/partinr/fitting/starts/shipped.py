@@ -1,0 +1,57 @@
+"""Starts that are part of the package, for networks that fits use where nothing is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib.resources import as_file, files
+
+from partinr.fitting.starts.start import Start
+from partinr.fitting.starts.startfile import load_start
+from partinr.model.networks.network import Network
+from partinr.model.networks.siren import Siren
+from partinr.signals.frames import Frame
+
+SHIPPED = ("siren-11x2", "siren-12x2", "siren-13x2")
+"""Their names, by width and layers; `experiments/learned_start.py` made them."""
+
+# Cells of another size suit other frequencies, and the first layer's factor follows. Up to this ratio of it
+# a start was measured to be as good as at the size that it was learned for.
+_FREQUENCIES = 1.5
+
+
+def shipped_start(network: Network, dims: int, frame: Frame) -> Start | None:
+    """The start that fits a network as it is, or None.
+
+    It is for networks that differ from the one that it was learned with in `omega_0` only, which follows the
+    size of the regions.
+
+    Args:
+        network: what will be trained in every region.
+        dims: axes of the signal.
+        frame: coordinates that networks see.
+
+    Example:
+        >>> import partinr
+        >>> shipped_start(partinr.Siren(12, 2).suited_to(20), dims=2, frame="local").inner_steps
+        0
+        >>> shipped_start(partinr.Siren(40, 2).suited_to(20), dims=2, frame="local") is None
+        True
+    """
+    name = f"{network.name}-{network.hidden}x{network.layers}"
+    if not isinstance(network, Siren) or name not in SHIPPED:
+        return None
+    start = _loaded(name)
+    assert isinstance(start.network, Siren)
+    alike = replace(start.network, omega_0=network.omega_0) == network
+    ratio = network.omega_0 / start.network.omega_0
+    near = 1 / _FREQUENCIES <= ratio <= _FREQUENCIES
+    if not (alike and near and (start.dims, start.frame) == (dims, frame)):
+        return None
+    return replace(start, network=network)
+
+
+@cache
+def _loaded(name: str) -> Start:
+    with as_file(files("partinr.fitting.starts") / "data" / f"{name}.inr") as path:
+        return load_start(path)

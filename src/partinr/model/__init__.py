@@ -1,0 +1,1 @@
+"""The function: partitions, networks, and the piecewise whole that they make."""

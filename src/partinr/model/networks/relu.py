@@ -1,0 +1,81 @@
+"""ReLU-MLP after a harmonic encoding of the coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partinr.model.networks.network import Network, Parameters, normal
+
+
+@dataclass(frozen=True)
+class ReluHarmonic(Network):
+    """Layers relu(x W + b) and a linear output, on sines and cosines of the coordinates, octave by octave.
+
+    Coordinate x becomes sin(0.5 2^k x) and cos(0.5 2^k x), k = 0..frequencies-1. The features are all sines,
+    then all cosines; within each, axis after axis, and within an axis in ascending frequency. The
+    coordinates themselves are not among them. Weights, those of the output layer included, are drawn from
+    N(0, 2/fan_in); biases are zero.
+
+    The highest of 60 frequencies is 2^58, far beyond any sampling rate: there the features are a fixed hash
+    of the coordinate's bits. They are reproducible all the same, because the product of a floating-point
+    coordinate and a power of two is exact in any precision.
+
+    Attributes:
+        frequencies: octaves per axis; at most 128, beyond which single precision overflows.
+
+    Source: the encoding is that of Mildenhall et al., "NeRF", ECCV 2020, section 5.1, equation 4, with the
+    frequencies of Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
+    Exponential-Increase Hypothesis", ICCV 2023, and its code; the initialisation is that of He et al.,
+    "Delving Deep into Rectifiers", ICCV 2015, section 2.2.
+
+    Example:
+        >>> ReluHarmonic(hidden=512, layers=3).params(dims=2, channels=3)
+        912899
+    """
+
+    hidden: int = 16
+    layers: int = 2
+    frequencies: int = 60
+
+    name: ClassVar[str] = "relu"
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Network.bounds, "frequencies": (1, 128)}
+
+    def encoded(self, dims: int) -> int:
+        """Number of features that the encoding makes of `dims` coordinates."""
+        return 2 * dims * self.frequencies
+
+    def suited_to(self, span: float) -> ReluHarmonic:
+        """See `Network.suited_to`: octaves up to two fifths of the sampling rate."""
+        return replace(self, frequencies=max(1, round(math.log2(1.28 * max(span, 1))) + 1))
+
+    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
+        """Fresh parameters for `regions` networks, on the generator's device."""
+        weights, biases = [], []
+        for fan_in, fan_out in self.layer_shapes(dims, channels):
+            weights.append(normal((regions, fan_in, fan_out), math.sqrt(2 / fan_in), generator))
+            biases.append(torch.zeros(regions, fan_out, dtype=torch.float32, device=generator.device))
+        return Parameters(weights, biases)
+
+    def encode(
+        self, coords: Float[Tensor, "regions samples dims"]
+    ) -> Float[Tensor, "regions samples features"]:
+        """[sines | cosines] of every coordinate at every frequency."""
+        octaves = [math.ldexp(0.5, k) for k in range(self.frequencies)]
+        frequencies = torch.tensor(octaves, dtype=coords.dtype, device=coords.device)
+        phases = (coords.unsqueeze(-1) * frequencies).flatten(-2)  # (regions, samples, dims * frequencies)
+        return torch.cat((phases.sin(), phases.cos()), dim=-1)
+
+    def activate(
+        self,
+        z: Float[Tensor, "regions samples fan_out"],
+        layer: int,  # noqa: ARG002
+    ) -> Float[Tensor, "regions samples fan_out"]:
+        """max(z, 0)."""
+        return torch.relu(z)

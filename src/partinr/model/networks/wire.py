@@ -1,0 +1,137 @@
+"""WIRE: complex Gabor wavelets as activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partinr.model.networks.network import Layer, Network, Parameters, as_torch_linear
+
+
+@dataclass(frozen=True)
+class Wire(Network):
+    """Complex layers exp(j omega z - scale² |z|²), z = x W + b; the real part of a linear output.
+
+    `hidden` is the width of the real network that has about as many parameters: the layers have `units` =
+    floor(hidden / sqrt(2)) complex units (one, for hidden = 1), because a complex number counts twice.
+
+    All tensors are real. The first layer's weights are real, (dims, units) with biases (units,). Later
+    weights, the output layer's included, are complex, held as [real parts | imaginary parts] side by side:
+    (units, 2 units) with biases (2 units,), and (units, 2 channels) with (2 channels,) for the output. The
+    features between layers are [real parts | imaginary parts] too. The imaginary half of the output's bias
+    is there, as in the published code, and has no effect.
+
+    Weights and biases are drawn from U(±1/sqrt(fan_in)), real and imaginary parts alike, fan_in being the
+    number of inputs (dims or units); this is what torch.nn.Linear does, which the published code leaves
+    alone.
+
+    Attributes:
+        omega_0: frequency of the first layer's wavelets.
+        omega_hidden: frequency of the other hidden layers' wavelets.
+        scale: inverse width of the wavelets' Gaussian window, s_0 in the paper.
+
+    The published scripts set omega and scale by task: 10 and 10 for tomography, the defaults here; 5 and 5
+    for denoising; 20 and 30 as advised for representing images, which narrow networks do not learn well with.
+
+    Source: Saragadam et al., "WIRE: Wavelet Implicit Neural Representations", CVPR 2023, and its code
+    (modules/wire.py, wire_ct.py, wire_image_denoise.py).
+
+    Example:
+        >>> Wire(hidden=16).units
+        11
+    """
+
+    hidden: int = 16
+    layers: int = 2
+    omega_0: float = 10.0
+    omega_hidden: float = 10.0
+    scale: float = 10.0
+
+    name: ClassVar[str] = "wire"
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **Network.bounds,
+        "omega_0": (1e-6, 1e6),
+        "omega_hidden": (1e-6, 1e6),
+        "scale": (1e-6, 1e6),
+    }
+
+    @property
+    def units(self) -> int:
+        """Complex units of a hidden layer."""
+        return max(1, math.isqrt(self.hidden**2 // 2))
+
+    def layer_shapes(self, dims: int, channels: int) -> list[Layer]:
+        """Shapes of each layer's stored, real parameters, first to output."""
+        units = self.units
+        return [Layer(dims, units), *[Layer(units, 2 * units)] * self.layers, Layer(units, 2 * channels)]
+
+    def multiply_adds(self, dims: int, channels: int) -> list[int]:
+        """See `Network.multiply_adds`: a complex layer is twice as much work as it has real parameters."""
+        first, *hidden, output = super().multiply_adds(dims, channels)
+        return [first, *(2 * work for work in hidden), output]
+
+    def suited_to(self, span: float) -> Wire:
+        """See `Network.suited_to`: wider and slower wavelets than published."""
+        return replace(
+            self, omega_0=math.sqrt(span), omega_hidden=math.sqrt(span), scale=0.6 * math.sqrt(span)
+        )
+
+    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
+        """Fresh parameters for `regions` networks, on the generator's device."""
+        return as_torch_linear(self.layer_shapes(dims, channels), regions, generator)
+
+    def linear(
+        self,
+        features: Float[Tensor, "regions samples features"],
+        weight: Float[Tensor, "regions fan_in fan_out"],
+        bias: Float[Tensor, "regions fan_out"],
+    ) -> Float[Tensor, "regions samples fan_out"]:
+        """The affine map of one layer: real for real features, complex for [real parts | imaginary parts]."""
+        if features.shape[-1] == weight.shape[-2]:
+            return super().linear(features, weight, bias)
+        # (a + jb)(u + jv) is [a | b] times [u v; -v u]: one real product, no more work than the complex one.
+        real, imaginary = weight.chunk(2, dim=-1)
+        rotated = torch.cat((-imaginary, real), dim=-1)
+        return super().linear(features, torch.cat((weight, rotated), dim=-2), bias)
+
+    def output(
+        self,
+        features: Float[Tensor, "regions samples features"],
+        weight: Float[Tensor, "regions fan_in fan_out"],
+        bias: Float[Tensor, "regions fan_out"],
+    ) -> Float[Tensor, "regions samples channels"]:
+        """The real part of the output layer, which is all that is computed of it."""
+        real, imaginary = weight.chunk(2, dim=-1)
+        channels = real.shape[-1]
+        return super().linear(features, torch.cat((real, -imaginary), dim=-2), bias[..., :channels])
+
+    def readout(
+        self,
+        weight: Float[Tensor, "regions features channels"],
+        bias: Float[Tensor, "regions channels"],
+    ) -> tuple[Float[Tensor, "regions fan_in fan_out"], Float[Tensor, "regions fan_out"]]:
+        """See `Network.readout`: the real part of a complex product takes the imaginary weights negative."""
+        real, imaginary = weight.chunk(2, dim=1)
+        return torch.cat((real, -imaginary), dim=2), torch.cat((bias, torch.zeros_like(bias)), dim=1)
+
+    def activate(
+        self, z: Float[Tensor, "regions samples fan_out"], layer: int
+    ) -> Float[Tensor, "regions samples features"]:
+        """exp(j omega z - scale² |z|²) as [real parts | imaginary parts]; z is real in the first layer."""
+        # With z = a + jb this is exp(-omega b - scale² (a² + b²)) (cos(omega a) + j sin(omega a)).
+        narrowness = self.scale**2
+        if layer == 0:
+            a, omega = z, self.omega_0
+            size = z.square().mul_(-narrowness).exp_()
+        else:
+            (a, b), omega = z.chunk(2, dim=-1), self.omega_hidden
+            exponent = (b * -omega).addcmul(b, b, value=-narrowness)
+            size = exponent.addcmul(a, a, value=-narrowness).exp_()
+        phase = omega * a
+        return torch.cat((size * phase.cos(), size * phase.sin()), dim=-1)

@@ -1,0 +1,64 @@
+"""Cells small enough to be trained fast: the partition of a fit without options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from partinr.errors import InputError
+from partinr.model.partition.grid import Grid
+from partinr.model.partition.partition import Partition
+from partinr.model.partition.rule import Rule
+from partinr.signals.signal import Signal
+
+SAMPLES_PER_CELL = 352
+"""About 19 x 19 pixels: a network 12 wide then has about 1.1 parameters a pixel (`benchmarks/recipe.py`)."""
+
+
+@dataclass(frozen=True)
+class Auto(Rule):
+    """A grid of near-cubic cells of about `samples` samples each, whatever the signal's axes.
+
+    With a parameter budget, `fit` chooses `samples` so that networks of the recipe's width fill the budget.
+
+    Attributes:
+        samples: wanted size of a cell.
+
+    Example:
+        >>> Auto(samples=100).grid((40, 60))
+        Grid(4, 6)
+    """
+
+    samples: float = SAMPLES_PER_CELL
+
+    name: ClassVar[str] = "auto"
+
+    @classmethod
+    def from_word(cls, argument: str) -> Auto:
+        """See `Rule.from_word`; takes no argument."""
+        if argument:
+            raise InputError(f"partition auto takes no argument, got auto:{argument}; write auto")
+        return cls()
+
+    @property
+    def word(self) -> str:
+        """See `Rule.word`."""
+        return self.name
+
+    def grid(self, shape: tuple[int, ...]) -> Grid:
+        """The grid for a signal of this shape.
+
+        An axis shorter than a cell's side is not divided; the cells grow along the others instead.
+        """
+        divisions = [1] * len(shape)
+        volume = self.samples
+        by_length = sorted(range(len(shape)), key=lambda a: shape[a])
+        for position, a in enumerate(by_length):
+            side = max(1.0, volume ** (1 / (len(shape) - position)))
+            divisions[a] = max(1, min(shape[a], round(shape[a] / side)))
+            volume = max(1.0, volume / (shape[a] / divisions[a]))
+        return Grid(*divisions)
+
+    def partition(self, signal: Signal) -> Partition:
+        """See `Rule.partition`."""
+        return self.grid(signal.shape).partition(signal)

@@ -1,0 +1,1 @@
+"""Studies: many fits, what they say, and their pages."""

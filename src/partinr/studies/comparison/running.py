@@ -1,0 +1,224 @@
+"""The runs of a comparison: done one after another, each kept as soon as it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from partinr.errors import InputError
+from partinr.files import atomic_write
+from partinr.fitting.loop import Progress
+from partinr.signals.signal import Signal
+from partinr.studies.comparison.run import Run, Wanted, digest
+from partinr.studies.comparison.variant import Variant
+
+RUNS = "runs"
+"""Folder of the runs, in the folder of the comparison."""
+
+_OWNER = "comparison.json"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a comparison stands; given to the callback many times a second.
+
+    Attributes:
+        name: the run that is being done.
+        number: of that run, counted from 1.
+        runs: how many there are in all.
+        fraction: share of all the arithmetic that is done, 0..1.
+        psnr: PSNR in dB of the run's last training loss; None before there is one.
+        remaining: estimated seconds to the end of the last run; None before anything can be said.
+
+    Example:
+        >>> Standing("siren, PoG 2x2, seed 0", 2, 4, 0.3, 21.5, 60.0).runs
+        4
+    """
+
+    name: str
+    number: int
+    runs: int
+    fraction: float
+    psnr: float | None
+    remaining: float | None
+
+
+Told = Callable[[Standing], "bool | None"]
+"""Called often; returning True stops the comparison, which keeps what it has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What is there of a comparison.
+
+    Attributes:
+        signal: what was fitted.
+        runs: those that are done, variant after variant.
+        missing: how many are not, because the callback stopped the comparison.
+        reused: how many of the runs had been done before.
+
+    Example:
+        >>> import numpy as np, partinr, tempfile
+        >>> signal = partinr.from_array(np.eye(20))
+        >>> recipe = partinr.Recipe(**{**vars(partinr.PAPER), "steps": 5})
+        >>> variant = Variant.of(signal, partinr.Grid(2, 2), "siren", recipe)
+        >>> comparison = compare(signal, [variant], tempfile.mkdtemp(), seeds=(0, 1, 2))
+        >>> [len(runs) for runs in comparison.by_variant]
+        [3]
+    """
+
+    signal: Signal
+    runs: list[Run]
+    missing: int
+    reused: int
+
+    @property
+    def by_variant(self) -> list[list[Run]]:
+        """The runs of each variant that has any, in order."""
+        groups: dict[int, list[Run]] = {}
+        for run in self.runs:
+            groups.setdefault(id(run.variant), []).append(run)
+        return list(groups.values())
+
+
+def compare(
+    signal: Signal,
+    variants: Sequence[Variant],
+    folder: str | Path,
+    *,
+    seeds: Sequence[int] = (0,),
+    engine: str = "auto",
+    device: str = "cpu",
+    threads: int | None = None,
+    callback: Told | None = None,
+) -> Comparison:
+    """Fit every variant with every seed, and keep each result in a folder.
+
+    A run that is there already is not done again: it is found by its settings, which are everything that
+    decides its result. A run that is interrupted, by whatever, goes on where it was when it is asked for
+    again. Along the way the signal is rendered after twelve numbers of steps, evenly spaced on a logarithmic
+    scale; that time is not counted.
+
+    Args:
+        signal: what to fit.
+        variants: what to compare.
+        folder: where results go; made if missing.
+        seeds: each variant is fitted with each of them.
+        engine: see `fit`.
+        device: see `fit`.
+        threads: see `fit`.
+        callback: told about progress; returning True ends the comparison after the current step.
+
+    Raises:
+        InputError: the folder belongs to a comparison of another signal, cannot be written to, or holds
+            a damaged file; or the engine cannot do what is asked.
+        DivergedError: the loss of a run became infinite or NaN; the runs before it are kept.
+        OSError: the disk is full; the runs before are kept.
+
+    Source: the comparison is that of Liu et al., ICCV 2023, section 5.2.
+
+    Example:
+        >>> import numpy as np, partinr, tempfile
+        >>> signal = partinr.from_array(np.eye(20))
+        >>> rules = [partinr.Whole(), partinr.Grid(2, 2)]
+        >>> recipe = partinr.Recipe(**{**vars(partinr.PAPER), "steps": 5})
+        >>> variants = [Variant.of(signal, rule, "siren", recipe) for rule in rules]
+        >>> comparison = compare(signal, variants, tempfile.mkdtemp())
+        >>> [(run.variant.name, run.record.regions) for run in comparison.runs]
+        [('one network', 1), ('PoG 2x2', 4)]
+    """
+    place = Path(folder)
+    claim(place, signal)
+    wanted = [
+        Wanted(place / RUNS, signal, variant, seed, engine, device, threads)
+        for variant in variants
+        for seed in seeds
+    ]
+    if not wanted:
+        raise InputError("a comparison needs at least one variant and one seed, got none")
+    found = [run.read() for run in wanted]
+    clock = _Clock([run.work for run in wanted], [record is not None for record in found], callback)
+    reused = sum(record is not None for record in found)
+    runs: list[Run] = []
+    for i, (run, known) in enumerate(zip(wanted, found, strict=True)):
+        # An equal variant under another name may have been done meanwhile.
+        record = known or run.read() or run.do(clock.for_run(i, run.name))
+        if record is None:
+            break
+        clock.done(i)
+        runs.append(Run(run.variant, run.seed, run.model, record))
+    return Comparison(signal, runs, len(wanted) - len(runs), reused)
+
+
+def claim(folder: Path, signal: Signal) -> None:
+    """Make a folder that of a comparison of this signal.
+
+    Raises:
+        InputError: it belongs to a comparison of another signal, or cannot be made or written to.
+    """
+    owner, ours = folder / _OWNER, {"signal": digest(signal.values), "shape": list(signal.values.shape)}
+    claimed = owner.exists()
+    if claimed:
+        try:
+            theirs = json.loads(owner.read_bytes())
+        except ValueError:
+            raise InputError(f"{owner} is damaged; delete it, or use another folder") from None
+        if theirs != ours:
+            raise InputError(f"{folder} holds a comparison of another signal; use another folder")
+    elif (folder / "results.json").exists():
+        raise InputError(f"{folder} holds results of something else; use another folder")
+    try:
+        (folder / RUNS).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"cannot make the folder {folder}: a file is in its place; choose another") from None
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another place") from None
+    if not claimed:
+        with atomic_write(owner) as file:
+            file.write(json.dumps(ours).encode())
+
+
+class _Clock:
+    """Turns the progress of a run into that of the whole; foretells time from the arithmetic that is left."""
+
+    def __init__(self, work: Sequence[float], known: Sequence[bool], callback: Told | None) -> None:
+        self._work, self._callback = work, callback
+        self._finished = list(known)
+        self._began, self._done_here = time.perf_counter(), 0.0
+
+    def for_run(self, number: int, name: str) -> Callable[[Progress], bool]:
+        """The callback of a run."""
+        begun: list[float] = []
+
+        def tell(progress: Progress) -> bool:
+            begun.append(progress.fraction) if not begun else None
+            return self._tell(number, name, progress, begun[0])
+
+        return tell
+
+    def done(self, number: int) -> None:
+        """A run has been done, now or before."""
+        if not self._finished[number]:
+            self._finished[number] = True
+            self._done_here += self._work[number]
+
+    def _tell(self, number: int, name: str, progress: Progress, begun: float) -> bool:
+        if self._callback is None:
+            return False
+        work = self._work[number]
+        done = sum(w for w, finished in zip(self._work, self._finished, strict=True) if finished)
+        here = self._done_here + work * (progress.fraction - begun)
+        left = sum(self._work) - done - work * progress.fraction
+        elapsed = time.perf_counter() - self._began
+        standing = Standing(
+            name=name,
+            number=number + 1,
+            runs=len(self._work),
+            fraction=1 - left / sum(self._work),
+            psnr=progress.psnr,
+            remaining=elapsed * left / here if here > 0 else None,
+        )
+        return bool(self._callback(standing))

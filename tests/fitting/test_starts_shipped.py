@@ -1,0 +1,206 @@
+"""The learned start that is part of the package, and fits that begin with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cli_helpers import fit as fit_command
+from cli_helpers import run, save_picture
+from partinr import (
+    FAST,
+    PAPER,
+    FitResult,
+    Gauss,
+    Grid,
+    InputError,
+    Labels,
+    Network,
+    Signal,
+    Siren,
+    Start,
+    fit,
+    from_array,
+    load_start,
+    render,
+    save_start,
+)
+from partinr import psnr as psnr_of
+from partinr.fitting.starts import shipped as shipped_module
+from partinr.fitting.starts.shipped import SHIPPED, shipped_start
+from partinr.model.kernel import why_missing
+
+ENGINES = ["torch", *(["cpu"] if why_missing() is None else [])]
+NETWORK = Siren(12, 2).suited_to(19)
+
+
+def photograph(rows: int = 76, columns: int = 95, channels: int = 3) -> Signal:
+    """A piece of a photograph that had no part in the learning."""
+    import skimage.data
+
+    piece = skimage.data.stereo_motorcycle()[0][200 : 200 + rows, 300 : 300 + columns]
+    piece = np.concatenate([piece, piece[..., :1]], axis=-1)[..., :channels]
+    return from_array(piece if channels > 1 else piece[..., 0], kind="image")
+
+
+def begun(init: Any = "auto", signal: Signal | None = None, **more: Any) -> FitResult:
+    return fit(photograph() if signal is None else signal, init=init, measure_at=(0,), **{"steps": 1, **more})
+
+
+def shipped() -> Start:
+    start = shipped_start(NETWORK, 2, "local")
+    assert start is not None
+    return start
+
+
+def test_is_small_and_whole() -> None:
+    folder = Path(shipped_module.__file__).parent / "data"
+    assert {path.stem for path in folder.iterdir()} == set(SHIPPED)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2e6
+    for path in folder.iterdir():
+        start = load_start(path)
+        assert (start.inner_steps, start.summary["name"]) == (0, path.stem)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_better_than_a_random_start_at_once_and_at_the_end(engine: str, channels: int) -> None:
+    signal = photograph(38, 57, channels)
+    for steps in (1, 12):
+        learned, random = (begun(init, signal, steps=steps, engine=engine) for init in ("auto", None))
+        assert learned.history.measured[0].psnr > random.history.measured[0].psnr + 1
+        assert learned.psnr > random.psnr + 0.5
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_region_has_its_hidden_layers_and_a_solved_output_layer(engine: str) -> None:
+    """The output layer is the ridge regression on the hidden features, written out for each region."""
+    signal = photograph(38, 57)
+    result = fit(signal, Grid(2, 3), NETWORK, blend=False, engine=engine, steps=1, learning_rate=1e-30)
+    start, group = shipped(), result.model.group_list[0]
+    for layer in range(3):
+        for own, given in (
+            (group.weights[layer], start.parameters.weights[layer]),
+            (group.biases[layer], start.parameters.biases[layer]),
+        ):
+            assert torch.equal(own, given.expand_as(own))
+    edges = np.linspace(-1, 1, 19)
+    coords = torch.tensor([[row, column] for row in edges for column in edges], dtype=torch.float64)
+    x = coords
+    for layer, omega in enumerate((NETWORK.omega_0, NETWORK.omega_hidden, NETWORK.omega_hidden)):
+        weight, bias = start.parameters.weights[layer][0], start.parameters.biases[layer][0]
+        x = torch.sin(omega * (x @ weight.double() + bias.double()))
+    design = torch.cat([x, torch.ones(len(x), 1)], dim=1)
+    gram = design.T @ design
+    penalty = 1e-3 * gram.diagonal().mean() * torch.ones(13)
+    penalty[-1] = 0
+    for region in range(6):
+        row, column = divmod(region, 3)
+        cell = signal.normalised()[19 * row : 19 * row + 19, 19 * column : 19 * column + 19]
+        moment = design.T @ torch.as_tensor(cell.reshape(-1, 3)).double()
+        solved = torch.linalg.solve(gram + torch.diag(penalty), moment)
+        assert torch.allclose(group.weights[-1][region].double(), solved[:-1], atol=2e-3)
+        assert torch.allclose(group.biases[-1][region].double(), solved[-1], atol=2e-3)
+
+
+UNSUITED: dict[str, dict[str, Any]] = {
+    "asked for none": {"init": None},
+    "another width": {"network": replace(NETWORK, hidden=14)},
+    "another depth": {"network": replace(NETWORK, layers=1)},
+    "other frequencies": {"network": replace(NETWORK, omega_hidden=30.0)},
+    "far larger cells": {"network": replace(NETWORK, omega_0=2 * NETWORK.omega_0)},
+    "another network": {"network": Gauss(12, 2)},
+    "another frame": {"frame": "global", "network": NETWORK},
+    "the paper's recipe": {"recipe": replace(PAPER, frame="local"), "network": NETWORK},
+    "output layers as drawn": {"recipe": replace(FAST, solve_readout=False)},
+    "one axis": {"signal": from_array(np.linspace(0, 1, 300)), "network": NETWORK},
+}
+
+
+@pytest.mark.parametrize("options", UNSUITED.values(), ids=UNSUITED)
+def test_only_where_it_fits(options: dict[str, Any]) -> None:
+    signal = options.pop("signal", photograph(38, 38)) if "signal" in options else photograph(38, 38)
+    result = begun(signal=signal, **options)
+    assert (result.init, result.started_from) == (None, "none")
+    assert result.recipe.hold == FAST.hold
+
+
+def test_whatever_the_partition() -> None:
+    labels = (np.add.outer(np.arange(57), np.arange(57)) // 20).clip(0, 4)
+    result = begun(signal=photograph(57, 57), partition=Labels(labels), network=NETWORK)
+    assert result.started_from == "learned start siren-12x2"
+
+
+def test_a_rate_that_was_asked_for_is_used_as_it_is() -> None:
+    assert begun(learning_rate=1e-3).recipe.learning_rate == 1e-3
+    assert begun().recipe == replace(FAST, steps=1, hold=0.15)
+    assert replace(FAST, steps=299).from_start().learning_rate == FAST.learning_rate
+    assert FAST.from_start().learning_rate < FAST.learning_rate
+    assert begun(init=None).recipe == replace(FAST, steps=1)
+
+
+def test_two_fits_agree_and_seeds_differ_in_the_order_of_samples_only() -> None:
+    one, again, other = (fit(photograph(), steps=3, seed=seed, measure_at=(0,)) for seed in (0, 0, 1))
+    for a, b in zip(one.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert one.history.measured[0].psnr == other.history.measured[0].psnr
+    assert one.psnr != other.psnr
+
+
+def test_saved_and_given_by_name_it_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "start.inr"
+    save_start(shipped(), path, store="float16")
+    given = begun(load_start(path), partition=Grid(4, 5), network=None)
+    auto = begun(partition=Grid(4, 5), network=load_start(path).network)
+    for a, b in zip(given.model.parameters(), auto.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_resumed_fits_know_it(tmp_path: Path) -> None:
+    state, signal = tmp_path / "state", photograph(38, 57)
+    whole = fit(signal, steps=12)
+    fit(signal, steps=12, checkpoint=state, callback=lambda p: p.steps >= 5)
+    with pytest.raises(InputError, match="other settings"):
+        fit(signal, steps=12, init=None, checkpoint=state, resume=True)
+    rest = fit(signal, steps=12, checkpoint=state, resume=True)
+    for a, b in zip(rest.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_it_cannot_be_judged_by_inner_steps_that_it_has_not() -> None:
+    start = shipped()
+    assert start.inner_steps == 0
+    assert psnr_of(photograph().values, render(begun().model), 255) > 15
+    with pytest.raises(InputError, match="inner steps must be 1"):
+        Start.fresh(NETWORK, 2, 3, steps=start.inner_steps)
+
+
+def test_on_the_command_line(tmp_path: Path) -> None:
+    source, out = save_picture(tmp_path / "p.png", photograph(57, 57).values), tmp_path / "p.inr"
+    for more, told in (((), "learned start siren-12x2"), (("--init", "none"), "none")):
+        ran = fit_command(source, "-o", out, "--steps", 2, "--json", *more)
+        assert json.loads(ran.out)["init"] == told
+        assert (f"started from  {told}" in run("info", out).out) == (told != "none")
+    start = tmp_path / "start.inr"
+    save_start(shipped(), start)
+    told = run("info", start).out
+    assert "any number of channels" in told
+    assert "output layers are solved" in told
+    assert fit_command(source, "-o", out, "--steps", 2, "--init", start).code == 0
+
+
+def networks_and_spans() -> list[tuple[Network, bool]]:
+    return [(Siren(12, 2).suited_to(span), 9 <= span <= 42) for span in (5, 9, 19, 21, 42, 50)]
+
+
+@pytest.mark.parametrize(("network", "fits"), networks_and_spans(), ids=str)
+def test_for_cells_of_about_its_size(network: Network, fits: bool) -> None:
+    start = shipped_start(network, 2, "local")
+    assert (start is not None) == fits
+    assert start is None or start.network == network

@@ -1,0 +1,134 @@
+"""Pages about one fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import partinr
+from helpers import noise, smooth
+from page_parser import PageParser, require_self_contained
+from partinr import FitResult, Grid, InputError, Signal, Siren, from_array, write_report
+from partinr.report import fit_report
+from partinr.signals.metrics import psnr
+
+
+def fitted(signal: Signal, steps: int = 3, **options: object) -> FitResult:
+    return partinr.fit(
+        signal, Grid(*[2] * signal.spec.dims), Siren(hidden=4, layers=1), steps=steps, **options
+    )
+
+
+def facts(parser: PageParser) -> dict[str, str]:
+    """Names and values of a page's definition lists."""
+    return dict(parser.definitions)
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [smooth((40,), 2), noise((24, 30), 3), smooth((4, 12, 10)), noise((2, 3), 2), noise((3,), 6)],
+    ids=lambda signal: str(signal.values.shape),
+)
+def test_any_signal_has_a_self_contained_page(signal: Signal, tmp_path: Path) -> None:
+    result = fitted(signal)
+    write_report(tmp_path / "r.html", result)
+    html = (tmp_path / "r.html").read_text(encoding="utf-8")
+    parser = require_self_contained(html)
+    stated = facts(parser)
+    assert stated["PSNR"] == f"{result.psnr:.2f} dB"
+    assert stated["Parameters"].startswith(f"{result.params:,},")
+    assert stated["Regions"].startswith(f"{result.regions:,} (grid:2")
+    assert stated["Steps"] == "3"
+    pictures = re.findall(r"<strong>([^<]*)</strong>", html)
+    assert ("Error" in pictures) == (signal.spec.dims > 1)
+    large = min(signal.shape[-2:]) >= 8 and signal.spec.dims > 1
+    blended = "Blended over 1 sample of overlap"
+    shown = ["Pixels", "Bicubic", "Piecewise INR", "Each region alone", blended]
+    assert (pictures[-5:] == shown) == large
+    assert ("Seam figure: " in html) == large
+    assert stated.get("SSIM") == (None if result.ssim is None else f"{result.ssim:.4f}")
+
+
+def test_a_single_sample_has_one_too(tmp_path: Path) -> None:
+    for shape in ((1,), (1, 1)):
+        result = partinr.fit(from_array(np.zeros((*shape, 1), np.uint8), channels_last=True), steps=2)
+        write_report(tmp_path / "r.html", result)
+        require_self_contained((tmp_path / "r.html").read_text(encoding="utf-8"))
+
+
+def test_shows_and_measures_what_the_file_holds(tmp_path: Path) -> None:
+    signal = noise((24, 30), 3)
+    result = fitted(signal, steps=30)
+    saved = partinr.save(result.model, tmp_path / "x.inr", store="float16", signal=signal)
+    other = fitted(signal, steps=1)
+    write_report(tmp_path / "r.html", other, saved)
+    html = (tmp_path / "r.html").read_text(encoding="utf-8")
+    stated = facts(PageParser(html))
+    held = partinr.render(partinr.load(saved.path))
+    assert stated["PSNR"] == f"{psnr(signal.values, held, 255.0):.2f} dB" == f"{saved.psnr:.2f} dB"
+    assert stated["PSNR"] != f"{other.psnr:.2f} dB"
+    assert stated["File"] == f"{saved.bytes:,} bytes, parameters as float16"
+    assert stated["Bits a sample"].startswith(f"{8 * saved.bytes / 720:.2f},")
+    assert "<h1>x.inr</h1>" in html
+
+
+def test_compares_with_a_reference(tmp_path: Path) -> None:
+    write_report(tmp_path / "r.html", fitted(noise((24, 30), 3)), reference=noise((48, 60), 3))
+    pictures = re.findall(r"<strong>([^<]*)</strong>", (tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert pictures[-6:-2] == ["Pixels", "Bicubic", "Piecewise INR", "Reference"]
+
+
+def test_says_how_regions_meet(tmp_path: Path) -> None:
+    told = []
+    for options in ({"blend": False}, {"overlap": 0}, {"overlap": 1}):
+        write_report(tmp_path / "r.html", fitted(noise((24, 30), 3), **options))
+        told.append((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert ["Each region alone" in html for html in told] == [True, True, True]
+    assert ["Blended between samples" in html for html in told] == [False, True, False]
+    assert ["Blended over 1 sample of overlap" in html for html in told] == [False, False, True]
+
+
+@pytest.mark.parametrize(("target", "said"), [(1.0, "1 dB, reached"), (99.0, "99 dB, not reached")])
+def test_says_whether_the_target_was_reached(target: float, said: str) -> None:
+    signal = smooth((12, 12))
+    result = fitted(signal, psnr=target)
+    values = partinr.render(result.model).reshape(signal.values.shape)
+    assert dict(fit_report.result_facts(result, None, values))["PSNR asked for"] == said
+
+
+def test_a_fit_without_a_step_has_a_page(tmp_path: Path) -> None:
+    result = fitted(noise((12, 12)), callback=lambda _: True)
+    assert result.steps == 0
+    write_report(tmp_path / "r.html", result)
+    parser = require_self_contained((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "No step was made." in parser.texts
+    assert facts(parser)["Ended by"] == "a request to stop"
+
+
+def test_says_what_is_shown_of_deep_pictures() -> None:
+    values = np.linspace(100, 900, 400, dtype=np.uint16).reshape(20, 20)
+    for signal, stretched in ((from_array(values, kind="image"), True), (noise((20, 20)), False)):
+        blocks = fit_report.comparison(signal, signal.values)
+        assert ("Shown from black to white" in "".join(blocks)) == stretched
+
+
+def test_an_old_page_survives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "r.html"
+    page.write_text("old")
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fit_report.page, "document", full)
+    with pytest.raises(OSError, match="No space"):
+        write_report(page, fitted(noise((12, 12))))
+    assert page.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the folder .*nowhere does not exist"):
+        write_report(tmp_path / "nowhere" / "r.html", fitted(noise((12, 12))))
