@@ -450,6 +450,6 @@ def test_bugs_are_not_hidden(photo: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(container, "save", fail)
+    monkeypatch.setattr(inr, "save", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         fit(photo, "--steps", 1)
