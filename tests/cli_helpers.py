@@ -67,3 +67,19 @@ def save_picture(path: Path, values: ndarray | None = None) -> Path:
     """Write a picture, `picture()` if nothing else."""
     Image.fromarray(picture() if values is None else values).save(path)
     return path
+
+
+def state_of(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def assert_refused(ran: Ran, *said: str) -> None:
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err.startswith("partinr: ")
+    assert ran.err.endswith("\n")
+    assert ran.err.count("\n") == 1
+    assert "Traceback" not in ran.err
+    assert len(ran.err) < 600
+    for word in said:
+        assert word in ran.err

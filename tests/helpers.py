@@ -40,3 +40,31 @@ def evaluate_by_loop(model: PiecewiseINR, coords: ndarray, regions: ndarray) -> 
         parameters = one_network(group.parameters_by_layer, int(r))
         out.append(group.network.forward(own[None, None], parameters)[0, 0].detach().numpy())
     return np.stack(out)
+
+
+def permute_one(i: int, size: int, key: int) -> int:
+    """Kensler's listing, one number at a time."""
+    word = 0xFFFFFFFF
+    mask = size - 1
+    for shift in (1, 2, 4, 8, 16):
+        mask |= mask >> shift
+    while True:
+        i = ((i ^ key) * 0xE170893D) & word
+        i ^= key >> 16
+        i ^= (i & mask) >> 4
+        i ^= key >> 8
+        i = (i * 0x0929EB3F) & word
+        i ^= key >> 23
+        i ^= (i & mask) >> 1
+        i = (i * (1 | key >> 27)) & word
+        i = (i * 0x6935FA69) & word
+        i ^= (i & mask) >> 11
+        i = (i * 0x74DCB303) & word
+        i ^= (i & mask) >> 2
+        i = (i * 0x9E501CC3) & word
+        i ^= (i & mask) >> 2
+        i = (i * 0xC860A3DF) & word
+        i &= mask
+        i ^= i >> 5
+        if i < size:
+            return (i + key) % size

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli_errors import assert_refused, state_of
 
 import partinr
-from cli_helpers import Ran, picture, run, save_picture
+from cli_helpers import Ran, assert_refused, picture, run, save_picture, state_of
 from partinr.cli import compare as compare_module
 from partinr.cli import words
 

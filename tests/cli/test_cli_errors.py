@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import partinr
-from cli_helpers import Ran, fit, picture, run, save_picture
+from cli_helpers import Ran, assert_refused, fit, picture, run, save_picture, state_of
+from partinr.file import inr
 
 
 @pytest.fixture
@@ -26,22 +27,6 @@ def model_file(tmp_path: Path, photo: Path) -> Path:
     path = tmp_path / "model.inr"
     assert fit(photo, "--steps", 1, "-o", path, "--quiet").code == 0
     return path
-
-
-def state_of(folder: Path) -> dict[Path, bytes | None]:
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
-def assert_refused(ran: Ran, *said: str) -> None:
-    assert ran.code == 2
-    assert ran.out == ""
-    assert ran.err.startswith("partinr: ")
-    assert ran.err.endswith("\n")
-    assert ran.err.count("\n") == 1
-    assert "Traceback" not in ran.err
-    assert len(ran.err) < 600
-    for word in said:
-        assert word in ran.err
 
 
 def missing(folder: Path) -> Path:

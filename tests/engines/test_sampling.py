@@ -3,36 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import permute_one
 from partinr.engines.sampling import batch_indices, region_keys
 from partinr.hashing import permute, splitmix64
-
-
-def permute_one(i: int, size: int, key: int) -> int:
-    """Kensler's listing, one number at a time."""
-    word = 0xFFFFFFFF
-    mask = size - 1
-    for shift in (1, 2, 4, 8, 16):
-        mask |= mask >> shift
-    while True:
-        i = ((i ^ key) * 0xE170893D) & word
-        i ^= key >> 16
-        i ^= (i & mask) >> 4
-        i ^= key >> 8
-        i = (i * 0x0929EB3F) & word
-        i ^= key >> 23
-        i ^= (i & mask) >> 1
-        i = (i * (1 | key >> 27)) & word
-        i = (i * 0x6935FA69) & word
-        i ^= (i & mask) >> 11
-        i = (i * 0x74DCB303) & word
-        i ^= (i & mask) >> 2
-        i = (i * 0x9E501CC3) & word
-        i ^= (i & mask) >> 2
-        i = (i * 0xC860A3DF) & word
-        i &= mask
-        i ^= i >> 5
-        if i < size:
-            return (i + key) % size
 
 
 def test_splitmix64_gives_the_published_first_outputs() -> None:

@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy import ndarray
-from test_sampling import permute_one
 
+from helpers import permute_one
 from partinr.engines.sampling import batch_indices, region_keys
 from partinr.model import kernel
 from partinr.model.networks import Finer, Fourier, Gauss, Network, Parameters, ReluHarmonic, Siren, Wire
