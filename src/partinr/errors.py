@@ -1,5 +1,7 @@
 """The one exception that means "what you gave me cannot be used"."""
 
+from importlib.util import find_spec
+
 
 class InputError(ValueError):
     """An input, an option or a file that partinr cannot work with.
@@ -7,3 +9,17 @@ class InputError(ValueError):
     The message is one line: what was expected, what came, what to do. The command line prints it as it is and
     exits with code 2.
     """
+
+
+def need(package: str, what: str) -> None:
+    """Make sure that a package is there which one of partinr's extras brings, of the same name.
+
+    Args:
+        package: such as "torch".
+        what: for what it is needed, such as "the torch engine".
+
+    Raises:
+        InputError: it is not; the message has the command to type.
+    """
+    if find_spec(package) is None:
+        raise InputError(f'{what} needs the package {package}; run: pip install "partinr[{package}]"')

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import UInt32, UInt64
 from numpy import ndarray
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""What SplitMix64 adds to its state before each output."""
 
 
 def splitmix64(state: UInt64[ndarray, "*n"]) -> UInt64[ndarray, "*n"]:
@@ -14,7 +15,7 @@ def splitmix64(state: UInt64[ndarray, "*n"]) -> UInt64[ndarray, "*n"]:
 
     Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
-    z = state + _GOLDEN
+    z = state + GOLDEN
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

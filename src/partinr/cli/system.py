@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import partinr
@@ -18,9 +19,8 @@ _PACKAGES = (
 
 def system_facts() -> dict[str, Any]:
     """Versions, engines, threads and devices, for `info --system`."""
-    import torch
-
     from partinr.engines import ENGINES
+    from partinr.model.kernel import usable_cores
 
     return {
         "partinr": partinr.__version__,
@@ -30,7 +30,7 @@ def system_facts() -> dict[str, Any]:
         "engines": ", ".join(word for word in ENGINES if word != "auto" and _there(word)),
         "kernel": _instruction_set(),
         "bf16": _bf16(),
-        "threads": torch.get_num_threads(),
+        "threads": usable_cores(),
         "devices": ", ".join(_devices()),
     }
 
@@ -69,6 +69,8 @@ def _bf16() -> str:
 
 
 def _devices() -> list[str]:
+    if find_spec("torch") is None:
+        return ["cpu"]
     import torch
 
     cuda = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]

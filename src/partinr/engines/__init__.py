@@ -6,8 +6,7 @@ from typing import cast, get_args
 
 from partinr.engines.cpu_engine import CpuEngine
 from partinr.engines.engine import Adam, Engine, Plan, Precision, Samples, SharedSamples, TrainingState, Work
-from partinr.engines.torch_engine import TorchEngine, limited_threads, usable_device
-from partinr.errors import InputError
+from partinr.errors import InputError, need
 from partinr.model.kernel import knows, why_missing
 from partinr.model.networks.network import Network
 
@@ -20,12 +19,9 @@ __all__ = [
     "Precision",
     "Samples",
     "SharedSamples",
-    "TorchEngine",
     "TrainingState",
     "Work",
-    "limited_threads",
     "select",
-    "usable_device",
 ]
 
 ENGINES = ("auto", "torch", "cpu")
@@ -61,12 +57,16 @@ def select(
         raise InputError(f"engine cpu computes on the device cpu, got {device}; use --engine torch")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}")
-    known = network is None or knows(network)
-    if name == "cpu" or (name == "auto" and device == "cpu" and known and why_missing() is None):
+    known, missing = network is None or knows(network), why_missing()
+    if name == "cpu" or (name == "auto" and device == "cpu" and known and missing is None):
         return CpuEngine(threads, cast(Precision, precision))
     if precision != "fp32":
         raise InputError(
             f"precision {precision} is for networks that the native kernel trains, on the device cpu; "
             "use --engine cpu or --precision fp32"
         )
-    return TorchEngine(usable_device(device), threads)
+    because = "" if name == "torch" or device != "cpu" or missing is None else f", since {missing},"
+    need("torch", f"training{because} by the torch engine")
+    from partinr.engines.torch_engine import TorchEngine
+
+    return TorchEngine(device, threads)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
@@ -24,7 +22,6 @@ from partinr.engines.engine import (
 from partinr.engines.readout import with_readout
 from partinr.errors import InputError
 from partinr.model import kernel
-from partinr.model.networks import Wire
 from partinr.model.networks.network import Network, Parameters
 
 if TYPE_CHECKING:
@@ -57,12 +54,7 @@ class CpuEngine(Engine):
         if lacking is not None:
             raise InputError(f"{lacking}; use --precision fp32")
         self._precision: Precision = precision
-        self._threads = threads or usable_cores()
-
-    @property
-    def device(self) -> torch.device:
-        """Where samples and states must be."""
-        return torch.device("cpu")
+        self._threads = threads or kernel.usable_cores()
 
     @property
     def precision(self) -> Precision:
@@ -113,11 +105,11 @@ class CpuEngine(Engine):
         """See `Engine.evaluate`."""
         from partinr import _native
 
-        out = np.empty(tuple(samples.values.shape), np.float32)
+        out = np.empty(samples.values.shape, np.float32)
         _native.evaluate(
             kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
-            *kernel.arrays(parameters),
-            samples.coords.contiguous().numpy(),
+            *parameters,
+            samples.coords,
             samples.offsets,
             np.arange(len(samples.counts)),
             threads=self._threads,
@@ -131,21 +123,20 @@ class CpuEngine(Engine):
         """See `Engine.solve_readout`."""
         from partinr import _native
 
-        regions, fan_in, _ = parameters.weights[-1].shape
-        features = fan_in * 2 if isinstance(network, Wire) else fan_in
-        out = np.empty((regions, features + 1, samples.values.shape[1]), np.float32)
+        regions, channels = len(samples.counts), samples.values.shape[1]
+        out = np.empty((regions, network.read_features + 1, channels), np.float32)
         _native.solve_readout(
             kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
-            *kernel.arrays(parameters),
-            samples.coords.contiguous().numpy(),
-            samples.values.numpy(),
+            *parameters,
+            samples.coords,
+            samples.values,
             samples.offsets,
             ridge=ridge,
-            sample_weights=None if samples.weights is None else samples.weights.numpy(),
+            sample_weights=samples.weights,
             threads=self._threads,
             out=out,
         )
-        return with_readout(network, parameters, torch.from_numpy(out))
+        return with_readout(network, parameters, out)
 
     def exchange(
         self, found: Float32[ndarray, "pairs channels"], shared: SharedSamples, samples: list[Samples]
@@ -153,7 +144,6 @@ class CpuEngine(Engine):
         """See `Engine.exchange`."""
         from partinr import _native
 
-        # Not by torch, whose threads go on waiting for work and would keep the kernel's from theirs.
         _native.exchange(
             found,
             shared.weights,
@@ -162,7 +152,7 @@ class CpuEngine(Engine):
             shared.order,
             shared.truth,
             shared.rows,
-            [packed.values.numpy() for packed in samples],
+            [packed.values for packed in samples],
             threads=self._threads,
         )
 
@@ -182,11 +172,11 @@ def _job(work: Work, losses: Float32[ndarray, "k steps"]) -> _native.Job:
         rates = plan.learning_rates.astype(np.float32)
     return _native.Job(
         kernel.spec(network, samples.coords.shape[1], channels),
-        *kernel.arrays(state.parameters),
-        *kernel.arrays(state.first),
-        *kernel.arrays(state.second),
-        samples.coords.contiguous().numpy(),
-        samples.values.numpy(),
+        *state.parameters,
+        *state.first,
+        *state.second,
+        samples.coords,
+        samples.values,
         samples.offsets,
         plan.regions,
         samples.keys,
@@ -198,12 +188,5 @@ def _job(work: Work, losses: Float32[ndarray, "k steps"]) -> _native.Job:
         eps=plan.adam.eps,
         loss_scale=1.0 / (np.maximum(size, 1) * channels),
         losses=losses,
-        sample_weights=None if samples.weights is None else samples.weights.numpy(),
+        sample_weights=samples.weights,
     )
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float32, Float64, Int, Int32, Int64, UInt64
+from jaxtyping import Float32, Float64, Int32, Int64, Shaped, UInt64
 from numpy import ndarray
-from torch import Tensor
 
 from partinr.model.networks.network import Network, Parameters
 
@@ -42,12 +40,12 @@ class Samples:
         points: (samples,) raster index of each sample; None where no regions share samples.
     """
 
-    coords: Float[Tensor, "samples dims"]
-    values: Float[Tensor, "samples channels"]
+    coords: Float32[ndarray, "samples dims"]
+    values: Float32[ndarray, "samples channels"]
     offsets: Int64[ndarray, "_"]
     keys: UInt64[ndarray, "regions"]
-    weights: Float[Tensor, "samples"] | None = None
-    points: Int[Tensor, "samples"] | None = None
+    weights: Float32[ndarray, "samples"] | None = None
+    points: Int64[ndarray, "samples"] | None = None
 
     @property
     def counts(self) -> Int64[ndarray, "regions"]:
@@ -91,21 +89,28 @@ class TrainingState:
     second: Parameters
 
     @classmethod
-    def fresh(cls, parameters: Parameters, device: torch.device) -> TrainingState:
+    def fresh(cls, parameters: Parameters) -> TrainingState:
         """State before the first step, around copies of these parameters."""
+        return cls(*(parameters.map(copy) for copy in (_copied, np.zeros_like, np.zeros_like)))
 
-        def copies(zero: bool) -> Parameters:
-            def copy(tensor: Tensor) -> Tensor:
-                own = tensor.detach().to(device).clone(memory_format=torch.contiguous_format)
-                return own.zero_() if zero else own
+    def arrays(self) -> list[Float32[ndarray, "..."]]:
+        """All arrays, in a fixed order: parameters, then both moments, each weights before biases."""
+        return [*self.parameters.arrays, *self.first.arrays, *self.second.arrays]
 
-            return Parameters([copy(w) for w in parameters.weights], [copy(b) for b in parameters.biases])
 
-        return cls(copies(False), copies(True), copies(True))
+def named_arrays(states: Sequence[TrainingState]) -> dict[str, Float32[ndarray, "..."]]:
+    """Arrays of the states of several groups, by names for a checkpoint."""
+    return {f"{g}.{i}": array for g, state in enumerate(states) for i, array in enumerate(state.arrays())}
 
-    def tensors(self) -> list[Tensor]:
-        """All tensors, in a fixed order."""
-        return [t for p in (self.parameters, self.first, self.second) for t in (*p.weights, *p.biases)]
+
+def restore(states: Sequence[TrainingState], arrays: Mapping[str, Shaped[ndarray, "..."]]) -> None:
+    """Put arrays that `named_arrays` gave into states of the same shapes."""
+    for name, array in named_arrays(states).items():
+        array[...] = arrays[name]
+
+
+def _copied(array: Float32[ndarray, "*shape"]) -> Float32[ndarray, "*shape"]:
+    return np.array(array, np.float32, order="C")
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +170,9 @@ class Engine(ABC):
         return "fp32"
 
     @property
-    @abstractmethod
-    def device(self) -> torch.device:
-        """Where samples and states must be."""
+    def device(self) -> str:
+        """Where it computes."""
+        return "cpu"
 
     @abstractmethod
     def advance(
@@ -244,18 +249,16 @@ class Engine(ABC):
         targets = found + errors[shared.points]
         ends = np.cumsum([len(rows) for rows in shared.rows])
         for packed, rows, part in zip(samples, shared.rows, np.split(targets, ends[:-1]), strict=True):
-            values = packed.values
-            place = torch.as_tensor(rows, dtype=torch.long, device=values.device)
-            values[place] = torch.as_tensor(part, device=values.device)
+            packed.values[rows] = part
 
     def squared_error(
         self, network: Network, parameters: Parameters, samples: Samples
     ) -> Float64[ndarray, "regions"]:
         """Sum of weighted squared errors of each region over all its samples and channels."""
         errors = self.evaluate(network, parameters, samples)
-        errors -= samples.values.cpu().numpy()
+        errors -= samples.values
         squares = np.square(errors, dtype=np.float64)
         if samples.weights is not None:
-            squares *= samples.weights.cpu().numpy()[:, None]
+            squares *= samples.weights[:, None]
         # Of no other region's numbers: a region's error is its own to the last bit.
         return np.array([squares[start:stop].sum() for start, stop in pairwise(samples.offsets)])

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Int64
+from jaxtyping import Float, Float32, Float64, Int, Int64, Shaped, UInt64
 from numpy import ndarray
 from torch import Tensor
 
-from partinr.engines.engine import Engine, Plan, Samples, Tick, TrainingState
-from partinr.engines.readout import solve_readout
+from partinr.engines.engine import Engine, Plan, Samples, SharedSamples, Tick, TrainingState
+from partinr.engines.readout import with_readout
 from partinr.engines.sampling import batch_indices
 from partinr.errors import InputError
 from partinr.model.networks.network import Network, Parameters
@@ -31,23 +32,28 @@ class TorchEngine(Engine):
 
     A network is never evaluated on samples that are not its own region's. Memory is bounded: the tensors of a
     batch of regions fit in cache, and the samples of a region too large for that are taken in chunks whose
-    gradients add up.
+    gradients add up. On a CPU tensors share their memory with the arrays; elsewhere samples are copied to the
+    device once, and states for as long as a call takes.
 
     Args:
         device: where to compute.
         threads: CPU threads to use, None for torch's own choice.
+
+    Raises:
+        InputError: torch has no such device here.
     """
 
     name: ClassVar[str] = "torch"
 
-    def __init__(self, device: torch.device | str = "cpu", threads: int | None = None) -> None:
-        self._device = torch.device(device)
+    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
+        self._device = usable_device(device)
         self._threads = threads
+        self._held: WeakKeyDictionary[Samples, _Samples] = WeakKeyDictionary()
 
     @property
-    def device(self) -> torch.device:
-        """Where samples and states must be."""
-        return self._device
+    def device(self) -> str:
+        """See `Engine.device`."""
+        return str(self._device)
 
     def advance(
         self,
@@ -62,36 +68,84 @@ class TorchEngine(Engine):
         limit = self._limit(network, samples)
         counts = samples.counts[plan.regions]
         used = counts if plan.batch is None else np.minimum(counts, plan.batch)
+        tensors, held = [self._tensor(array) for array in state.arrays()], self._samples(samples)
         with limited_threads(self._threads):
             for subset in (counts > used, counts == used):
                 for rows in group_by_size(np.where(subset, used, 0), limit):
-                    bundle = _Bundle(network, state, samples, plan, plan.regions[rows])
+                    bundle = _Bundle(network, tensors, held, plan, plan.regions[rows])
                     done, stopped = bundle.train(limit, tick)
                     losses[rows, : done.shape[1]] = done
                     if stopped:
+                        self._fetch(tensors, state)
                         return losses
+        self._fetch(tensors, state)
         return losses
 
     def evaluate(
         self, network: Network, parameters: Parameters, samples: Samples
     ) -> Float32[ndarray, "samples channels"]:
         """See `Engine.evaluate`."""
-        out = np.empty(tuple(samples.values.shape), np.float32)
+        out = np.empty(samples.values.shape, np.float32)
         regions = np.arange(len(samples.counts))
+        held, moved = self._samples(samples), parameters.map(self._tensor)
         with limited_threads(self._threads), torch.no_grad():
             for batch in batches(samples.offsets, regions, self._limit(network, samples)):
                 index, mask = batch.index(), batch.mask()
                 rows = torch.as_tensor(batch.regions, device=self._device)
-                own = samples.coords[torch.as_tensor(index, device=self._device)]
-                out[index[mask]] = network.forward(own, _rows(parameters, rows)).cpu().numpy()[mask]
+                own = held.coords[torch.as_tensor(index, device=self._device)]
+                out[index[mask]] = network.forward(own, _rows(moved, rows)).cpu().numpy()[mask]
         return out
 
     def solve_readout(
         self, network: Network, parameters: Parameters, samples: Samples, ridge: float
     ) -> Parameters:
-        """See `Engine.solve_readout`."""
-        with limited_threads(self._threads):
-            return solve_readout(network, parameters, samples, ridge)
+        """See `Engine.solve_readout`. Sums are accumulated in float64, in batches of bounded memory."""
+        regions, channels, width = len(samples.counts), samples.values.shape[1], network.read_features + 1
+        held, moved = self._samples(samples), parameters.map(self._tensor)
+        with limited_threads(self._threads), torch.no_grad():
+            gram = torch.zeros(regions, width, width, dtype=torch.float64, device=self._device)
+            moment = torch.zeros(regions, width, channels, dtype=torch.float64, device=self._device)
+            limit = max(1, _VALUES["cpu"] // network.read_features)
+            for batch in batches(samples.offsets, np.arange(regions), limit):
+                rows = torch.as_tensor(batch.regions, device=self._device)
+                index = torch.as_tensor(batch.index(), device=self._device)
+                features = network.hidden_features(held.coords[index], _rows(moved, rows)).double()
+                design = torch.cat([features, torch.ones_like(features[..., :1])], dim=2)
+                weighted = design * torch.as_tensor(batch.mask(), device=self._device)[..., None]
+                if held.weights is not None:
+                    weighted = weighted * held.weights[index][..., None]
+                gram.index_add_(0, rows, weighted.transpose(1, 2) @ design)
+                moment.index_add_(0, rows, weighted.transpose(1, 2) @ held.values[index].double())
+            solved = _solved(gram, moment, ridge).float().cpu().numpy()
+        return with_readout(network, parameters, solved)
+
+    def exchange(
+        self, found: Float32[ndarray, "pairs channels"], shared: SharedSamples, samples: list[Samples]
+    ) -> None:
+        """See `Engine.exchange`."""
+        super().exchange(found, shared, samples)
+        for packed in samples:
+            if packed in self._held:
+                self._held[packed].values.copy_(torch.from_numpy(packed.values))
+
+    def _tensor(self, array: Shaped[ndarray, "..."]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+    def _samples(self, samples: Samples) -> _Samples:
+        """Samples on the device."""
+        if samples not in self._held:
+            weights = None if samples.weights is None else self._tensor(samples.weights)
+            values = self._tensor(samples.values)
+            self._held[samples] = _Samples(
+                self._tensor(samples.coords), values, weights, samples.offsets, samples.keys
+            )
+        return self._held[samples]
+
+    def _fetch(self, tensors: list[Tensor], state: TrainingState) -> None:
+        """Bring what was trained back from the device; on a CPU it is there."""
+        if self._device.type != "cpu":
+            for tensor, array in zip(tensors, state.arrays(), strict=True):
+                array[...] = tensor.cpu().numpy()
 
     def _limit(self, network: Network, samples: Samples) -> int:
         shapes = network.layer_shapes(samples.coords.shape[1], samples.values.shape[1])
@@ -127,6 +181,21 @@ def usable_device(name: str) -> torch.device:
     return device
 
 
+class _Samples(NamedTuple):
+    """`Samples` with tensors on a device."""
+
+    coords: Float[Tensor, "samples dims"]
+    values: Float[Tensor, "samples channels"]
+    weights: Float[Tensor, "samples"] | None
+    offsets: Int64[ndarray, "_"]
+    keys: UInt64[ndarray, "regions"]
+
+    @property
+    def counts(self) -> Int64[ndarray, "regions"]:
+        """Number of samples of each region."""
+        return np.diff(self.offsets)
+
+
 class _Chunk(NamedTuple):
     """Samples of some regions, padded to equal numbers with samples of weight 0."""
 
@@ -136,13 +205,13 @@ class _Chunk(NamedTuple):
 
     def squared_error(self, network: Network, parameters: Parameters) -> Float64[Tensor, "b"]:
         """Weighted sum of squared errors of each region over the chunk's samples."""
-        squares = (network.forward(self.coords, parameters) - self.values).square()
+        squares: Tensor = (network.forward(self.coords, parameters) - self.values).square()
         if self.weights is not None:
             squares = squares * self.weights
         return squares.sum(dim=(1, 2), dtype=torch.float64)
 
 
-def _load(batch: Batch, samples: Samples) -> _Chunk:
+def _load(batch: Batch, samples: _Samples) -> _Chunk:
     device = samples.coords.device
     if len(batch.regions) == 1:
         piece = slice(int(batch.starts[0]), int(batch.starts[0] + batch.lengths[0]))
@@ -155,7 +224,7 @@ def _load(batch: Batch, samples: Samples) -> _Chunk:
     return chunk._replace(weights=mask if chunk.weights is None else mask * chunk.weights)
 
 
-def _picked(samples: Samples, index: Int[Tensor, "b n"]) -> _Chunk:
+def _picked(samples: _Samples, index: Int[Tensor, "b n"]) -> _Chunk:
     weights = None if samples.weights is None else samples.weights[index][:, :, None]
     return _Chunk(samples.coords[index], samples.values[index], weights)
 
@@ -172,21 +241,16 @@ class _Bundle:
     def __init__(
         self,
         network: Network,
-        state: TrainingState,
-        samples: Samples,
+        state: list[Tensor],
+        samples: _Samples,
         plan: Plan,
         regions: Int64[ndarray, "b"],
     ) -> None:
-        self.network, self.state, self.samples, self.plan, self.regions = (
-            network,
-            state,
-            samples,
-            plan,
-            regions,
-        )
+        self.network, self.state, self.samples = network, state, samples
+        self.plan, self.regions = plan, regions
         self.step = plan.start
         picked = torch.as_tensor(regions, device=samples.coords.device)
-        self.tensors = [tensor[picked] for tensor in state.tensors()]
+        self.tensors = [tensor[picked] for tensor in state]
         count = len(self.tensors) // 3
         self.leaves = [tensor.requires_grad_() for tensor in self.tensors[:count]]
         self.parameters = Parameters(self.leaves[: count // 2], self.leaves[count // 2 :])
@@ -252,5 +316,17 @@ class _Bundle:
 
     def _write_back(self) -> None:
         picked = torch.as_tensor(self.regions, device=self.samples.coords.device)
-        for whole, part in zip(self.state.tensors(), self.tensors, strict=True):
+        for whole, part in zip(self.state, self.tensors, strict=True):
             whole[picked] = part.detach()
+
+
+def _solved(
+    gram: Float64[Tensor, "regions width width"],
+    moment: Float64[Tensor, "regions width channels"],
+    ridge: float,
+) -> Float64[Tensor, "regions width channels"]:
+    scale = gram.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-30)
+    penalty = torch.full((gram.shape[-1],), ridge, dtype=gram.dtype, device=gram.device)
+    penalty[-1] = 1e-9  # the bias is free
+    solution: Tensor = torch.linalg.solve(gram + scale[:, None, None] * torch.diag(penalty), moment)
+    return solution

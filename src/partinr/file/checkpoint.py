@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,40 +11,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 from numpy import ndarray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_tensors
 
-from partinr.engines.engine import TrainingState
 from partinr.errors import InputError
 from partinr.files import atomic_write
-from partinr.model.piecewise import PiecewiseINR
-from partinr.signals.signal import Signal
 
 FILE = "state.safetensors"
 
 Settings = dict[str, Any]
-
-
-def settings_of(signal: Signal, model: PiecewiseINR, **others: Any) -> Settings:
-    """Everything that decides a fit's result, as JSON types: two fits with equal settings end the same."""
-
-    def digest(array: np.ndarray) -> str:
-        return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-    return json.loads(  # type: ignore[no-any-return]
-        json.dumps(
-            {
-                "signal": digest(signal.values),
-                "shape": list(signal.values.shape),
-                "partition": digest(model.partition.label_map),
-                "networks": [group.network.config() for group in model.group_list],
-                "frame": model.frame,
-                "overlap": model.overlap,
-                **others,
-            }
-        )
-    )
 
 
 @dataclass(frozen=True)
@@ -65,60 +39,31 @@ class Checkpoint:
         """The file with the state."""
         return self.folder / FILE
 
-    def write(self, states: list[TrainingState], arrays: Mapping[str, Shaped[ndarray, "..."]]) -> None:
-        """Replace the state on disk; a crash in between leaves the old one.
-
-        Args:
-            states: parameters and moments.
-            arrays: what else there is to keep, by names without digits in front.
-        """
-        tensors = dict(arrays)
-        for g, state in enumerate(states):
-            for i, tensor in enumerate(state.tensors()):
-                tensors[f"{g}.{i}"] = np.ascontiguousarray(tensor.detach().cpu().numpy())
+    def write(self, arrays: Mapping[str, Shaped[ndarray, "..."]]) -> None:
+        """Replace the state on disk; a crash in between leaves the old one."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         payload = save_tensors(tensors, metadata={"settings": json.dumps(self.settings, sort_keys=True)})
         with atomic_write(self.path) as file:
             file.write(payload)
 
-    def read(self, states: list[TrainingState]) -> dict[str, Shaped[ndarray, "..."]] | None:
-        """Put the state on disk into `states`.
-
-        Returns:
-            the arrays beside them; None if there is no state yet.
+    def read(self) -> dict[str, Shaped[ndarray, "..."]] | None:
+        """The state on disk; None if there is none yet.
 
         Raises:
             InputError: the checkpoint is damaged or belongs to work with other settings.
         """
-        tensors = self._tensors()
-        if tensors is None:
-            return None
-        for g, state in enumerate(states):
-            for i, tensor in enumerate(state.tensors()):
-                tensor.copy_(tensor.new_tensor(tensors.pop(f"{g}.{i}")))
-        return tensors
-
-    def arrays(self) -> dict[str, Shaped[ndarray, "..."]] | None:
-        """The arrays beside the states alone, which may say what states there are; see `read`."""
-        tensors = self._tensors()
-        if tensors is None:
-            return None
-        return {name: tensor for name, tensor in tensors.items() if not name[0].isdecimal()}
-
-    def _tensors(self) -> dict[str, Shaped[ndarray, "..."]] | None:
         if not self.path.exists():
             return None
-        payload = self.path.read_bytes()
         try:
-            tensors = load_tensors(payload)
-            size = int.from_bytes(payload[:8], "little")
-            settings = json.loads(json.loads(payload[8 : 8 + size])["__metadata__"]["settings"])
-        except (SafetensorError, KeyError, ValueError) as error:
+            with safe_open(self.path, "numpy") as file:
+                settings = json.loads(file.metadata()["settings"])
+                self._check(settings)
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise InputError(
                 f"{self.path} is not a readable checkpoint ({error}); delete it and start again"
             ) from error
-        self._check(settings)
-        return tensors
 
     def _check(self, settings: Settings) -> None:
         changed = _first_difference(settings, self.settings)

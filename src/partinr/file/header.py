@@ -12,10 +12,10 @@ from typing import Any, get_args
 import numpy as np
 
 from partinr.errors import InputError
-from partinr.model.blending import MOST_OVERLAP
+from partinr.model.blending import MOST_OVERLAP, check_overlap
 from partinr.model.networks import from_config
 from partinr.model.networks.network import Network
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.structure import Structure
 from partinr.signals.frames import Frame
 from partinr.signals.signal import Kind, SignalSpec
 
@@ -51,15 +51,16 @@ class Header:
     regions: int
 
 
-def describe(model: PiecewiseINR, summary: Mapping[str, Any]) -> dict[str, Any]:
+def describe(structure: Structure, summary: Mapping[str, Any]) -> dict[str, Any]:
     """The header of a model, but for what every file has.
 
     Raises:
-        InputError: there are too many groups.
+        InputError: there are too many groups, or an overlap without blending.
     """
-    if len(model.group_list) > _MOST_GROUPS:
-        raise InputError(f"a file holds at most {_MOST_GROUPS} groups, got {len(model.group_list)}")
-    spec = model.signal
+    if len(structure.networks) > _MOST_GROUPS:
+        raise InputError(f"a file holds at most {_MOST_GROUPS} groups, got {len(structure.networks)}")
+    check_overlap(structure.overlap, structure.blend)
+    spec = structure.signal
     return {
         "signal": {
             "kind": spec.kind,
@@ -69,11 +70,11 @@ def describe(model: PiecewiseINR, summary: Mapping[str, Any]) -> dict[str, Any]:
             "value_range": list(spec.value_range),
             "channel_axis": spec.channel_axis,
         },
-        "frame": model.frame,
-        "blend": model.blend,
-        "overlap": model.overlap,
-        "networks": [group.network.config() for group in model.group_list],
-        "partition": {"rule": model.partition.rule, "regions": model.regions},
+        "frame": structure.frame,
+        "blend": structure.blend,
+        "overlap": structure.overlap,
+        "networks": [network.config() for network in structure.networks],
+        "partition": {"rule": structure.partition.rule, "regions": structure.regions},
         "summary": dict(summary),
     }
 

@@ -8,17 +8,18 @@ from reprlib import repr as brief
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
-from jaxtyping import Int64
+from jaxtyping import Float32
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.file.header import Header, describe, interpret
 from partinr.file.labelmap import compress, decompress
 from partinr.file.sealing import Sealed, Tensors, expect, read_sealed, stored, write_sealed
+from partinr.model.networks.network import Parameters
 from partinr.model.partition.partition import Partition
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import Quality, quality
+from partinr.model.structure import Structure
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.signal import Signal
 
@@ -49,7 +50,7 @@ class Saved:
 
 
 def save(
-    model: PiecewiseINR,
+    model: Piecewise,
     path: str | Path,
     *,
     store: Store = "float32",
@@ -77,7 +78,7 @@ def save(
 
     Example:
         >>> import os, tempfile, numpy as np, partinr
-        >>> model = partinr.fit(np.eye(8), steps=5).model
+        >>> model = partinr.fit(np.eye(8), goal=partinr.Steps(5)).model
         >>> path = os.path.join(tempfile.mkdtemp(), "eye.inr")
         >>> partinr.save(model, path, store="float16").store
         'float16'
@@ -94,11 +95,11 @@ def save(
     if not _finite(model, chosen):
         raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
     told = {**(summary or {}), **({} if reached is None else {"psnr": reached.psnr})}
-    size = write_sealed(path, _tensors(model, chosen), describe(model, told))
+    size = write_sealed(path, _tensors(model, chosen), describe(model.structure, told))
     return Saved(Path(path), size, chosen, *(reached or (None, None)))
 
 
-def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> PiecewiseINR:
+def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> Piecewise:
     """Read a piecewise network; its parameters are float32 whatever the file's precision.
 
     Nothing in the file is executed, and every size is checked before anything is allocated for it.
@@ -114,7 +115,7 @@ def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> Piecewise
     Example:
         >>> import os, tempfile, numpy as np, partinr
         >>> path = os.path.join(tempfile.mkdtemp(), "ramp.inr")
-        >>> model = partinr.fit(np.linspace(0, 1, 50), partinr.Grid(2), steps=5).model
+        >>> model = partinr.fit(np.linspace(0, 1, 50), partinr.Grid(2), goal=partinr.Steps(5)).model
         >>> _ = partinr.save(model, path)
         >>> partinr.load(path).partition.rule
         'grid:2'
@@ -125,10 +126,10 @@ def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> Piecewise
 
 def load_with_header(
     path: str | Path, *, max_samples: int | None = MAX_PIXELS
-) -> tuple[PiecewiseINR, dict[str, Any]]:
+) -> tuple[Piecewise, dict[str, Any]]:
     """The network and the file's header, which has the summary; see `load`."""
 
-    def interpreted(sealed: Sealed) -> tuple[PiecewiseINR, dict[str, Any]]:
+    def interpreted(sealed: Sealed) -> tuple[Piecewise, dict[str, Any]]:
         header = interpret(sealed.fields, len(sealed.entries))
         _check_tensors(header, sealed.entries)
         return _model(header, sealed.tensors(), max_samples), sealed.fields
@@ -137,7 +138,7 @@ def load_with_header(
 
 
 def _choose_store(
-    model: PiecewiseINR,
+    model: Piecewise,
     store: Store,
     signal: Signal | None,
     target: float | None,
@@ -160,34 +161,28 @@ def _choose_store(
     return ("float16", half) if cheap and keeps_target else ("float32", full)
 
 
-def _rounded(model: PiecewiseINR) -> PiecewiseINR:
+def _rounded(model: Piecewise) -> Piecewise:
     """The model as it will be when it is loaded from half precision."""
-    networks = [group.network for group in model.group_list]
-    members = model.group_of.cpu().numpy()
-    copy = PiecewiseINR(
-        model.partition,
-        networks,
-        model.signal,
-        model.frame,
-        members,
-        blend=model.blend,
-        overlap=model.overlap,
-    )
-    copy.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
-    return copy
+    rounded = [parameters.map(in_half_precision) for parameters in model.parameters]
+    return Piecewise(model.structure, tuple(rounded))
 
 
-def _finite(model: PiecewiseINR, store: Precision) -> bool:
-    return all(bool(p.to(getattr(torch, store)).isfinite().all()) for p in model.parameters())
+def in_half_precision(values: Float32[ndarray, "*shape"]) -> Float32[ndarray, "*shape"]:
+    """Numbers as they come back from half precision; infinite beyond its range."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16).astype(np.float32)
 
 
-def _tensors(model: PiecewiseINR, store: Precision) -> Tensors:
-    tensors: Tensors = {
-        name: value.detach().cpu().to(getattr(torch, store)).contiguous().numpy()
-        for name, value in model.state_dict().items()
-    }
-    if len(model.group_list) > 1:
-        tensors["group_of"] = model.group_of.cpu().numpy().astype(np.uint16)
+def _finite(model: Piecewise, store: Precision) -> bool:
+    with np.errstate(over="ignore"):
+        arrays = [array.astype(store) for parameters in model.parameters for array in parameters.arrays]
+    return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def _tensors(model: Piecewise, store: Precision) -> Tensors:
+    tensors: Tensors = {name: array.astype(store) for name, array in model.named_parameters().items()}
+    if len(model.networks) > 1:
+        tensors["group_of"] = model.structure.group_of.astype(np.uint16)
     if model.partition.boxes is not None:
         tensors["boxes"] = model.partition.boxes.astype(np.uint32)
     else:
@@ -222,30 +217,37 @@ def _check_tensors(header: Header, entries: dict[str, Any]) -> None:
         expect(claimed, "labels", ("U8",), (packed[0] if packed else 1,))
 
 
-def _model(header: Header, tensors: Tensors, max_samples: int | None) -> PiecewiseINR:
-    parameters = {name: torch.from_numpy(value) for name, value in tensors.items() if "." in name}
-    for name, value in parameters.items():
-        if not bool(value.isfinite().all()):
+def _model(header: Header, tensors: Tensors, max_samples: int | None) -> Piecewise:
+    for name, value in tensors.items():
+        if "." in name and not bool(np.isfinite(value).all()):
             raise InputError(f"the tensor {name} has values that are not finite")
     partition = _partition(header, tensors, max_samples)
-    group_of: Int64[ndarray, " regions"] = np.zeros(header.regions, np.int64)
+    groups = None
     if len(header.networks) > 1:
-        group_of = tensors["group_of"].astype(np.int64)
-        sizes = np.bincount(group_of, minlength=len(header.networks))
+        groups = tensors["group_of"].astype(np.int64)
+        sizes = np.bincount(groups, minlength=len(header.networks))
         held = [len(tensors[f"groups.{g}.biases.0"]) for g in range(len(header.networks))]
         if sizes.tolist() != held:
             raise InputError("group_of must name each group for as many regions as the group has networks")
-    model = PiecewiseINR(
+    structure = Structure(
         partition,
-        header.networks,
+        tuple(header.networks),
         header.signal,
         header.frame,
-        group_of,
-        blend=header.blend,
-        overlap=header.overlap,
+        groups,
+        header.blend,
+        header.overlap,
     )
-    model.load_state_dict({name: value.float() for name, value in parameters.items()}, assign=True)
-    return model
+    parameters = [
+        Parameters(
+            *(
+                [tensors[f"groups.{g}.{what}.{i}"].astype(np.float32) for i in range(network.layers + 2)]
+                for what in ("weights", "biases")
+            )
+        )
+        for g, network in enumerate(header.networks)
+    ]
+    return Piecewise(structure, tuple(parameters))
 
 
 def _partition(header: Header, tensors: Tensors, max_samples: int | None) -> Partition:

@@ -7,6 +7,7 @@ the work of each network on its own points, and memory grows with the points, no
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from itertools import count, product
 from pathlib import Path
@@ -16,17 +17,11 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy import ndarray
 
-from partinr.errors import InputError
+from partinr.errors import InputError, need
 from partinr.files import atomic_write
 from partinr.model.blending import AT_SAMPLE
-from partinr.model.networks.finer import Finer
-from partinr.model.networks.fourier import Fourier
-from partinr.model.networks.gauss import Gauss
-from partinr.model.networks.network import Network
-from partinr.model.networks.relu import ReluHarmonic
-from partinr.model.networks.siren import Siren
-from partinr.model.networks.wire import Wire
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.networks.network import Parameters
+from partinr.model.piecewise import Piecewise
 
 if TYPE_CHECKING:
     import onnx
@@ -41,13 +36,13 @@ _SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 64
 _MOST_BYTES = (1 << 31) - (1 << 26)
 
 
-def export_onnx(model: PiecewiseINR, path: str | Path) -> None:
+def export_onnx(model: Piecewise, path: str | Path) -> None:
     """Write a piecewise network as an ONNX model that needs nothing else.
 
     Its input "coords" is float32 of shape (points, dims): global coordinates, -1..1 over the signal, first
     axis first, any number of points. Its output "values" is float32 of shape (points, channels): normalised
     values, 0..1 over the signal's value range, which stands in the metadata. The look-up of regions, their
-    frames and the blending between them are inside, as in `PiecewiseINR`. Memory grows with the number of
+    frames and the blending between them are inside, as in `Piecewise`. Memory grows with the number of
     points: a large picture is best evaluated in pieces.
 
     Args:
@@ -61,13 +56,12 @@ def export_onnx(model: PiecewiseINR, path: str | Path) -> None:
 
     Example:
         >>> import os, tempfile, numpy as np, partinr
-        >>> model = partinr.fit(np.eye(8), partinr.Grid(2, 2), steps=5).model
+        >>> model = partinr.fit(np.eye(8), partinr.Grid(2, 2), goal=partinr.Steps(5)).model
         >>> partinr.export_onnx(model, os.path.join(tempfile.mkdtemp(), "eye.onnx"))
     """
-    try:
-        from onnx import TensorProto, helper, numpy_helper
-    except ImportError as error:
-        raise InputError('ONNX export needs the package onnx; run: pip install "partinr[onnx]"') from error
+    need("onnx", "ONNX export")
+    from onnx import TensorProto, helper, numpy_helper
+
     graph = _Graph()
     values = _values(graph, model)
     graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
@@ -147,7 +141,7 @@ class _Graph:
         return self("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
-def _values(graph: _Graph, model: PiecewiseINR) -> str:
+def _values(graph: _Graph, model: Piecewise) -> str:
     """Values (points, channels) at the graph's input "coords" (points, dims)."""
     if model.regions == 1:
         own = _own_coords(graph, model, graph("Unsqueeze", "coords", np.array([0])), None)
@@ -165,7 +159,7 @@ def _values(graph: _Graph, model: PiecewiseINR) -> str:
     return graph("ScatterND", nothing, graph("Unsqueeze", point, np.array([1])), shares, reduction="add")
 
 
-def _values_in(graph: _Graph, model: PiecewiseINR, coords: str, region: str) -> str:
+def _values_in(graph: _Graph, model: Piecewise, coords: str, region: str) -> str:
     """Values (points, channels) of the functions of given regions (points,) at coordinates (points, dims)."""
     size = min(max(model.signal.samples // model.regions, _SMALLEST_CHUNK), _LARGEST_CHUNK)
     chunk_region, place = _chunks(graph, region, model.regions, size)
@@ -178,13 +172,13 @@ def _values_in(graph: _Graph, model: PiecewiseINR, coords: str, region: str) -> 
     filled = graph("ScatterND", table(model.signal.dims), row, coords)
     chunked = graph("Reshape", filled, np.array([-1, size, model.signal.dims]))
     own = _own_coords(graph, model, chunked, chunk_region)
-    if len(model.group_list) == 1:
+    if len(model.networks) == 1:
         values = _group_values(graph, model, 0, own, chunk_region)  # (chunks, size, channels)
     else:
-        group_of = graph("Gather", model.group_of.cpu().numpy(), chunk_region)
-        slot = graph("Gather", model.slot.cpu().numpy(), chunk_region)
+        group_of = graph("Gather", model.structure.group_of, chunk_region)
+        slot = graph("Gather", model.structure.slot, chunk_region)
         values = graph("Reshape", table(model.signal.channels), np.array([-1, size, model.signal.channels]))
-        for g in range(len(model.group_list)):
+        for g in range(len(model.networks)):
             mine = graph("NonZero", graph("Equal", group_of, g))  # (1, chunks of the group)
             chosen = graph("Squeeze", mine, np.array([0]))
             slots = graph("Gather", slot, chosen)
@@ -193,7 +187,7 @@ def _values_in(graph: _Graph, model: PiecewiseINR, coords: str, region: str) -> 
     return graph("Gather", graph("Reshape", values, np.array([-1, model.signal.channels])), place)
 
 
-def _positions(graph: _Graph, model: PiecewiseINR) -> list[str]:
+def _positions(graph: _Graph, model: Piecewise) -> list[str]:
     """Position (points,) along each axis, in samples, not before the first nor after the last."""
     positions = []
     for a, samples in enumerate(model.signal.shape):
@@ -203,19 +197,19 @@ def _positions(graph: _Graph, model: PiecewiseINR) -> list[str]:
     return positions
 
 
-def _region(graph: _Graph, model: PiecewiseINR, positions: list[str]) -> str:
+def _region(graph: _Graph, model: Piecewise, positions: list[str]) -> str:
     """Region (points,) of the samples at these positions, whole numbers of single precision."""
     return _region_of(graph, model, [_cell(graph, model, a, p) for a, p in enumerate(positions)])
 
 
-def _cell(graph: _Graph, model: PiecewiseINR, axis: int, position: str) -> str:
+def _cell(graph: _Graph, model: Piecewise, axis: int, position: str) -> str:
     """Cell of the partition's table along an axis of samples at whole positions."""
-    edges = model.get_buffer(f"edges_{axis}").cpu().numpy()
+    edges = model.structure.edges[axis]
     index = graph("Max", graph.cast(position, np.int64), 0)
     return _edges_up_to(graph, edges, graph("Min", index, model.signal.shape[axis] - 1))
 
 
-def _region_of(graph: _Graph, model: PiecewiseINR, cells: list[str]) -> str:
+def _region_of(graph: _Graph, model: Piecewise, cells: list[str]) -> str:
     """Region (points,) of cells of the partition's table, which may lie beyond its end."""
     flat = ""
     for a, length in enumerate(model.partition.table.shape):
@@ -226,16 +220,16 @@ def _region_of(graph: _Graph, model: PiecewiseINR, cells: list[str]) -> str:
     return graph.cast(graph("Gather", table.astype(smallest), flat), np.int64)
 
 
-def _windows(graph: _Graph, model: PiecewiseINR, axis: int, position: str) -> tuple[str, list[str]]:
+def _windows(graph: _Graph, model: Piecewise, axis: int, position: str) -> tuple[str, list[str]]:
     """First cell (points,) of each point's window along an axis, and the shares of the cells from there on.
 
     No shares where there is one cell. See `partinr.model.blending.Windows`.
     """
-    edges, width = model.get_buffer(f"edges_{axis}").cpu().numpy(), 2 * model.overlap + 1
+    edges, width = model.structure.edges[axis], 2 * model.overlap + 1
     passed = graph("Floor", graph("Add", graph("Sub", position, float(model.overlap)), AT_SAMPLE))
     first = _cell(graph, model, axis, passed)
     # Windows never reach the edges that stand in for those beyond the last.
-    cells = model.most_cells[axis]
+    cells = model.structure.most_cells[axis]
     reached = np.append(edges, np.full(cells, 1 << 40)).astype(np.float32) + np.float32(model.overlap)
     shares, before = [], ""
     for k in range(cells - 1):
@@ -247,8 +241,8 @@ def _windows(graph: _Graph, model: PiecewiseINR, axis: int, position: str) -> tu
     return first, [*shares, graph("Sub", 1.0, before)] if before else []
 
 
-def _pairs(graph: _Graph, model: PiecewiseINR) -> tuple[str, str, str]:
-    """Pairs of a point and a region that contributes to it, and the weight; see `PiecewiseINR.assign`.
+def _pairs(graph: _Graph, model: Piecewise) -> tuple[str, str, str]:
+    """Pairs of a point and a region that contributes to it, and the weight; see `Structure.assign`.
 
     The first pairs, one for each point, are with the region of the first cell in the point's window, the
     others with those of the cells that belong to another region.
@@ -318,92 +312,141 @@ def _chunks(graph: _Graph, region: str, regions: int, size: int) -> tuple[str, s
     return chunk_region, place
 
 
-def _own_coords(graph: _Graph, model: PiecewiseINR, coords: str, chunk_region: str | None) -> str:
+def _own_coords(graph: _Graph, model: Piecewise, coords: str, chunk_region: str | None) -> str:
     """Global coordinates (chunks, size, dims) in the frame of each chunk's region."""
     if model.frame == "global":
         return coords
     scale, shift = (
-        graph.constant(value.cpu().numpy()[:, None], name)  # (regions, 1, dims)
-        for name, value in (("scale", model.scale), ("shift", model.shift))
+        graph.constant(value[:, None], name)  # (regions, 1, dims)
+        for name, value in zip(("scale", "shift"), model.structure.affine, strict=True)
     )
     if chunk_region is not None:
         scale, shift = graph("Gather", scale, chunk_region), graph("Gather", shift, chunk_region)
     return graph("Add", graph("Mul", coords, scale), shift)
 
 
-def _group_values(graph: _Graph, model: PiecewiseINR, group: int, own: str, slots: str | None) -> str:
+def _group_values(graph: _Graph, model: Piecewise, group: int, own: str, slots: str | None) -> str:
     """Values (chunks, size, channels) of a group's networks, one for each chunk, at its own coordinates.
 
     `slots` has the position in the group of each chunk's network; None where the group has one network and
     there is one chunk.
     """
-    network = model.group_list[group].network
-    x = _encode(graph, network, own, model.signal.dims)
-    for layer, (weight, bias) in enumerate(_layers(model, group)):
-        w = graph.constant(weight, f"groups.{group}.weights.{layer}")
-        b = graph.constant(bias[:, None], f"groups.{group}.biases.{layer}")
-        if slots is not None:
-            w, b = graph("Gather", w, slots), graph("Gather", b, slots)
-        x = graph("Add", graph("MatMul", x, w), b)
-        if layer <= network.layers:
-            x = _activate(graph, network, x, layer)
-    return x
 
+    def constant(what: str, layer: int, array: Array) -> _Value:
+        name = graph.constant(array, f"groups.{group}.{what}.{layer}")
+        return _Value(graph, name if slots is None else graph("Gather", name, slots), (1, *array.shape[1:]))
 
-def _layers(model: PiecewiseINR, group: int) -> list[tuple[Array, Array]]:
-    """Weights (regions, fan_in, fan_out) and biases (regions, fan_out) of real affine maps."""
-    stored = model.group_list[group].parameters_by_layer
-    weights, biases = ([t.detach().float().cpu().numpy() for t in tensors] for tensors in stored)
-    if isinstance(model.group_list[group].network, Wire):
-        # Written out as real matrices; see `Wire.linear` and `Wire.output`.
-        for layer in range(1, len(weights)):
-            real, imaginary = np.split(weights[layer], 2, axis=-1)
-            weights[layer] = np.block([[real, imaginary], [-imaginary, real]])
-        channels = model.signal.channels
-        weights[-1], biases[-1] = weights[-1][..., :channels], biases[-1][..., :channels]
-    return list(zip(weights, biases, strict=True))
-
-
-def _encode(graph: _Graph, network: Network, coords: str, dims: int) -> str:
-    """Features (chunks, size, features) of coordinates (chunks, size, dims); see each network's `encode`."""
-    if isinstance(network, ReluHarmonic):
-        octaves = np.ldexp(np.float32(0.5), np.arange(network.frequencies)).astype(np.float32)
-        each = graph("Mul", graph("Unsqueeze", coords, np.array([3])), octaves)
-        phases = graph("Reshape", each, np.array([0, 0, dims * network.frequencies]))
-    elif isinstance(network, Fourier):
-        matrix = network.projections(dims).astype(np.float32)
-        phases = ""
-        for axis in range(dims):
-            column = graph("Slice", coords, np.array([axis]), np.array([axis + 1]), np.array([2]))
-            product = graph("Mul", column, matrix[axis])
-            phases = graph("Add", phases, product) if axis else product
-    else:
-        return coords
-    return graph("Concat", graph("Sin", phases), graph("Cos", phases), axis=-1)
-
-
-def _activate(graph: _Graph, network: Network, z: str, layer: int) -> str:
-    """Activation of hidden layer `layer`; see each network's `activate`."""
-    if isinstance(network, ReluHarmonic | Fourier):
-        return graph("Relu", z)
-    if isinstance(network, Gauss):
-        return graph("Exp", graph("Mul", graph("Mul", z, z), -0.5 / network.sigma**2))
-    if not isinstance(network, Siren | Finer | Wire):
-        raise InputError(f"the network {network.name} has no ONNX form; fit one of partinr's own")
-    omega = network.omega_0 if layer == 0 else network.omega_hidden
-    if isinstance(network, Siren):
-        return graph("Sin", graph("Mul", z, omega))
-    if isinstance(network, Finer):
-        frequency = graph("Mul", graph("Add", graph("Abs", z), 1.0), omega)
-        return graph("Sin", graph("Mul", frequency, z))
-    a, b = z, ""
-    exponent = graph("Mul", graph("Mul", z, z), -(network.scale**2))
-    if layer:
-        halves = np.array([network.units, network.units])
-        exponent = graph("Add", *graph.several(2, "Split", exponent, halves, axis=-1))
-        a, b = graph.several(2, "Split", z, halves, axis=-1)
-        exponent = graph("Sub", exponent, graph("Mul", b, omega))
-    size, phase = graph("Exp", exponent), graph("Mul", a, omega)
-    return graph(
-        "Concat", graph("Mul", size, graph("Cos", phase)), graph("Mul", size, graph("Sin", phase)), axis=-1
+    stored = model.parameters[group]
+    parameters = Parameters(
+        [constant("weights", layer, array) for layer, array in enumerate(stored.weights)],
+        [constant("biases", layer, array) for layer, array in enumerate(stored.biases)],
     )
+    values: _Value = model.networks[group].forward(_Value(graph, own, (1, 1, model.signal.dims)), parameters)
+    return values.name
+
+
+class _Value:
+    """A value of the graph that a network's formula computes with, which notes down what is done to it.
+
+    Attributes:
+        name: in the graph.
+        shape: with 1 for the numbers of chunks and of points in each, which are not known yet.
+    """
+
+    __array_ufunc__ = None  # NumPy's numbers leave operators to it
+    dtype = np.dtype(np.float32)
+    device = None
+
+    def __init__(self, graph: _Graph, name: str, shape: tuple[int, ...]) -> None:
+        self.graph, self.name, self.shape = graph, name, shape
+
+    def __array_namespace__(self) -> _Functions:
+        return _Functions(self.graph)
+
+    def _with(self, operator: str, *others: _Value | float, swapped: bool = False) -> _Value:
+        names = [self.name, *(o.name if isinstance(o, _Value) else float(o) for o in others)]
+        shapes = [self.shape, *(o.shape for o in others if isinstance(o, _Value))]
+        name = self.graph(operator, *(reversed(names) if swapped else names))
+        return _Value(self.graph, name, np.broadcast_shapes(*shapes))
+
+    def __add__(self, other: _Value | float) -> _Value:
+        return self._with("Add", other)
+
+    def __sub__(self, other: _Value | float) -> _Value:
+        return self._with("Sub", other)
+
+    def __mul__(self, other: _Value | float) -> _Value:
+        return self._with("Mul", other)
+
+    def __truediv__(self, other: _Value | float) -> _Value:
+        return self._with("Div", other)
+
+    def __radd__(self, other: float) -> _Value:
+        return self._with("Add", other)
+
+    def __rsub__(self, other: float) -> _Value:
+        return self._with("Sub", other, swapped=True)
+
+    def __rmul__(self, other: float) -> _Value:
+        return self._with("Mul", other)
+
+    def __rtruediv__(self, other: float) -> _Value:
+        return self._with("Div", other, swapped=True)
+
+    def __neg__(self) -> _Value:
+        return self._with("Neg")
+
+    def __abs__(self) -> _Value:
+        return self._with("Abs")
+
+    def __gt__(self, other: _Value | float) -> _Value:
+        return self._with("Greater", other)
+
+    def __matmul__(self, other: _Value) -> _Value:
+        name = self.graph("MatMul", self.name, other.name)
+        return _Value(self.graph, name, (*self.shape[:-1], other.shape[-1]))
+
+    def __getitem__(self, key: Any) -> _Value:
+        if key == (slice(None), None):
+            return _Value(self.graph, self.graph("Unsqueeze", self.name, np.array([1])), (1, *self.shape))
+        if not (isinstance(key, tuple) and len(key) == 2 and key[0] is Ellipsis and key[1].step is None):
+            raise InputError(f"a network that is exported to ONNX may index with [..., a:b] alone, got {key}")
+        start, stop, _ = key[1].indices(self.shape[-1])
+        name = self.graph("Slice", self.name, np.array([start]), np.array([stop]), np.array([-1]))
+        return _Value(self.graph, name, (*self.shape[:-1], stop - start))
+
+
+class _Functions:
+    """The functions that networks use, as `_Value.__array_namespace__` gives them."""
+
+    __name__ = "onnx"
+
+    def __init__(self, graph: _Graph) -> None:
+        self._graph = graph
+
+    def __getattr__(self, name: str) -> Callable[[_Value], _Value]:
+        operator = _UNARY.get(name)
+        if operator is None:
+            raise InputError(
+                f"a network that is exported to ONNX may use {', '.join(_UNARY)}, where and concatenate, "
+                f"got {name}"
+            )
+        return lambda x: x._with(operator)
+
+    def concatenate(self, parts: Sequence[_Value], axis: int) -> _Value:
+        """Parts side by side along an axis."""
+        shape = list(parts[0].shape)
+        shape[axis] = sum(part.shape[axis] for part in parts)
+        name = self._graph("Concat", *(part.name for part in parts), axis=axis)
+        return _Value(self._graph, name, tuple(shape))
+
+    def where(self, condition: _Value, x: _Value, y: float) -> _Value:
+        """x where the condition holds, y elsewhere."""
+        return _Value(self._graph, self._graph("Where", condition.name, x.name, float(y)), x.shape)
+
+    def asarray(self, values: Array, dtype: Any, device: None) -> _Value:  # noqa: ARG002
+        """Constants."""
+        return _Value(self._graph, self._graph.constant(values.astype(dtype)), values.shape)
+
+
+_UNARY = {"sin": "Sin", "cos": "Cos", "exp": "Exp", "abs": "Abs", "tanh": "Tanh", "sqrt": "Sqrt"}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
 from partinr.fitting.recipe import Recipe
-from partinr.fitting.starts.handover import check_suits
-from partinr.fitting.starts.start import Start
 from partinr.model import kernel
 from partinr.model.blending import widened
 from partinr.model.networks import NETWORKS, Siren, fit_width
@@ -19,56 +17,75 @@ from partinr.model.partition.auto import Auto
 from partinr.model.partition.grid import Grid
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
-from partinr.model.piecewise import PiecewiseINR
 from partinr.signals.signal import Signal, SignalSpec
 
-# Published experiments compare piecewise networks with one network of 512 x 3 at equal numbers of parameters;
-# "equal" there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
-_PAPER_WIDTH, _PAPER_LAYERS, _PAPER_TOLERANCE = 512, 3, 1.01
-# Without a budget, a fast fit has at most this many parameters a sample: 12 x 2 in cells of 19 x 19 pixels.
-_FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 12, 2, 1.2
-_BF16_WIDTH = 32
-# A fit to a PSNR has at most this many parameters a value, or room for one region of a small signal.
-_ADAPTIVE_DENSITY, _ADAPTIVE_LEAST = 2, 100
-# Samples along a cell for which the common frequency constants are right as they are.
-_ADAPTIVE_SPAN = 32
-_FAST_NARROWEST, _FAST_WIDEST = 8, 256
+# Published experiments compare piecewise networks with one network at equal numbers of parameters; "equal"
+# there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
+_EQUAL = 1.01
+# Without a budget, a fit has at most this many parameters a sample: 12 x 2 in cells of 19 x 19 pixels.
+_WIDTH, _LAYERS, _DENSITY = 12, 2, 1.2
+_NARROWEST, _WIDEST = 8, 256
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The widest network for which all regions together have at most so many weights and biases.
+
+    Attributes:
+        params: how many.
+        like: a network of any width; None for the one that would be used without a budget.
+
+    Raises:
+        InputError: the number is not positive.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> result = partinr.fit(np.eye(32), network=partinr.Budget(500), goal=partinr.Steps(5))
+        >>> result.params <= 500
+        True
+    """
+
+    params: int
+    like: Network | None = None
+
+    def __post_init__(self) -> None:
+        if self.params < 1:
+            raise InputError(f"params must be at least 1, got {self.params}")
 
 
 def choose(
     signal: Signal,
     partition: Rule | Partition | None,
-    network: Network | None,
+    network: Network | Budget | None,
     recipe: Recipe,
-    params: int | None,
-    init: PiecewiseINR | Start | None,
+    overlap: int,
+    *,
+    as_it_is: bool = False,
 ) -> tuple[Partition, Network]:
     """Partition and network for a fit; see `fit` for the arguments.
+
+    Args:
+        overlap: samples of each region's margin.
+        as_it_is: the network's width is not to be changed: whatever the partition, a budget has room for it
+            or has not.
 
     Raises:
         InputError: the partition does not fit the signal, or the budget is too small.
     """
-    if isinstance(init, Start):
-        check_suits(init, signal.spec)
-        if network not in (None, init.network):
-            raise InputError(f"the start is for the network {init.network}, got {network}; leave it out")
-        network = init.network
-    elif init is not None:
-        partition = init.partition if partition is None else partition
-        network = init.group_list[0].network if network is None else network
     if partition is None:
-        partition = Grid(*[3] * signal.spec.dims) if recipe.name == "paper" else Auto()
-    chosen = divide(signal, partition, network, params)
-    given = network if network is not None else network_for("siren", recipe, signal.spec, chosen)
-    if params is not None and isinstance(init, Start):
-        total = chosen.regions * given.params(signal.spec.dims, signal.channels)
-        if total > params:
-            raise InputError(
-                f"{chosen.regions} networks like the start have {total:,} parameters, more than {params:,}; "
-                "take fewer regions"
-            )
-    elif params is not None:
-        given = fit_width(given, params, chosen.regions, signal.spec.dims, signal.channels)
+        partition = Auto() if recipe.cells is None else Grid(*[recipe.cells] * signal.spec.dims)
+    budget = network.params if isinstance(network, Budget) else None
+    like = network.like if isinstance(network, Budget) else network
+    chosen = divide(signal, partition, like, budget)
+    given = like or network_for("siren", recipe, signal.spec, chosen, overlap=overlap)
+    total = chosen.regions * given.params(signal.spec.dims, signal.channels)
+    if budget is not None and as_it_is and total > budget:
+        raise InputError(
+            f"{chosen.regions} networks like the start have {total:,} parameters, more than {budget:,}; "
+            "take fewer regions"
+        )
+    if budget is not None and not as_it_is:
+        given = fit_width(given, budget, chosen.regions, signal.spec.dims, signal.channels)
     return chosen, given
 
 
@@ -81,7 +98,7 @@ def divide(
         InputError: the partition does not fit the signal.
     """
     if isinstance(partition, Auto) and params is not None:
-        like = network if network is not None else Siren(hidden=_FAST_WIDTH, layers=_FAST_LAYERS)
+        like = network if network is not None else Siren(hidden=_WIDTH, layers=_LAYERS)
         each = like.params(signal.spec.dims, signal.channels)
         partition = replace(partition, samples=max(1.0, signal.spec.samples * each / params))
     chosen = partition if isinstance(partition, Partition) else partition.partition(signal)
@@ -93,20 +110,12 @@ def divide(
 def precision_for(recipe: Recipe, network: Network, engine: str, device: str) -> Precision:
     """What products are computed in where nothing is asked for.
 
-    bfloat16 where it was measured to reach the PSNR of single precision (`benchmarks/precision.py`): SIRENs
-    from 32 units on, by the fast recipe, if the native kernel is to train them and the processor has the
-    instructions.
+    bfloat16 where it was measured to reach the PSNR of single precision (`benchmarks/precision.py`), if the
+    recipe allows it, the native kernel is to train, and the processor has the instructions.
     """
-    measured = recipe.name == "fast" and isinstance(network, Siren) and network.hidden >= _BF16_WIDTH
+    measured = recipe.bf16 and network.bf16_from is not None and network.hidden >= network.bf16_from
     native = device == "cpu" and engine in ("auto", "cpu") and kernel.why_missing() is None
     return "bf16" if measured and native and kernel.why_no_bf16() is None else "fp32"
-
-
-def adaptive_defaults(spec: SignalSpec) -> tuple[Siren, int]:
-    """What networks have in common, and how many parameters they may have, where only a PSNR is asked for."""
-    like = Siren(hidden=1, layers=_FAST_LAYERS).suited_to(_ADAPTIVE_SPAN)
-    values = spec.samples * spec.channels
-    return like, max(_ADAPTIVE_DENSITY * values, _ADAPTIVE_LEAST * like.params(spec.dims, spec.channels))
 
 
 def network_for(
@@ -116,35 +125,38 @@ def network_for(
     partition: Partition,
     hidden: int | None = None,
     layers: int | None = None,
+    *,
+    overlap: int = 0,
 ) -> Network:
     """The network called `name` as the recipe would use it for this signal and partition.
 
-    The paper's recipe takes the published constants and the width at which all regions together have as many
-    parameters as one network of 512 x 3. The fast recipe takes constants that suit the size of the regions,
-    and the largest width that keeps to about one parameter a sample. `hidden` and `layers` override either.
+    With `recipe.like_one`, it has the published constants and the width at which all regions together have as
+    many parameters as that one network; otherwise constants that suit the size of the regions, margins
+    included, and the largest width that keeps to about one parameter a sample. `hidden` and `layers` override
+    either.
     """
     kind = NETWORKS.get(name)
     if kind is None:
         raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {name}")
-    paper = recipe.name == "paper"
-    depth = layers if layers is not None else _PAPER_LAYERS if paper else _FAST_LAYERS
-    network = kind(hidden=hidden or _FAST_WIDTH, layers=depth)
-    if not paper:
-        boxes = widened(partition.bounding_boxes, recipe.overlap, signal.shape)
+    width, deep = recipe.like_one or (_WIDTH, _LAYERS)
+    depth = deep if layers is None else layers
+    network = kind(hidden=hidden or _WIDTH, layers=depth)
+    dims, channels = signal.dims, signal.channels
+    if recipe.like_one is None:
+        boxes = widened(partition.bounding_boxes, overlap, signal.shape)
         sides = boxes[:, 1] - boxes[:, 0]
         local = recipe.frame == "local"
         network = network.suited_to(float(np.median(sides.max(axis=1)) if local else max(signal.shape)))
     if hidden is not None:
         return network
-    if paper:
-        whole = kind(hidden=_PAPER_WIDTH, layers=_PAPER_LAYERS).params(signal.dims, signal.channels)
-        if partition.regions == 1 and depth == _PAPER_LAYERS:
-            return replace(network, hidden=_PAPER_WIDTH)
-        budget = int(whole * _PAPER_TOLERANCE)
-        return fit_width(network, budget, partition.regions, signal.dims, signal.channels)
-    budget = int(signal.samples * _FAST_DENSITY)
-    narrow = replace(network, hidden=_FAST_NARROWEST)
-    if partition.regions * narrow.params(signal.dims, signal.channels) > budget:
+    if recipe.like_one is not None:
+        if partition.regions == 1 and depth == deep:
+            return replace(network, hidden=width)
+        whole = kind(hidden=width, layers=deep).params(dims, channels)
+        return fit_width(network, int(whole * _EQUAL), partition.regions, dims, channels)
+    budget = int(signal.samples * _DENSITY)
+    narrow = replace(network, hidden=_NARROWEST)
+    if partition.regions * narrow.params(dims, channels) > budget:
         return narrow
-    widest = fit_width(network, budget, partition.regions, signal.dims, signal.channels)
-    return replace(widest, hidden=min(_FAST_WIDEST, widest.hidden))
+    widest = fit_width(network, budget, partition.regions, dims, channels)
+    return replace(widest, hidden=min(_WIDEST, widest.hidden))

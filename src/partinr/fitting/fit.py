@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from partinr.engines import Precision, select
+from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
-from partinr.fitting.defaults import adaptive_defaults, choose, precision_for
-from partinr.fitting.goals.allocation import RULE as ADAPTIVE
-from partinr.fitting.goals.growing import Adaptive
-from partinr.fitting.goals.quality import MOST_CYCLES, Targeted
+from partinr.fitting.defaults import Budget, choose, precision_for
+from partinr.fitting.goals.goal import Course, Goal
+from partinr.fitting.goals.steps import Steps
 from partinr.fitting.history import History
-from partinr.fitting.loop import Callback, Limits, Stopped, Training
-from partinr.fitting.recipe import FAST, PAPER, Recipe
-from partinr.fitting.starts.handover import fit_frame
+from partinr.fitting.loop import Keep, Loop, Stopped, Watch
+from partinr.fitting.recipe import FAST, Recipe
+from partinr.fitting.settings import digest, settings_of
+from partinr.fitting.starts.handover import adapted, check_suits, fit_frame
+from partinr.fitting.starts.other_fit import copied
 from partinr.fitting.starts.shipped import shipped_start
 from partinr.fitting.starts.start import Start
-from partinr.model.networks.network import Network
+from partinr.fitting.state import Fit
+from partinr.model.networks.network import Network, Parameters
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import quality
+from partinr.model.structure import Structure
 from partinr.signals import as_signal
-from partinr.signals.frames import Frame
 from partinr.signals.signal import Signal
+
+# Features of a learned start are smoother than random ones and nearly dependent. Solved as tightly as those,
+# the readout has weights so large that Adam's first steps on the hidden layers undo it.
+_LEARNED_RIDGE = 0.3
+_MOST_THREADS = 1024
+_OVERLAP = 1
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how a fit is computed.
+
+    Attributes:
+        engine: "torch", "cpu" (the native kernel), or "auto", the fastest that can do what is asked.
+        device: where the torch engine computes.
+        threads: CPU threads; None for all.
+        precision: "bf16" lets the native kernel train with hidden layers' products in bfloat16, on processors
+            that have the instructions; "fp32" does not. None: bf16 where it reaches the same PSNR, which is
+            SIRENs from 32 units on by the fast recipe.
+
+    Raises:
+        InputError: the threads are out of range.
+    """
+
+    engine: str = "auto"
+    device: str = "cpu"
+    threads: int | None = None
+    precision: Precision | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and not 1 <= self.threads <= _MOST_THREADS:
+            raise InputError(f"threads must be 1 to {_MOST_THREADS}, got {self.threads}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +67,7 @@ class FitResult:
     """A fitted signal.
 
     Attributes:
-        model: the piecewise network, on the CPU.
+        model: the piecewise function.
         signal: what was fitted.
         psnr: PSNR in dB of the rendered signal (clipped and rounded as `render` does) at its own size.
         ssim: structural similarity of the same, None where an axis is shorter than 11 samples.
@@ -44,12 +76,12 @@ class FitResult:
             got.
         seconds: duration of the whole fit.
         stopped: what ended it.
-        target: the PSNR asked for, or None.
+        goal: what was asked for.
         recipe, seed, engine, device, precision: how it was made.
-        init: what it was started from; None for a random draw.
+        start: what it was started from; None for a random draw.
     """
 
-    model: PiecewiseINR
+    model: Piecewise
     signal: Signal
     psnr: float
     ssim: float | None
@@ -57,31 +89,26 @@ class FitResult:
     steps: int
     seconds: float
     stopped: Stopped
-    target: float | None
+    goal: Goal
     recipe: Recipe
     seed: int
     engine: str
     device: str
     precision: Precision
-    init: PiecewiseINR | Start | None
+    start: Piecewise | Start | None
 
     @property
     def reached(self) -> bool:
         """False if a PSNR was asked for and not reached."""
-        return self.target is None or self.psnr >= self.target
+        return self.goal.psnr is None or self.psnr >= self.goal.psnr
 
     @property
     def started_from(self) -> str:
         """What it was started from, in a word or two: "none" for a random draw."""
-        if isinstance(self.init, Start):
-            name = self.init.summary.get("name")
+        if isinstance(self.start, Start):
+            name = self.start.summary.get("name")
             return f"learned start {name}" if isinstance(name, str) else "learned start"
-        return "none" if self.init is None else "fit"
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether the fit chose regions and widths itself, to reach the PSNR asked for."""
-        return self.model.partition.rule == ADAPTIVE
+        return "none" if self.start is None else "fit"
 
     @property
     def params(self) -> int:
@@ -94,78 +121,38 @@ class FitResult:
         return self.model.regions
 
 
-_MOST_STEPS = 1 << 40
-_MOST_THREADS = 1024
-
-
 def fit(
     signal: Any,
     partition: Rule | Partition | None = None,
-    network: Network | None = None,
+    network: Network | Budget | None = None,
     *,
+    goal: Goal | None = None,
     recipe: Recipe = FAST,
-    params: int | None = None,
-    max_params: int | None = None,
-    steps: int | None = None,
-    psnr: float | None = None,
-    seconds: float | None = None,
-    batch: int | Literal["full"] | None = None,
-    learning_rate: float | None = None,
-    frame: Frame | None = None,
-    blend: bool = True,
-    overlap: int | None = None,
-    engine: str = "auto",
-    device: str = "cpu",
-    threads: int | None = None,
-    precision: Precision | None = None,
+    start: Piecewise | Start | Literal["auto"] | None = "auto",
+    compute: Compute | None = None,
+    keep: Keep | None = None,
+    watch: Watch | None = None,
     seed: int = 0,
-    init: PiecewiseINR | Start | Literal["auto"] | None = "auto",
-    checkpoint: str | Path | None = None,
-    resume: bool = False,
-    callback: Callback | None = None,
-    measure_at: Iterable[int] = (),
 ) -> FitResult:
     """Fit a piecewise network to a signal.
 
     Args:
-        signal: a `Signal` (see `read`), or an array or tensor, see `from_array`.
+        signal: a `Signal`, the path of a file (see `read`), or an array or tensor (see `from_array`).
         partition: a rule such as `Grid(3, 3)`, a `Partition`, or None for the recipe's own choice.
-        network: the network of every region, or None for the recipe's own choice.
-        recipe: `FAST` or `PAPER`, or your own.
-        params: budget of weights and biases over all regions; picks the largest width that fits it.
-        max_params: bound of weights and biases over all regions where they are chosen for a `psnr`; by
-            default two for each value of the signal.
-        steps: optimiser updates, instead of the recipe's.
-        psnr: stop once the rendered signal has this PSNR (dB). Without `partition`, `network`, `params`,
-            `steps` or `init`, partition and widths are chosen to reach it with few parameters. Otherwise,
-            without `steps`, the fit finds out how many it needs: up to seven times the recipe's, or as many
-            as there is time for.
-        seconds: train for this time, or until `steps` if both are given. The schedule follows the clock, so
-            results differ from run to run.
-        batch: samples of each region in a step, or "full".
-        learning_rate: peak rate, used as it is at any width.
-        frame: coordinates that networks see, instead of the recipe's.
-        blend: whether the function is continuous between regions; see `PiecewiseINR`.
-        overlap: samples of margin that each region is trained on beyond its own, and across which regions are
-            blended; by default that of `init`, or none to a `psnr`, or else the recipe's.
-        engine: "torch", "cpu" (the native kernel), or "auto", the fastest that can do what is asked.
-        device: where the torch engine computes.
-        threads: CPU threads; None for all.
-        precision: "bf16" lets the native kernel train with hidden layers' products in bfloat16, on processors
-            that have the instructions; "fp32" does not. None: bf16 where it reaches the same PSNR, which is
-            SIRENs from 32 units on by the fast recipe.
-        seed: decides initialisation and the order of samples. Same seed, engine and machine, same result.
-        init: "auto" starts from hidden layers that were learned on photographs (`shipped_start`) where such
+        network: the network of every region, a `Budget` of parameters, or None for the recipe's own choice.
+        goal: when it is done: `Steps(600)`, `Quality(38)`, `Growing(38)`, which chooses partition and network
+            itself; None for `Steps()`, the recipe's.
+        recipe: `FAST` or `PAPER`, one of these `changed`, or your own.
+        start: "auto" starts from hidden layers that were learned on photographs (`shipped_start`) where such
             are part of the package for the fit's network, dimension and frame, and the recipe solves output
             layers; and from random numbers elsewhere, as None does everywhere. Or start from the parameters
             of another fit of the same partition and network; or from a learned start (`load_start`),
             whatever the partition: every region begins with its inner steps, and the fit has its network and
             frame.
-        checkpoint: folder for the state of an unfinished fit, written every few seconds.
-        resume: go on from the checkpoint, if there is one.
-        callback: called with `Progress`; returning True stops the fit.
-        measure_at: numbers of steps after which the signal is rendered and its quality kept in
-            `history.measured`; the clock stands still meanwhile, and the fit's result does not change.
+        compute: where and how; None for `Compute()`.
+        keep: where the state is kept while it runs; None for nowhere.
+        watch: who looks at it while it runs; None for nobody.
+        seed: decides initialisation and the order of samples. Same seed, engine and machine, same result.
 
     Raises:
         InputError: something asked for cannot be done; the message says what to change.
@@ -175,139 +162,123 @@ def fit(
 
     Example:
         >>> import numpy as np, partinr
-        >>> result = partinr.fit(np.linspace(0, 1, 400).reshape(20, 20), steps=20)
+        >>> result = partinr.fit(np.linspace(0, 1, 400).reshape(20, 20), goal=partinr.Steps(20))
         >>> result.regions, result.steps
         (1, 20)
     """
-    _check(steps, psnr, seconds, params, max_params, threads, seed)
-    what = as_signal(signal)
-    start = None if init == "auto" else init
-    asked = any(choice is not None for choice in (partition, network, params, steps, start, overlap or None))
-    if overlap is None:
-        overlap = default_overlap(recipe, start, psnr, blend)
-    made = _with_changes(recipe, steps, batch, learning_rate, _frame(frame, start), overlap)
-    run: Training
-    if psnr is not None and not asked and made.name != PAPER.name:
-        like, affordable = adaptive_defaults(what.spec)
-        run = Adaptive(
-            what,
-            made,
-            select(engine, device, threads, like, precision or "fp32"),
-            Limits(made.steps, psnr, seconds),
-            seed,
-            callback,
-            measure_at,
-            like=like,
-            most=affordable if max_params is None else max_params,
-            blend=blend,
-        )
-    else:
-        if max_params is not None:
+    if not 0 <= seed < 1 << 64:
+        raise InputError(f"seed must be 0 to 2^64 - 1, got {seed}")
+    what, aim, where = as_signal(signal), goal or Steps(), compute or Compute()
+    course = aim.begin(what, recipe)
+    structure, given = course.structure(), None if start == "auto" else start
+    if structure is not None:
+        if any(choice is not None for choice in (partition, network, given)):
             raise InputError(
-                "max_params bounds a fit that chooses its structure for a psnr; with a partition, network, "
-                "steps or start of your own give params"
+                f"{type(aim).__name__} chooses partition, networks and start itself; leave them out, or take "
+                "Quality to reach a PSNR with those"
             )
-        chosen, shape = choose(what, partition, network, made, params, start)
-        if init == "auto" and made.solve_readout:
-            start = shipped_start(shape, what.spec.dims, made.frame)
-        exactness = precision or precision_for(made, shape, engine, device)
-        model = PiecewiseINR(chosen, shape, what.spec, made.frame, blend=blend, overlap=overlap)
-        open_end = psnr is not None and steps is None
-        kind = Targeted if open_end and made.schedule == "cooldown" else Training
-        if isinstance(start, Start) and not start.inner_steps and kind is not Targeted:
-            made = made.from_start()
-        most = made.steps * (MOST_CYCLES if open_end else 1)
-        limits = Limits(most if steps is not None or seconds is None else None, psnr, seconds)
-        trainer = select(engine, device, threads, shape, exactness)
-        run = kind(model, what, made, trainer, limits, seed, callback, measure_at)
-    run.start_from(start)
-    if checkpoint is not None:
-        run.keep_in(Path(checkpoint), resume)
-    stopped = run.train()
-    reached = quality(run.model, what)
+        like, precision = structure.networks[0], where.precision or "fp32"
+    else:
+        overlap = default_overlap(recipe, aim, given)
+        partition, network, recipe = _from_start(what, partition, network, given, recipe)
+        chosen, like = choose(what, partition, network, recipe, overlap, as_it_is=isinstance(given, Start))
+        if start == "auto" and recipe.solve_readout:
+            given = shipped_start(like, what.spec.dims, recipe.frame)
+        steps = aim.planned(recipe)
+        if isinstance(given, Start) and not given.inner_steps and steps is not None:
+            recipe = recipe.from_start(steps)
+        precision = where.precision or precision_for(recipe, like, where.engine, where.device)
+        structure = Structure(chosen, (like,), what.spec, recipe.frame, blend=recipe.blend, overlap=overlap)
+    engine = select(where.engine, where.device, where.threads, like, precision)
+    state = Fit(what, recipe, engine, structure, seed)
+    parameters, ridge, known = _parameters(state, course, given)
+    state.begin_with(parameters, ridge if recipe.solve_readout else None)
+    seen = watch or Watch()
+    loop = Loop(state, course, None if aim.within is None else aim.within.seconds, seen)
+    if keep is not None:
+        loop.keep_in(
+            keep,
+            settings_of(
+                what,
+                structure,
+                recipe=asdict(recipe),
+                goal={"name": type(aim).__name__, **vars(aim), "within": loop.seconds},
+                seed=seed,
+                engine=engine.name,
+                device=engine.device,
+                precision=engine.precision,
+                start=known,
+                measure_at=sorted(loop.measure_at),
+            ),
+        )
+    stopped = loop.run()
+    reached = quality(state.function(), what)
     return FitResult(
-        model=run.model,
+        model=state.function(),
         signal=what,
         psnr=reached.psnr,
         ssim=reached.ssim,
-        history=run.history,
-        steps=run.steps,
-        seconds=run.seconds,
+        history=state.history,
+        steps=state.steps,
+        seconds=state.seconds,
         stopped=stopped,
-        target=psnr,
-        recipe=made,
+        goal=aim,
+        recipe=recipe,
         seed=seed,
-        engine=run.engine.name,
-        device=str(run.engine.device),
-        precision=run.engine.precision,
-        init=start,
+        engine=engine.name,
+        device=engine.device,
+        precision=engine.precision,
+        start=given,
     )
 
 
-def default_overlap(
-    recipe: Recipe, start: PiecewiseINR | Start | None, psnr: float | None, blend: bool
-) -> int:
-    """Samples of margin where nobody asked for any: those of another fit that goes on, or else the recipe's;
-    none without blending, or to a PSNR, which is reached sooner without."""
-    if not blend:
+def default_overlap(recipe: Recipe, goal: Goal, start: Piecewise | Start | None) -> int:
+    """Samples of margin: those that the recipe says, or where it says "auto", those of another fit that goes
+    on; or else one where regions blend and the goal allows it, none elsewhere."""
+    if recipe.overlap != "auto":
+        return recipe.overlap
+    if not recipe.blend:
         return 0
-    if isinstance(start, PiecewiseINR):
+    if isinstance(start, Piecewise):
         return start.overlap
-    return recipe.overlap if psnr is None else 0
+    return _OVERLAP if goal.overlaps else 0
 
 
-def _frame(asked: Frame | None, init: PiecewiseINR | Start | None) -> Frame | None:
-    """The frame to use instead of the recipe's: a learned start brings its own."""
-    if not isinstance(init, Start):
-        return asked
-    own = fit_frame(init)
-    if asked not in (None, own):
-        raise InputError(f"the start is for the {own} frame, got {asked}; leave it out")
-    return own
-
-
-def _with_changes(
+def _from_start(
+    signal: Signal,
+    partition: Rule | Partition | None,
+    network: Network | Budget | None,
+    start: Piecewise | Start | None,
     recipe: Recipe,
-    steps: int | None,
-    batch: int | Literal["full"] | None,
-    learning_rate: float | None,
-    frame: Frame | None,
-    overlap: int,
-) -> Recipe:
-    changes: dict[str, Any] = {"overlap": overlap}
-    if steps is not None:
-        changes["steps"] = steps
-    if batch is not None:
-        changes["batch"] = None if batch == "full" else batch
-    if learning_rate is not None:
-        changes |= {"learning_rate": learning_rate, "reference_width": None}
-    if frame is not None:
-        changes["frame"] = frame
-    return replace(recipe, **changes)
+) -> tuple[Rule | Partition | None, Network | Budget | None, Recipe]:
+    """Partition, network and recipe as a start has them: another fit's are taken over where none are given; a
+    learned start brings its network and frame."""
+    if isinstance(start, Piecewise):
+        return (
+            start.partition if partition is None else partition,
+            start.networks[0] if network is None else network,
+            recipe,
+        )
+    if not isinstance(start, Start):
+        return partition, network, recipe
+    check_suits(start, signal.spec)
+    brought: Network | Budget = start.network
+    if isinstance(network, Budget):
+        brought, network = Budget(network.params, start.network), network.like
+    if network not in (None, start.network):
+        raise InputError(f"the start is for the network {start.network}, got {network}; leave it out")
+    return partition, brought, replace(recipe, frame=fit_frame(start))
 
 
-def _check(
-    steps: int | None,
-    psnr: float | None,
-    seconds: float | None,
-    params: int | None,
-    max_params: int | None,
-    threads: int | None,
-    seed: int,
-) -> None:
-    bounds = (
-        ("steps", steps, _MOST_STEPS),
-        ("params", params, None),
-        ("max_params", max_params, None),
-        ("threads", threads, _MOST_THREADS),
-    )
-    for name, value, most in bounds:
-        if value is not None and value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}")
-        if value is not None and most is not None and value > most:
-            raise InputError(f"{name} must be at most {most}, got {value}")
-    if not 0 <= seed < 1 << 64:
-        raise InputError(f"seed must be 0 to 2^64 - 1, got {seed}")
-    for name, number in (("psnr", psnr), ("seconds", seconds)):
-        if number is not None and not 0 < number < math.inf:
-            raise InputError(f"{name} must be a positive number, got {number}")
+def _parameters(
+    fit: Fit, course: Course, start: Piecewise | Start | None
+) -> tuple[list[Parameters], float | None, str]:
+    """Parameters to begin with, the ridge that output layers are then solved with (None: they stay as they
+    are), and what tells this start from others."""
+    if start is None:
+        return course.fresh(fit.structure, fit.seed), RIDGE, "fresh"
+    if isinstance(start, Start):
+        begun = adapted(start, fit.signal, fit.structure.partition, fit.engine.device)
+        return [begun], _LEARNED_RIDGE if start.inner_steps else RIDGE, start.digest()
+    taken = copied(start, fit.structure)
+    return taken, None, digest(*(array for one in taken for array in one.arrays))

@@ -17,7 +17,7 @@ import numpy as np
 
 from partinr.engines.engine import Engine, Samples, SharedSamples, TrainingState
 from partinr.model.packing import pack
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.structure import Structure
 from partinr.signals.signal import Signal
 
 EXCHANGE_STEPS = 5
@@ -28,30 +28,30 @@ EXCHANGE_FROM = 4
 regions learned twice."""
 
 
-class Margins:
+class Overlap:
     """The samples that several regions share, and the exchange between those regions.
 
     Args:
-        model: the regions.
+        structure: the regions.
         signal: what is fitted.
         samples: of each group, with weights and points; their values are changed in place.
         engine: evaluates the regions.
     """
 
-    def __init__(self, model: PiecewiseINR, signal: Signal, samples: list[Samples], engine: Engine) -> None:
-        self._networks = [group.network for group in model.group_list]
+    def __init__(self, structure: Structure, signal: Signal, samples: list[Samples], engine: Engine) -> None:
+        self._networks = structure.networks
         self._samples, self._engine = samples, engine
         self._own: list[Samples] = []
         rows, points, weights = [], [], []
         for packed in samples:
             assert packed.weights is not None
             assert packed.points is not None
-            weight = packed.weights.cpu().numpy()
+            weight = packed.weights
             shared = np.flatnonzero(weight < 1)
             offsets = np.searchsorted(shared, packed.offsets)
             self._own.append(Samples(packed.coords[shared], packed.values[shared], offsets, packed.keys))
             rows.append(shared.astype(np.int32))
-            points.append(packed.points.cpu().numpy()[shared])
+            points.append(packed.points[shared])
             weights.append(weight[shared])
         raster = np.concatenate(points)
         known = np.zeros(signal.spec.samples, bool)

@@ -1,10 +1,10 @@
-"""Recipes: how long and how fast to train, and what to start from."""
+"""Recipes: everything about training but the partition, the network, and when it is done."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from partinr.engines.engine import Adam
 from partinr.errors import InputError
+from partinr.model.blending import check_overlap
 from partinr.signals.frames import Frame
 
 STABLE = 1 / 3
@@ -27,11 +28,9 @@ class Recipe:
     """Everything about training but the partition and the network.
 
     Attributes:
-        name: what the file and the report call it.
+        name: what the file and the report call it; decides nothing.
         frame: coordinates that networks see: "global" or "local" to each region.
-        overlap: samples of margin that each region is trained on beyond its own, see `PiecewiseINR`; fits to
-            a PSNR have none, for the sake of time.
-        steps: optimiser updates.
+        steps: optimiser updates, where the goal does not say how many.
         batch: samples of each region in a step; None for all of them; "auto": see `batch_for`.
         learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
         reference_width: width at which `learning_rate` holds as it is; None: at every width.
@@ -42,9 +41,18 @@ class Recipe:
         whole_signal: the loss is the mean over the whole signal, not over each region's batch.
         solve_readout: start from output layers solved by least squares.
         hold: share of a fit during which "cooldown" holds the peak rate.
+        blend: whether the function is continuous between regions, see `Structure`.
+        overlap: samples of margin that each region is trained on beyond its own, see `Structure`; "auto": one
+            where the goal is no PSNR and regions blend, or those of the fit that it starts from.
+        cells: cells along each axis where no partition is given; None: cells of a size that suits networks
+            of a usual width.
+        like_one: where no network is given, all regions together have as many parameters as one network of
+            this width and so many layers, with the published constants; None: constants that suit the
+            size of the regions, and about as many parameters as the signal is worth.
+        bf16: whether products may be in bfloat16 where that was measured to reach the same PSNR.
 
     Raises:
-        InputError: steps, batch, learning rate or hold are out of their range.
+        InputError: steps, batch, learning rate, hold or overlap are out of their range.
 
     Example:
         >>> from dataclasses import replace
@@ -62,8 +70,12 @@ class Recipe:
     adam: Adam
     whole_signal: bool
     solve_readout: bool
-    overlap: int = 0
     hold: float = STABLE
+    blend: bool = True
+    overlap: int | Literal["auto"] = "auto"
+    cells: int | None = None
+    like_one: tuple[int, int] | None = None
+    bf16: bool = True
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -74,11 +86,25 @@ class Recipe:
             raise InputError(f"the learning rate must be a positive number, got {self.learning_rate}")
         if not (0 <= self.hold < 1):
             raise InputError(f"hold must be at least 0 and less than 1, got {self.hold}")
+        if self.overlap != "auto":
+            check_overlap(self.overlap, self.blend)
 
-    def from_start(self) -> Recipe:
-        """The same for a fit from learned hidden layers, which need less of a high rate: it is held for less
-        long and, in fits that are not short, somewhat lower unless it is one to be used at any width."""
-        lower = self.steps >= _START_LONG and self.reference_width is not None
+    def changed(self, **changes: Any) -> Recipe:
+        """The same but for some fields; a `learning_rate` given here holds at every width.
+
+        Example:
+            >>> FAST.changed(steps=100, learning_rate=1e-3).rate_for(40)
+            0.001
+        """
+        if "learning_rate" in changes:
+            changes.setdefault("reference_width", None)
+        return replace(self, **changes)
+
+    def from_start(self, steps: int) -> Recipe:
+        """The same for a fit of so many steps from learned hidden layers, which need less of a high rate: it
+        is held for less long and, in fits that are not short, somewhat lower unless it is one to be used at
+        any width."""
+        lower = steps >= _START_LONG and self.reference_width is not None
         rate = self.learning_rate * (_START_RATE if lower else 1.0)
         return replace(self, learning_rate=rate, hold=min(self.hold, _START_STABLE))
 
@@ -132,7 +158,6 @@ FAST = Recipe(
     adam=Adam(0.9, 0.9),
     whole_signal=False,
     solve_readout=True,
-    overlap=1,
 )
 """Small cells, local frame, minibatches; the default. Measured by `benchmarks/recipe.py`."""
 
@@ -147,6 +172,10 @@ PAPER = Recipe(
     adam=Adam(),
     whole_signal=True,
     solve_readout=False,
+    overlap=0,
+    cells=3,
+    like_one=(512, 3),
+    bf16=False,
 )
 """The published recipe: full batch, Adam at 1e-4, global frame (section 5.2 of the paper)."""
 

@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.fitting.starts.inner import descend, evaluate, gradient
+from partinr.fitting.starts.inner import descend, evaluate, gradient, on_device
 from partinr.fitting.starts.start import MOST_STEPS, Start
 from partinr.fitting.starts.tasks import Tasks, pack_tasks
 from partinr.meta.collection import Collection
@@ -182,7 +182,7 @@ def evaluate_start(
         raise InputError(f"inner steps must be 1 to {MOST_STEPS}, got {count}")
     if not 0 < random_rate < math.inf:
         raise InputError(f"the learning rate of random starts must be positive, got {random_rate}")
-    own = start.on(device)
+    own = on_device(start, device)
     preparation = Preparation(collection, crop, rule, start.channels)
     scores: list[Score] = []
     seen: set[str] = set()
@@ -223,7 +223,7 @@ def _courses(
         [loaded.partition],
         start.network,
         start.frame,
-        device=start.tensors[0].device,
+        device=start.parameters.weights[0].device,
     )
     labels = loaded.partition.label_map.reshape(-1)
     order = np.argsort(labels, kind="stable")
@@ -244,10 +244,10 @@ def _from_random(
     start: Start, tasks: Tasks, steps: int, rate: float, seed: int
 ) -> Iterator[list[torch.Tensor]]:
     """Parameters of networks that begin at random, before each step of Adam and after the last."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = start.network.initialise(tasks.regions, start.dims, start.channels, generator)
-    device = start.tensors[0].device
-    leaves = [tensor.to(device) for tensor in (*drawn.weights, *drawn.biases)]
+    random = np.random.Generator(np.random.Philox(seed))
+    drawn = start.network.initialise(tasks.regions, start.dims, start.channels, random)
+    device = start.parameters.weights[0].device
+    leaves = [torch.as_tensor(array).to(device) for array in drawn.arrays]
     optimiser = torch.optim.Adam(leaves, lr=rate)
     for step in range(steps + 1):
         yield leaves

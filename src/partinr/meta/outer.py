@@ -21,7 +21,7 @@ from torch import Tensor
 from partinr.engines.sampling import batch_indices, region_keys
 from partinr.errors import InputError
 from partinr.file.checkpoint import Checkpoint
-from partinr.fitting.starts.inner import descend, meta_gradient
+from partinr.fitting.starts.inner import descend, fetched, meta_gradient, on_device
 from partinr.fitting.starts.start import Start
 from partinr.fitting.starts.tasks import Tasks, pack_tasks
 from partinr.hashing import splitmix64
@@ -97,7 +97,7 @@ def learn_start(
     """
     learning = _Learning(
         collection,
-        start.on(device),
+        on_device(start, device),
         recipe,
         Preparation(collection, crop, rule, start.channels),
         processes or Processes(),
@@ -163,7 +163,7 @@ class _Learning:
         self._file = Checkpoint(folder, self._settings())
         if self._file.path.exists() and not resume:
             raise InputError(f"{folder} holds a checkpoint; go on from it (--resume) or use another folder")
-        tensors = self._file.read([])
+        tensors = self._file.read()
         if tensors is not None:
             self.state.restore(tensors)
             self._clock = time.perf_counter() - self.state.seconds
@@ -204,7 +204,7 @@ class _Learning:
         for theirs in self.processes.gathered({**self._held_out_skipped, **loader.skipped}):
             skipped |= theirs
         losses = np.array(self.state.losses, np.float64).reshape(-1, self.began_as.inner_steps + 1)
-        start = replace(self.state.start.on("cpu"), summary=self._summary(losses))
+        start = replace(fetched(self.state.start), summary=self._summary(losses))
         return LearnResult(start, losses, self.state.validation, self._seconds(), stopped, skipped)
 
     def _order(self, first: int) -> Iterator[Wanted]:
@@ -224,7 +224,7 @@ class _Learning:
             [one.partition for one in loaded],
             start.network,
             start.frame,
-            device=start.tensors[0].device,
+            device=start.parameters.weights[0].device,
             at_once=self.at_once,
             signals=signals,
         )
@@ -244,7 +244,7 @@ class _Learning:
         for tasks in self._held_out:
             *_, last = descend(self.state.start, tasks, precision=self.recipe.precision)
             total += psnr_from_mse(float((tasks.shares * last.losses).sum().detach()))
-        total = total.to(self.state.start.tensors[0].device)
+        total = total.to(self.state.start.parameters.weights[0].device)
         self.processes.add_up([total])
         self.state.validation.append(Validation(done, float(total) / len(self._held_out_names)))
 
@@ -262,7 +262,7 @@ class _Learning:
     def _write(self) -> None:
         if self._file is not None and self.processes.first:
             self.state.seconds = self._seconds()
-            self._file.write([], self.state.tensors())
+            self._file.write(self.state.tensors())
 
     def _settings(self) -> dict[str, Any]:
         """Everything that decides what is learned, as JSON types."""
@@ -275,12 +275,12 @@ class _Learning:
                     "network": start.network.config(),
                     "frame": start.frame,
                     "rates": [start.rates.kind, start.rates.steps],
-                    "start": start.digest(),
+                    "start": fetched(start).digest(),
                     "crop": asdict(self.preparation.crop),
                     "partition": self.preparation.rule.word,
                     "signals": hashlib.sha256("\0".join(names).encode("utf-8", "replace")).hexdigest(),
                     "validation": [self._every, *self._held_out_names],
-                    "device": start.tensors[0].device.type,
+                    "device": start.parameters.weights[0].device.type,
                 }
             )
         )

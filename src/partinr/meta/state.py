@@ -39,7 +39,7 @@ class OuterState:
     @classmethod
     def fresh(cls, start: Start) -> OuterState:
         """Before the first step."""
-        zeros = [torch.zeros_like(t) for t in (*start.tensors, *start.rates.values)]
+        zeros = [torch.zeros_like(t) for t in (*start.parameters.arrays, *start.rates.values)]
         return cls(start, zeros, [z.clone() for z in zeros])
 
     def update(self, gradient: list[Tensor], rate: float) -> None:
@@ -47,20 +47,20 @@ class OuterState:
         step = len(self.losses) + 1
         moved = []
         for i, (value, slope) in enumerate(
-            zip([*self.start.tensors, *self.start.rates.values], gradient, strict=True)
+            zip([*self.start.parameters.arrays, *self.start.rates.values], gradient, strict=True)
         ):
             self.first[i] = _BETA1 * self.first[i] + (1 - _BETA1) * slope
             self.second[i] = _BETA2 * self.second[i] + (1 - _BETA2) * slope * slope
             size = (self.second[i] / (1 - _BETA2**step)).sqrt() + _EPS
             moved.append(value - rate / (1 - _BETA1**step) * self.first[i] / size)
-        count = len(self.start.tensors)
+        count = len(self.start.parameters.arrays)
         rates = moved[count:] if self.start.rates.learned else self.start.rates.values
         self.start = self.start.moved(moved[:count], rates)
 
     def tensors(self) -> dict[str, ndarray]:
         """The state as arrays by name, for a checkpoint."""
         named = {
-            "start": [*self.start.tensors, *self.start.rates.values],
+            "start": [*self.start.parameters.arrays, *self.start.rates.values],
             "first": self.first,
             "second": self.second,
         }
@@ -73,13 +73,13 @@ class OuterState:
 
     def restore(self, tensors: dict[str, ndarray]) -> None:
         """Take over a state that `tensors` gave."""
-        values = [*self.start.tensors, *self.start.rates.values]
+        values = [*self.start.parameters.arrays, *self.start.rates.values]
         device = values[0].device
 
         def read(name: str) -> list[Tensor]:
             return [torch.tensor(tensors[f"{name}.{i}"]).to(device) for i in range(len(values))]
 
-        now, count = read("start"), len(self.start.tensors)
+        now, count = read("start"), len(self.start.parameters.arrays)
         self.start = self.start.moved(now[:count], now[count:])
         self.first, self.second = read("first"), read("second")
         self.losses = tensors["losses"].tolist()

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, Int64
 from numpy import ndarray
-from torch import Tensor
+
+from partinr.errors import InputError
+from partinr.model.arrays import Array, cast, namespace, whole
 
 # Where a window ends this near to the middle between two samples (in samples), it ends there: single
 # precision cannot tell, and weights at samples shall be exact.
@@ -38,9 +39,14 @@ class Assignment(NamedTuple):
     for each point, in the points' order.
     """
 
-    points: Int[Tensor, " pairs"]
-    regions: Int[Tensor, " pairs"]
-    weights: Float[Tensor, " pairs"]
+    points: Int64[ndarray, " pairs"]
+    regions: Int64[ndarray, " pairs"]
+    weights: Float[ndarray, " pairs"]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Assignment]) -> Assignment:
+        """Several of them one after the other."""
+        return parts[0] if len(parts) == 1 else cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class Windows(NamedTuple):
@@ -51,14 +57,14 @@ class Windows(NamedTuple):
         shares: share of each window that lies in its first cell, in the next one, and so on.
     """
 
-    first: Int[Tensor, "*points"]
-    shares: list[Float[Tensor, "*points"]]
+    first: Int[Array, "*points"]
+    shares: list[Float[Array, "*points"]]
 
     @classmethod
     def along(
-        cls, position: Float[Tensor, "*points"], edges: Int[Tensor, " _"], overlap: int, cells: int
+        cls, position: Float[Array, "*points"], edges: Int[Array, " _"], overlap: int, cells: int
     ) -> Windows:
-        """Windows around positions.
+        """Windows around positions, NumPy arrays or tensors.
 
         Args:
             position: the windows' middles, in samples.
@@ -66,18 +72,28 @@ class Windows(NamedTuple):
             overlap: samples of a window on each side of the middle one.
             cells: the most that a window can touch, see `most_cells`.
         """
-        width = 2 * overlap + 1
-        passed = (position.detach() - overlap + AT_SAMPLE).floor().long()
-        first = torch.searchsorted(edges, passed, right=True)
-        zero, one = torch.zeros_like(position), torch.ones_like(position)
-        before = [zero]
+        module, width = namespace(position), 2 * overlap + 1
+        first = module.searchsorted(edges, whole(position - overlap + AT_SAMPLE), side="right")
+        before = [0 * position]
         for k in range(cells - 1):
-            edge = edges[(first + k).clip(max=len(edges) - 1)]
-            reach = (edge + overlap).to(position.dtype) - position  # from the window's start to the edge
-            within = torch.where(reach.detach() > AT_SAMPLE, reach / width, zero)
-            beyond = (reach.detach() >= width - AT_SAMPLE) | (first + k >= len(edges))
-            before.append(torch.where(beyond, one, within))
-        return cls(first, [stop - start for start, stop in itertools.pairwise([*before, one])])
+            edge = edges[module.clip(first + k, 0, len(edges) - 1)]
+            reach = cast(edge + overlap, position) - position  # from the window's start to the edge
+            within = module.where(reach > AT_SAMPLE, reach / width, 0 * reach)
+            beyond = (reach >= width - AT_SAMPLE) | (first + k >= len(edges))
+            before.append(module.where(beyond, 0 * reach + 1, within))
+        return cls(first, [stop - start for start, stop in itertools.pairwise([*before, 0 * position + 1])])
+
+
+def check_overlap(overlap: int, blend: bool) -> None:
+    """Make sure that a function can have this overlap.
+
+    Raises:
+        InputError: it is out of range, or not 0 without blending.
+    """
+    if not 0 <= overlap <= (MOST_OVERLAP if blend else 0):
+        raise InputError(
+            f"overlap must be 0 to {MOST_OVERLAP} samples, and 0 without blending, got {overlap}"
+        )
 
 
 def most_cells(edges: Int64[ndarray, "_"], overlap: int) -> int:
@@ -111,7 +127,7 @@ def near_borders(labels: Int[ndarray, "*shape"], reach: int) -> Bool[ndarray, "*
 
 
 def assign(
-    windows: Sequence[Windows], table: Int[Tensor, " _"], lengths: tuple[int, ...], distinct: bool
+    windows: Sequence[Windows], table: Int[ndarray, " _"], lengths: tuple[int, ...], distinct: bool
 ) -> Assignment:
     """Regions in the windows of points, weighted by the share that they hold.
 
@@ -122,52 +138,50 @@ def assign(
         lengths: cells along each axis.
         distinct: whether each cell is a region of its own.
     """
-    alone = torch.ones((), dtype=torch.bool, device=table.device)
+    alone = np.ones((), bool)
     for w in windows:
-        alone = alone & (w.shares[0].detach() >= 1)
-    inside = _cells([w.first for w in windows], lengths)
-    weight = windows[0].shares[0].new_ones(())
-    single = torch.nonzero(alone.reshape(-1))[:, 0]
-    found = [Assignment(single, table[inside.reshape(-1)[single]].long(), weight.expand(len(single)))]
-    near = torch.nonzero(~alone)
+        alone = alone & (w.shares[0] >= 1)
+    inside = np.broadcast_to(cell_index([w.first for w in windows], lengths), alone.shape)
+    single = np.flatnonzero(alone)
+    weight = np.ones(len(single), windows[0].shares[0].dtype)
+    found = [Assignment(single, table[inside.reshape(-1)[single]].astype(np.int64), weight)]
+    near = np.argwhere(~alone)
     most = max(1, _PAIRS // math.prod(len(w.shares) for w in windows))
-    for rows in torch.split(near, most):
-        found.append(_shared(rows, windows, table, lengths, distinct))
-    return Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    for first in range(0, len(near), most):
+        found.append(_shared(near[first : first + most], windows, table, lengths, distinct))
+    return Assignment.joined(found)
 
 
 def _shared(
-    rows: Int[Tensor, "near axes"],
+    rows: Int64[ndarray, "near axes"],
     windows: Sequence[Windows],
-    table: Int[Tensor, " _"],
+    table: Int[ndarray, " _"],
     lengths: tuple[int, ...],
     distinct: bool,
 ) -> Assignment:
     """Pairs of some points, given by their indices, with every region in their windows."""
     shape = np.broadcast_shapes(*(w.first.shape for w in windows))
-    place = tuple(rows.unbind(1))
-    points = _cells(list(place), shape)
-    firsts = [w.first.expand(shape)[place] for w in windows]
-    shares = [[share.expand(shape)[place] for share in w.shares] for w in windows]
+    place = tuple(rows.T)
+    points = cell_index(list(place), shape)
+    firsts = [np.broadcast_to(w.first, shape)[place] for w in windows]
+    shares = [[np.broadcast_to(share, shape)[place] for share in w.shares] for w in windows]
     found = []
     for combination in itertools.product(*(range(len(s)) for s in shares)):
-        weight = torch.ones_like(shares[0][0])
-        for share, k in zip(shares, combination, strict=True):
-            weight = weight * share[k]
-        some = torch.nonzero(weight.detach() > 0)[:, 0]
-        cells = _cells([first[some] + k for first, k in zip(firsts, combination, strict=True)], lengths)
-        found.append(Assignment(points[some], table[cells].long(), weight[some]))
-    pairs = Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        weight = math.prod(share[k] for share, k in zip(shares, combination, strict=True))
+        some = np.flatnonzero(weight > 0)
+        cells = cell_index([first[some] + k for first, k in zip(firsts, combination, strict=True)], lengths)
+        found.append(Assignment(points[some], table[cells].astype(np.int64), weight[some]))
+    pairs = Assignment.joined(found)
     if distinct:
         return pairs
     regions = int(table.max()) + 1
-    keys, which = torch.unique(pairs.points * regions + pairs.regions, return_inverse=True)
-    weights = pairs.weights.new_zeros(len(keys)).index_add(0, which, pairs.weights)
+    keys, which = np.unique(pairs.points * regions + pairs.regions, return_inverse=True)
+    weights = np.bincount(which, pairs.weights, len(keys)).astype(pairs.weights.dtype)
     return Assignment(keys // regions, keys % regions, weights)
 
 
-def _cells(indices: Sequence[Int[Tensor, "*_"]], lengths: Sequence[int]) -> Int[Tensor, "*_"]:
-    """Flat index from one along each axis."""
+def cell_index(indices: Sequence[Int[Array, "*_"]], lengths: Sequence[int]) -> Int[Array, "*_"]:
+    """Flat index from one along each axis; NumPy arrays or tensors."""
     flat = indices[0]
     for index, length in zip(indices[1:], lengths[1:], strict=True):
         flat = flat * length + index

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32, Int64
 from numpy import ndarray
-from torch import Tensor
 
-from partinr.model.networks import Finer, Fourier, Gauss, ReluHarmonic, Siren, Wire
+from partinr.model.blending import Assignment
 from partinr.model.networks.network import Network, Parameters
 
 if TYPE_CHECKING:
@@ -43,63 +42,45 @@ def why_no_bf16() -> str | None:
     return None
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def knows(network: Network) -> bool:
-    """Whether the kernel can compute this network."""
-    return isinstance(network, (Siren, Finer, Wire, Gauss, ReluHarmonic, Fourier))
+    """Whether the kernel can compute this network; see `Network.kernel`."""
+    return "kernel" in vars(type(network))
 
 
 def spec(network: Network, dims: int, channels: int) -> NetSpec:
     """The network as the kernel sees it."""
     from partinr import _native
 
-    hidden, hidden_layers = network.hidden, network.layers + 1
-    omega: list[float] = []
-    scale: list[float] = []
-    if isinstance(network, (Siren, Finer, Wire)):
-        omega = [network.omega_0, *[network.omega_hidden] * network.layers]
-    if isinstance(network, Wire):
-        hidden, scale = network.units, [network.scale] * hidden_layers
-    if isinstance(network, Gauss):
-        scale = [0.5**0.5 / network.sigma] * hidden_layers
+    numbers = network.kernel(dims)
+    assert numbers is not None
     return _native.NetSpec(
         network.name,
         dims=dims,
         channels=channels,
-        hidden=hidden,
+        hidden=numbers.hidden,
         layers=network.layers,
-        omega=omega,
-        scale=scale,
-        octaves=network.frequencies if isinstance(network, ReluHarmonic) else 0,
-        projections=np.ascontiguousarray(network.projections(dims)) if isinstance(network, Fourier) else None,
-    )
-
-
-def arrays(parameters: Parameters) -> tuple[list[Float32[ndarray, "..."]], list[Float32[ndarray, "..."]]]:
-    """Parameters as NumPy arrays that share their memory."""
-    weights = [weight.detach().numpy() for weight in parameters.weights]
-    return weights, [bias.detach().numpy() for bias in parameters.biases]
-
-
-def can_evaluate(network: Network, coords: Tensor, parameters: Parameters) -> bool:
-    """Whether `evaluate` can be used: no gradient asked for, single precision, on the CPU."""
-    return (
-        not torch.is_grad_enabled()
-        and coords.device.type == "cpu"
-        and coords.dtype == torch.float32
-        and all(t.dtype == torch.float32 and t.is_contiguous() for ts in parameters for t in ts)
-        and knows(network)
-        and why_missing() is None
+        omega=list(numbers.omega),
+        scale=list(numbers.scale),
+        octaves=numbers.octaves,
+        projections=numbers.projections,
     )
 
 
 def add_values(
     network: Network,
     parameters: Parameters,
-    coords: Float[Tensor, "points dims"],
-    pairs: tuple[Int64[Tensor, "pairs"], Int64[Tensor, "pairs"], Float[Tensor, "pairs"]],
-    members: Int64[Tensor, "regions"],
-    affine: tuple[Float[Tensor, "regions dims"], Float[Tensor, "regions dims"]],
-    out: Float32[Tensor, "points channels"],
+    coords: Float32[ndarray, "points dims"],
+    pairs: Assignment,
+    members: Int64[ndarray, "regions"],
+    affine: tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]],
+    out: Float32[ndarray, "points channels"],
 ) -> None:
     """Add weighted values of a group's networks at points to `out`.
 
@@ -116,16 +97,13 @@ def add_values(
 
     _native.evaluate_points(
         spec(network, coords.shape[1], out.shape[1]),
-        *arrays(parameters),
-        coords.contiguous().numpy(),
-        pairs[0].contiguous().numpy(),
-        pairs[1].contiguous().numpy(),
-        pairs[2].contiguous().numpy(),
-        members.numpy(),
-        affine[0].numpy(),
-        affine[1].numpy(),
-        threads=torch.get_num_threads(),
-        out=out.numpy(),
+        *parameters,
+        coords,
+        *pairs,
+        members,
+        *affine,
+        threads=usable_cores(),
+        out=out,
     )
 
 
@@ -133,11 +111,11 @@ def add_lattice(
     network: Network,
     parameters: Parameters,
     axes: list[Float32[ndarray, "_"]],
-    windows: list[tuple[Int64[Tensor, "_"], Float[Tensor, "_ _"]]],
+    windows: list[tuple[Int64[ndarray, "_"], Float[ndarray, "_ _"]]],
     lengths: tuple[int, ...],
-    members: Int64[Tensor, "regions"],
-    affine: tuple[Float[Tensor, "regions dims"], Float[Tensor, "regions dims"]],
-    out: Float32[Tensor, "points channels"],
+    members: Int64[ndarray, "regions"],
+    affine: tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]],
+    out: Float32[ndarray, "points channels"],
 ) -> None:
     """Add weighted values of a group's networks, whose regions are cells of a grid, on a lattice to `out`.
 
@@ -156,14 +134,13 @@ def add_lattice(
 
     _native.evaluate_lattice(
         spec(network, len(axes), out.shape[1]),
-        *arrays(parameters),
+        *parameters,
         [np.ascontiguousarray(axis) for axis in axes],
-        [first.contiguous().numpy() for first, _ in windows],
-        [shares.float().contiguous().numpy() for _, shares in windows],
+        [np.ascontiguousarray(first) for first, _ in windows],
+        [np.ascontiguousarray(shares, np.float32) for _, shares in windows],
         lengths,
-        members.numpy(),
-        affine[0].numpy(),
-        affine[1].numpy(),
-        threads=torch.get_num_threads(),
-        out=out.numpy(),
+        members,
+        *affine,
+        threads=usable_cores(),
+        out=out,
     )

@@ -1,343 +1,179 @@
-"""The piecewise network: every region's own small network, evaluated together as one function."""
+"""The piecewise function: every region's own small network, evaluated together as one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int64
 from numpy import ndarray
-from torch import Tensor, nn
 
-from partinr.errors import InputError
+from partinr.errors import InputError, need
 from partinr.model import kernel
-from partinr.model.blending import (
-    MOST_OVERLAP,
-    Assignment,
-    Windows,
-    assign,
-    most_cells,
-    near_borders,
-    widened,
-)
+from partinr.model.blending import Assignment, Windows
 from partinr.model.networks.network import Network, Parameters
-from partinr.model.packing import Packing, batches, pack
+from partinr.model.packing import batches, pack
 from partinr.model.partition.partition import Partition
-from partinr.signals import frames
+from partinr.model.structure import Structure
 from partinr.signals.frames import Frame
 from partinr.signals.signal import SignalSpec
 
-# Values of the widest layer in one batch of an evaluation: bounds memory and stays in cache.
+if TYPE_CHECKING:
+    from partinr.model.module import PiecewiseINR
+
+# Values of the widest layer in one batch of an evaluation by NumPy: bounds memory and stays in cache.
 _BATCH_VALUES = 1 << 19
-# Samples whose regions are looked up at once.
-_SLAB = 1 << 20
+# Points that are evaluated at once.
+_BLOCK = 1 << 18
 
 
-class Group(nn.Module):
-    """Regions whose networks have one shape, their parameters stacked.
-
-    Attributes:
-        network: shape and activation of each region's network.
-        channels: values a sample.
-        regions: the partition's regions that belong to the group, ascending.
-        weights: one parameter per layer, (regions, fan_in, fan_out).
-        biases: one parameter per layer, (regions, fan_out).
-    """
-
-    regions: Tensor
-
-    def __init__(self, network: Network, regions: Int[ndarray, "members"], dims: int, channels: int) -> None:
-        super().__init__()
-        self.network, self.channels = network, channels
-        self.register_buffer("regions", torch.as_tensor(regions), persistent=False)
-        shapes = network.layer_shapes(dims, channels)
-        count = len(regions)
-        self.weights = nn.ParameterList([torch.zeros(count, s.fan_in, s.fan_out) for s in shapes])
-        self.biases = nn.ParameterList([torch.zeros(count, s.fan_out) for s in shapes])
-
-    @property
-    def parameters_by_layer(self) -> Parameters:
-        """The group's parameters, not copied."""
-        return Parameters(list(self.weights), list(self.biases))
-
-    def values(
-        self, own: Float[Tensor, "samples dims"], offsets: Int[ndarray, "_"]
-    ) -> Float[Tensor, "samples channels"]:
-        """Values of each member at its own samples.
-
-        Args:
-            own: coordinates, sorted by member and in its frame.
-            offsets: member i has the samples offsets[i] .. offsets[i + 1] - 1.
-        """
-        parameters = self.parameters_by_layer
-        limit = max(1, _BATCH_VALUES // max(b.shape[1] for b in parameters.biases))
-        pieces, places = (
-            [own.new_zeros(0, self.channels)],
-            [torch.zeros(0, dtype=torch.long, device=own.device)],
-        )
-        for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
-            place = torch.as_tensor(batch.index(), device=own.device)
-            members = torch.as_tensor(batch.regions, device=own.device)
-            values = self.network.forward(own[place], _pick(parameters, members))
-            if batch.padded:
-                mask = torch.as_tensor(batch.mask(), device=own.device)
-                values, place = values[mask], place[mask]
-            pieces.append(values.reshape(-1, self.channels))
-            places.append(place.reshape(-1))
-        where = torch.cat(places)
-        back = torch.empty_like(where)
-        back[where] = torch.arange(len(where), device=own.device)
-        return torch.cat(pieces)[back]
-
-    def load(self, parameters: Parameters) -> None:
-        """Copy parameters of the same shapes into the group."""
-        with torch.no_grad():
-            for mine, given in zip(
-                [*self.weights, *self.biases], [*parameters.weights, *parameters.biases], strict=True
-            ):
-                mine.copy_(given)
-
-
-class PiecewiseINR(nn.Module):
+@dataclass(frozen=True, eq=False)
+class Piecewise:
     """One continuous function from coordinates to values, made of one small network per region.
 
-    Evaluates any coordinates on any device, and is differentiable with respect to coordinates and parameters.
+    Calling it evaluates any coordinates, by the native kernel, or by NumPy where that was not compiled.
 
-    Args:
-        partition: which region each sample belongs to.
-        network: the network of every region, or one network per group.
-        signal: what the function represents; values are normalised (0..1 over the signal's value range).
-        frame: "global" feeds coordinates -1..1 over the whole signal to every network, "local" -1..1 over
-            the bounding box of its region.
-        group_of: for several groups, the group of each region, shape (regions,).
-        blend: interpolate linearly between the functions of neighbouring regions, which makes the whole
-            continuous. Without it, a point belongs to the region of the nearest sample, as in the paper.
-        overlap: samples of each region's margin, where it shares the value with its neighbours; needs
-            blending. With 0, blending takes place between samples only and changes nothing at the samples.
+    Attributes:
+        structure: regions, networks, frame and blending.
+        parameters: of each group: weights (regions, fan_in, fan_out) and biases (regions, fan_out) of each
+            layer, in single precision.
 
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
 
     Example:
-        >>> import torch, partinr
-        >>> signal = partinr.from_array(torch.rand(32, 48).numpy())
-        >>> model = partinr.fit(signal, partinr.Grid(2, 2), steps=5).model
-        >>> model(torch.zeros(7, 2)).shape
-        torch.Size([7, 1])
+        >>> import numpy as np, partinr
+        >>> model = partinr.fit(np.eye(48), partinr.Grid(2, 2), goal=partinr.Steps(5)).model
+        >>> model(np.zeros((7, 2))).shape
+        (7, 1)
     """
 
-    table: Tensor
-    scale: Tensor
-    shift: Tensor
-    group_of: Tensor
-    slot: Tensor
-    rank: Tensor
+    structure: Structure
+    parameters: tuple[Parameters, ...]
 
-    def __init__(
-        self,
-        partition: Partition,
-        network: Network | Sequence[Network],
-        signal: SignalSpec,
-        frame: Frame,
-        group_of: Int[ndarray, "regions"] | None = None,
-        *,
-        blend: bool = True,
-        overlap: int = 0,
-    ) -> None:
-        super().__init__()
-        if partition.shape != signal.shape:
-            raise InputError(
-                f"the partition must have the signal's shape {signal.shape}, got {partition.shape}"
-            )
-        networks = [network] if isinstance(network, Network) else list(network)
-        members = (
-            np.zeros(partition.regions, np.int64) if group_of is None else np.asarray(group_of, np.int64)
-        )
-        if members.shape != (partition.regions,) or set(members) != set(range(len(networks))):
-            raise InputError(
-                f"group_of must name each of the {len(networks)} groups for the {partition.regions} regions"
-            )
-        if not 0 <= overlap <= (MOST_OVERLAP if blend else 0):
-            raise InputError(
-                f"overlap must be 0 to {MOST_OVERLAP} samples, and 0 without blending, got {overlap}"
-            )
-        self.partition = partition
-        self.signal = signal
-        self.frame = frame
-        self.blend = blend
-        self.overlap = overlap
-        self.groups = nn.ModuleList(
-            [
-                Group(n, np.flatnonzero(members == g), signal.dims, signal.channels)
-                for g, n in enumerate(networks)
-            ]
-        )
-        slot = np.zeros(partition.regions, np.int64)
-        for g in range(len(networks)):
-            slot[members == g] = np.arange(int((members == g).sum()))
-        reach = widened(partition.bounding_boxes, overlap, signal.shape)
-        scale, shift = frames.frame_affine(frame, reach, signal.shape)
-        self.most_cells: list[int] = []
-        for a, length in enumerate(signal.shape):
-            edges = np.arange(1, length) if partition.edges is None else partition.edges[a][1:-1].copy()
-            self.most_cells.append(most_cells(edges, overlap))
-            self.register_buffer(f"edges_{a}", torch.as_tensor(edges), persistent=False)
-        for name, value in (
-            ("table", partition.table.reshape(-1).copy()),
-            ("scale", scale),
-            ("shift", shift),
-            ("group_of", members),
-            ("slot", slot),
-            ("rank", np.argsort(np.argsort(members, kind="stable"), kind="stable")),
-        ):
-            self.register_buffer(name, torch.as_tensor(value), persistent=False)
+    @property
+    def partition(self) -> Partition:
+        """Which region each sample belongs to."""
+        return self.structure.partition
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The network of each group's regions."""
+        return self.structure.networks
+
+    @property
+    def signal(self) -> SignalSpec:
+        """What the function represents."""
+        return self.structure.signal
+
+    @property
+    def frame(self) -> Frame:
+        """The coordinates that networks see."""
+        return self.structure.frame
+
+    @property
+    def blend(self) -> bool:
+        """Whether the function is continuous between regions."""
+        return self.structure.blend
+
+    @property
+    def overlap(self) -> int:
+        """Samples of each region's margin."""
+        return self.structure.overlap
 
     @property
     def regions(self) -> int:
         """Number of regions."""
-        return self.partition.regions
-
-    @property
-    def _blends(self) -> bool:
-        return self.blend and self.regions > 1
+        return self.structure.regions
 
     @property
     def params(self) -> int:
         """Number of weights and biases of all regions together."""
-        return sum(p.numel() for p in self.parameters())
+        return self.structure.params
 
-    @property
-    def group_list(self) -> list[Group]:
-        """The groups, typed."""
-        return [g for g in self.groups if isinstance(g, Group)]
+    def torch(self) -> PiecewiseINR:
+        """The same as a torch `nn.Module`, on copies of the parameters.
 
-    def initialise(self, seed: int) -> None:
-        """Give every region fresh parameters as its network's publication draws them."""
-        generator = torch.Generator().manual_seed(seed)
-        for group in self.group_list:
-            group.load(
-                group.network.initialise(
-                    len(group.regions), self.signal.dims, self.signal.channels, generator
-                )
-            )
-
-    def region_of(self, coords: Float[Tensor, "points dims"]) -> Int[Tensor, "points"]:
-        """Region of the sample nearest to each global coordinate; beyond the border, the border's."""
-        cell = torch.zeros(len(coords), dtype=torch.long, device=coords.device)
-        for a, position in enumerate(self._positions(coords.detach())):
-            index = torch.searchsorted(self.get_buffer(f"edges_{a}"), position.round().long(), right=True)
-            cell = cell * self.partition.table.shape[a] + index
-        return self.table[cell].long()
-
-    def _positions(self, coords: Float[Tensor, "points dims"]) -> list[Float[Tensor, "points"]]:
-        """Position along each axis, in samples, not before the first nor after the last."""
-        return [
-            frames.to_index(coords[:, a], samples).clip(0, samples - 1)
-            for a, samples in enumerate(self.signal.shape)
-        ]
-
-    def assign(self, coords: Float[Tensor, "points dims"]) -> Assignment:
-        """Which regions' functions make up the value at each global coordinate, with which weights.
-
-        Without blending, the nearest sample's region with weight 1. With it, see `blending.py`: without
-        overlap every one of the 2**dims samples around a point contributes its region with the weight of
-        multilinear interpolation, exactly 1 for one region at a sample.
+        Raises:
+            InputError: torch is not installed.
         """
-        if not self._blends:
-            points = torch.arange(len(coords), device=coords.device)
-            return Assignment(points, self.region_of(coords), coords.new_ones(len(coords)))
-        return self._assign(self._positions(coords))
+        need("torch", "the function as a torch module")
+        from partinr.model.module import PiecewiseINR
 
-    def _assign(self, positions: list[Float[Tensor, "..."]]) -> Assignment:
-        windows = [
-            Windows.along(position, self.get_buffer(f"edges_{a}"), self.overlap, self.most_cells[a])
-            for a, position in enumerate(positions)
-        ]
-        lengths = self.partition.table.shape
-        return assign(windows, self.table, lengths, len(self.table) == self.regions)
+        return PiecewiseINR(self.structure, self.parameters)
 
-    def assign_samples(self) -> Assignment:
-        """The pairs of every sample, counted in raster order: what each region is trained on.
+    def named_parameters(self) -> dict[str, Float32[ndarray, "..."]]:
+        """Every array of parameters by its name in the file and in the torch module."""
+        return {
+            f"groups.{g}.{what}.{layer}": array
+            for g, parameters in enumerate(self.parameters)
+            for what, arrays in (("weights", parameters.weights), ("biases", parameters.biases))
+            for layer, array in enumerate(arrays)
+        }
 
-        Without overlap, every sample with its own region alone.
-        """
-        if self.overlap == 0 or self.regions == 1:
-            labels = torch.as_tensor(self.partition.label_map.reshape(-1).astype(np.int64))
-            return Assignment(torch.arange(len(labels)), labels, torch.ones(len(labels)))
-        found = self._assign_labels() if self.partition.edges is None else self._assign_boxes()
-        return Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
-
-    def _assign_boxes(self) -> list[Assignment]:
-        shape = self.signal.shape
-        row = math.prod(shape[1:])
-        found = []
-        for rows in torch.split(torch.arange(shape[0]), max(1, _SLAB // row)):
-            axes = [rows, *(torch.arange(n) for n in shape[1:])]
-            # Not a mesh: what windows hold along an axis is the same for all lines.
-            here = self._assign(
-                [
-                    p.double().reshape([-1 if a == b else 1 for b in range(len(shape))])
-                    for a, p in enumerate(axes)
-                ]
-            )
-            found.append(Assignment(here.points + int(rows[0]) * row, here.regions, here.weights.float()))
-        return found
-
-    def _assign_labels(self) -> list[Assignment]:
-        """Every sample is a cell here: windows are laid only where they hold more than one region."""
-        labels = self.partition.label_map
-        mixed = near_borders(labels, self.overlap)
-        alone = torch.as_tensor(np.flatnonzero(~mixed))
-        inside = torch.as_tensor(labels.reshape(-1).astype(np.int64))[alone]
-        found = [Assignment(alone, inside, torch.ones(len(alone)))]
-        places = torch.as_tensor(np.argwhere(mixed))
-        points = torch.as_tensor(np.flatnonzero(mixed))
-        some = max(1, _SLAB // (2 * self.overlap + 1))
-        for part, where in zip(torch.split(points, some), torch.split(places, some), strict=True):
-            here = self._assign([p.double() for p in where.unbind(1)])
-            found.append(Assignment(part[here.points], here.regions, here.weights.float()))
-        return found
-
-    def own_coords(
-        self, coords: Float[Tensor, "points dims"], regions: Int[Tensor, "points"]
-    ) -> Float[Tensor, "points dims"]:
-        """Global coordinates in the frame of each point's region."""
-        if self.frame == "global":
-            return coords
-        return coords * self.scale[regions] + self.shift[regions]
-
-    def forward(self, coords: Tensor) -> Float[Tensor, "points channels"]:
+    def __call__(self, coords: Any) -> Float32[ndarray, "*points channels"]:
         """Normalised values at global coordinates (-1..1 over the signal, first axis first).
 
         Args:
-            coords: shape (points, dims), any number of points.
+            coords: shape (..., dims), real numbers; computed in single precision.
 
         Raises:
-            InputError: the coordinates don't have one column for each axis of the signal.
+            InputError: the last axis of the coordinates is not as long as the signal has axes.
         """
-        if coords.ndim != 2 or coords.shape[1] != self.signal.dims:
+        given = np.asarray(coords)
+        if given.ndim < 1 or given.shape[-1] != self.signal.dims or given.dtype.kind not in "fiub":
             raise InputError(
-                f"coordinates must have shape (points, {self.signal.dims}), got {tuple(coords.shape)}"
+                f"coordinates must be real numbers of shape (..., {self.signal.dims}), "
+                f"got {given.dtype} of {given.shape}"
             )
-        assigned = self.assign(coords)
-        if all(kernel.can_evaluate(g.network, coords, g.parameters_by_layer) for g in self.group_list):
-            return self._native_values(coords, assigned)
-        own = self.own_coords(coords[assigned.points], assigned.regions)
-        packing = pack(self.rank[assigned.regions].cpu().numpy(), self.regions)
-        place = torch.as_tensor(packing.order, device=coords.device)
-        values = self._packed_values(own[place], packing)
-        back = torch.empty_like(place)
-        back[place] = torch.arange(len(place), device=place.device)
-        if not self._blends:
-            return values[back]
-        values = values[back]
-        out = torch.zeros(len(coords), self.signal.channels, dtype=values.dtype, device=coords.device)
-        return out.index_add(0, assigned.points, values * assigned.weights[:, None])
+        points = np.ascontiguousarray(given, np.float32).reshape(-1, self.signal.dims)
+        out = np.zeros((len(points), self.signal.channels), np.float32)
+        native = all(kernel.knows(network) for network in self.networks) and kernel.why_missing() is None
+        for first in range(0, len(points), _BLOCK):
+            block, values = points[first : first + _BLOCK], out[first : first + _BLOCK]
+            assigned = self.structure.assign(block)
+            if native:
+                self._add_native(block, assigned, values)
+            else:
+                self._add(block, assigned, values)
+        return out.reshape(*given.shape[:-1], self.signal.channels)
 
-    def on_lattice(self, axes: list[Float32[ndarray, "_"]]) -> Float[Tensor, "points channels"] | None:
-        """What `forward` gives at the points of a lattice in raster order, by the native kernel alone.
+    def _add_native(
+        self,
+        coords: Float32[ndarray, "points dims"],
+        assigned: Assignment,
+        out: Float32[ndarray, "points channels"],
+    ) -> None:
+        for g, (network, parameters) in enumerate(zip(self.networks, self.parameters, strict=True)):
+            members = self.structure.slots(g)
+            kernel.add_values(network, parameters, coords, assigned, members, self.structure.affine, out)
+
+    def _add(
+        self,
+        coords: Float32[ndarray, "points dims"],
+        assigned: Assignment,
+        out: Float32[ndarray, "points channels"],
+    ) -> None:
+        packing = pack(self.structure.rank[assigned.regions], self.regions)
+        points, regions = assigned.points[packing.order], assigned.regions[packing.order]
+        own = self.structure.own_coords(coords[points], regions)
+        values = np.empty((len(own), self.signal.channels), np.float32)
+        first = 0
+        for network, parameters, members in zip(
+            self.networks, self.parameters, self.structure.members, strict=True
+        ):
+            offsets = packing.offsets[first : first + len(members) + 1]
+            first += len(members)
+            part = slice(int(offsets[0]), int(offsets[-1]))
+            values[part] = network_values(
+                network, parameters, own[part], offsets - offsets[0], self.signal.channels
+            )
+        np.add.at(out, points, values * assigned.weights[packing.order][:, None])
+
+    def on_lattice(self, axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "points channels"] | None:
+        """What calling gives at the points of a lattice in raster order, by the native kernel alone.
 
         Boxes meet a lattice in boxes, so nothing has to be looked up point by point.
 
@@ -345,65 +181,56 @@ class PiecewiseINR(nn.Module):
             axes: global coordinates along each axis.
 
         Returns:
-            None where only `forward` can do it: label maps, other devices and precisions, gradients.
+            None where only a call can do it: label maps, and networks that the kernel does not know.
         """
-        probe = self.scale[:1]
-        able = (kernel.can_evaluate(g.network, probe, g.parameters_by_layer) for g in self.group_list)
-        if self.partition.edges is None or not all(able):
+        able = all(kernel.knows(network) for network in self.networks) and kernel.why_missing() is None
+        if self.partition.edges is None or not able:
             return None
-        out = torch.zeros(math.prod(len(axis) for axis in axes), self.signal.channels)
-        windows = [self._window(a, torch.as_tensor(axis)) for a, axis in enumerate(axes)]
-        cells = self.table.long()
-        for g, group in enumerate(self.group_list):
-            members = torch.where(self.group_of == g, self.slot, -1)[cells]
+        out = np.zeros((math.prod(len(axis) for axis in axes), self.signal.channels), np.float32)
+        windows = [self._window(a, axis) for a, axis in enumerate(axes)]
+        cells, lengths = self.structure.table, self.partition.table.shape
+        affine = [np.ascontiguousarray(each[cells]) for each in self.structure.affine]
+        for g, (network, parameters) in enumerate(zip(self.networks, self.parameters, strict=True)):
+            members = self.structure.slots(g)[cells]
             kernel.add_lattice(
-                group.network,
-                group.parameters_by_layer,
-                axes,
-                windows,
-                self.partition.table.shape,
-                members,
-                (self.scale[cells], self.shift[cells]),
-                out,
+                network, parameters, axes, windows, lengths, members, (affine[0], affine[1]), out
             )
         return out
 
-    def _window(self, a: int, coords: Float[Tensor, "_"]) -> tuple[Int[Tensor, "_"], Float[Tensor, "_ _"]]:
+    def _window(
+        self, a: int, coords: Float32[ndarray, "_"]
+    ) -> tuple[Int64[ndarray, "_"], Float[ndarray, "_ _"]]:
         """What `assign` does, along one axis: the first cell with a weight, and the weights from it on."""
-        columns = coords[:, None].expand(-1, self.signal.dims)
-        position, edges = self._positions(columns)[a], self.get_buffer(f"edges_{a}")
-        if not self._blends:
-            nearest = position.round().long()
-            return torch.searchsorted(edges, nearest, right=True), torch.ones(1, len(coords))
-        window = Windows.along(position, edges, self.overlap, self.most_cells[a])
-        return window.first, torch.stack(window.shares)
-
-    def _native_values(
-        self, coords: Float[Tensor, "points dims"], assigned: Assignment
-    ) -> Float[Tensor, "points channels"]:
-        out = torch.zeros(len(coords), self.signal.channels)
-        for g, group in enumerate(self.group_list):
-            members = torch.where(self.group_of == g, self.slot, -1)
-            affine = (self.scale, self.shift)
-            kernel.add_values(
-                group.network, group.parameters_by_layer, coords, assigned, members, affine, out
-            )
-        return out
-
-    def _packed_values(
-        self, own: Float[Tensor, "pairs dims"], packing: Packing
-    ) -> Float[Tensor, "pairs channels"]:
-        """Values at coordinates that are sorted by the rank of their region and in its frame."""
-        pieces = []
-        first = 0
-        for group in self.group_list:
-            offsets = packing.offsets[first : first + len(group.regions) + 1]
-            first += len(group.regions)
-            pieces.append(group.values(own[offsets[0] : offsets[-1]], offsets - offsets[0]))
-        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+        columns = np.repeat(coords[:, None], self.signal.dims, axis=1)
+        position, edges = self.structure.positions(columns)[a], self.structure.edges[a]
+        if not self.structure.blends:
+            nearest = np.rint(position).astype(np.int64)
+            return np.searchsorted(edges, nearest, side="right"), np.ones((1, len(coords)))
+        window = Windows.along(position, edges, self.overlap, self.structure.most_cells[a])
+        return window.first, np.stack(window.shares)
 
 
-def _pick(parameters: Parameters, members: Int[Tensor, "picked"]) -> Parameters:
-    if len(members) == len(parameters.biases[0]) and bool((members[1:] > members[:-1]).all()):
-        return parameters
-    return Parameters([w[members] for w in parameters.weights], [b[members] for b in parameters.biases])
+def network_values(
+    network: Network,
+    parameters: Parameters,
+    own: Float32[ndarray, "samples dims"],
+    offsets: Int64[ndarray, "_"],
+    channels: int,
+) -> Float32[ndarray, "samples channels"]:
+    """Values of each of a group's networks at its own samples, by NumPy.
+
+    Args:
+        network: shape and activation.
+        parameters: of the group's members.
+        own: coordinates, sorted by member and in its frame.
+        offsets: member i has the samples offsets[i] .. offsets[i + 1] - 1.
+        channels: values a sample.
+    """
+    values = np.empty((len(own), channels), np.float32)
+    limit = max(1, _BATCH_VALUES // max(bias.shape[1] for bias in parameters.biases))
+    for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
+        index, mask = batch.index(), batch.mask()
+        rows = Parameters.of([array[batch.regions] for array in parameters.arrays])
+        found = network.forward(own[index], rows)
+        values[index[mask]] = found[mask]
+    return values

@@ -6,26 +6,24 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.signals import frames
 from partinr.signals.metrics import psnr, ssim
 from partinr.signals.signal import Signal
 
-# Output samples that are rendered at once, and those that are evaluated at once where each is looked up.
+# Output samples that are rendered at once.
 _SLAB = 1 << 20
-_BLOCK = 1 << 18
 
 Crop = tuple[tuple[float, float], ...]
 """Start and stop along each axis in samples of the signal: ((100, 200), (0, 50)) for rows and columns."""
 
 
 def output_shape(
-    model: PiecewiseINR,
+    model: Piecewise,
     size: tuple[int, ...] | None = None,
     scale: float | None = None,
     crop: Crop | None = None,
@@ -58,13 +56,13 @@ def output_shape(
     return size
 
 
-def whole(model: PiecewiseINR) -> Crop:
+def whole(model: Piecewise) -> Crop:
     """The crop that covers everything."""
     return tuple((0.0, float(n)) for n in model.signal.shape)
 
 
 def render_blocks(
-    model: PiecewiseINR,
+    model: Piecewise,
     size: tuple[int, ...] | None = None,
     scale: float | None = None,
     crop: Crop | None = None,
@@ -88,7 +86,7 @@ def render_blocks(
 
 
 def render(
-    model: PiecewiseINR,
+    model: Piecewise,
     *,
     size: tuple[int, ...] | None = None,
     scale: float | None = None,
@@ -115,7 +113,7 @@ def render(
 
     Example:
         >>> import numpy as np, partinr
-        >>> model = partinr.fit(np.eye(8), steps=5).model
+        >>> model = partinr.fit(np.eye(8), goal=partinr.Steps(5)).model
         >>> partinr.render(model, scale=2).shape
         (16, 16)
     """
@@ -130,7 +128,7 @@ def render(
     return out if model.signal.channel_axis else out[..., 0]
 
 
-def rendered_psnr(model: PiecewiseINR, signal: Signal) -> float:
+def rendered_psnr(model: Piecewise, signal: Signal) -> float:
     """PSNR in dB of the rendering at the signal's own size, clipped and rounded as `render` does.
 
     Raises:
@@ -138,7 +136,7 @@ def rendered_psnr(model: PiecewiseINR, signal: Signal) -> float:
 
     Example:
         >>> import numpy as np, partinr
-        >>> result = partinr.fit(np.eye(8), steps=5)
+        >>> result = partinr.fit(np.eye(8), goal=partinr.Steps(5))
         >>> rendered_psnr(result.model, result.signal) == result.psnr
         True
     """
@@ -153,13 +151,13 @@ class Quality(NamedTuple):
     ssim: float | None
 
 
-def quality(model: PiecewiseINR, signal: Signal) -> Quality:
+def quality(model: Piecewise, signal: Signal) -> Quality:
     """PSNR and SSIM of the rendering at the signal's own size; see `rendered_psnr`."""
     rendered = _like(model, signal)
     return Quality(psnr(signal.values, rendered, _peak(model)), ssim(signal.values, rendered, _peak(model)))
 
 
-def _like(model: PiecewiseINR, signal: Signal) -> Shaped[ndarray, "*shape channels"]:
+def _like(model: Piecewise, signal: Signal) -> Shaped[ndarray, "*shape channels"]:
     """The rendering that is to be compared with a signal."""
     if signal.spec.array_shape != model.signal.array_shape:
         raise InputError(
@@ -169,23 +167,15 @@ def _like(model: PiecewiseINR, signal: Signal) -> Shaped[ndarray, "*shape channe
     return render(model).reshape(signal.values.shape)
 
 
-def _peak(model: PiecewiseINR) -> float:
+def _peak(model: Piecewise) -> float:
     low, high = model.signal.value_range
     return high - low
 
 
-def _evaluate(model: PiecewiseINR, axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "*shape channels"]:
-    """Normalised values on a lattice, at most `_BLOCK` samples at once even within a row."""
+def _evaluate(model: Piecewise, axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "*shape channels"]:
+    """Normalised values on a lattice."""
     shape = tuple(len(axis) for axis in axes)
-    with torch.no_grad():
-        whole_lattice = model.on_lattice(axes)
-    if whole_lattice is not None:
-        return whole_lattice.numpy().reshape(*shape, model.signal.channels)
-    points = frames.lattice(axes)
-    device = next(model.parameters()).device
-    values = np.empty((len(points), model.signal.channels), np.float32)
-    with torch.no_grad():
-        for first in range(0, len(points), _BLOCK):
-            piece = torch.as_tensor(points[first : first + _BLOCK], device=device)
-            values[first : first + _BLOCK] = model(piece).float().cpu().numpy()
+    values = model.on_lattice(axes)
+    if values is None:
+        values = model(frames.lattice(axes))
     return values.reshape(*shape, model.signal.channels)

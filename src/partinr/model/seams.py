@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float32, Float64
 from numpy import ndarray
 
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.signals import frames
 
 # Points at which the function is looked at between one sample and the next.
@@ -20,7 +20,7 @@ _INVISIBLE = 1e-3
 _BLOCK = 1 << 20
 
 
-def seam(model: PiecewiseINR) -> float | None:
+def seam(model: Piecewise) -> float | None:
     """How much rougher the function is where regions meet than elsewhere; about 1 if nothing shows.
 
     Along every line of samples of every axis, the function is looked at at four points a sample, as in an
@@ -41,8 +41,9 @@ def seam(model: PiecewiseINR) -> float | None:
     Example:
         >>> import numpy as np, partinr
         >>> wave = np.sin(np.arange(400) / 9).reshape(20, 20)
-        >>> fits = [partinr.fit(wave, partinr.Grid(4, 4), steps=200, blend=blend) for blend in (True, False)]
-        >>> seam(fits[0].model) < seam(fits[1].model)
+        >>> recipes = [partinr.FAST.changed(steps=200, blend=blend) for blend in (True, False)]
+        >>> fits = [partinr.fit(wave, partinr.Grid(4, 4), recipe=recipe).model for recipe in recipes]
+        >>> seam(fits[0]) < seam(fits[1])
         True
 
     Source of the cubic: Keys, "Cubic convolution interpolation for digital image processing", IEEE
@@ -73,20 +74,13 @@ def seam(model: PiecewiseINR) -> float | None:
     return float(shown / awaited) if awaited else None
 
 
-def unblended(model: PiecewiseINR) -> PiecewiseINR:
+def unblended(model: Piecewise) -> Piecewise:
     """The same networks, each alone in its own region: what a model would be without blending."""
-    networks = [group.network for group in model.group_list]
-    members = model.group_of.cpu().numpy()
-    alone = PiecewiseINR(model.partition, networks, model.signal, model.frame, members, blend=False)
-    alone.load_state_dict(model.state_dict())
-    # The frames stay those that the networks were trained in, margins included.
-    alone.scale.copy_(model.scale)
-    alone.shift.copy_(model.shift)
-    return alone
+    return Piecewise(replace(model.structure, blend=False), model.parameters)
 
 
 def _lines(
-    model: PiecewiseINR, axis: int
+    model: Piecewise, axis: int
 ) -> Iterator[tuple[Float64[ndarray, "lines points channels"], Bool[ndarray, "lines gaps"]]]:
     """Values along lines of samples, and which of the gaps between samples lie between two regions."""
     shape = model.signal.shape
@@ -98,12 +92,10 @@ def _lines(
     across = [frames.axis(n) for a, n in enumerate(shape) if a != axis]
     points = frames.lattice(across) if across else np.empty((1, 0), np.float32)
     labels = np.moveaxis(model.partition.label_map, axis, -1).reshape(-1, length)
-    device = next(model.parameters()).device
     few = max(1, _BLOCK // (len(fine) * model.signal.channels))
     for first in range(0, len(points), few):
         some = points[first : first + few]
         coords = np.insert(np.repeat(some, len(fine), axis=0), axis, np.tile(fine, len(some)), axis=1)
-        with torch.no_grad():
-            values = model(torch.as_tensor(coords, device=device)).double().cpu().numpy()
+        values = model(coords).astype(np.float64)
         mine = labels[first : first + few]
         yield values.reshape(len(some), len(fine), -1), mine[:, 1:] != mine[:, :-1]

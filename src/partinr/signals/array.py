@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -240,5 +241,9 @@ def _load(path: Path) -> Shaped[ndarray, "..."]:
 
 
 def as_signal(signal: Any) -> Signal:
-    """The signal itself, or the signal that `from_array` makes of an array or a tensor."""
+    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor."""
+    if isinstance(signal, str | PathLike):
+        from partinr.signals.reading import read
+
+        return read(Path(signal))
     return signal if isinstance(signal, Signal) else from_array(signal)

@@ -13,6 +13,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.inputs import pixel_limit
 from partinr.cli.options import HOW
+from partinr.errors import need
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +78,8 @@ def computing(device: str, threads: int | None) -> Iterator[torch.device]:
     Raises:
         InputError: torch has no such device.
     """
-    from partinr.engines import limited_threads, usable_device
+    need("torch", "learning to learn")
+    from partinr.engines.torch_engine import limited_threads, usable_device
 
     with limited_threads(threads):
         yield usable_device(device)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -25,6 +25,8 @@ from partinr.errors import InputError
 from partinr.fitting.goals.difficulty import Level, levels
 from partinr.model.networks.network import Network
 from partinr.model.partition.partition import Partition
+from partinr.model.structure import Structure
+from partinr.signals.frames import Frame
 from partinr.signals.signal import Signal, SignalSpec
 
 RULE = "adaptive"
@@ -71,14 +73,6 @@ class Allocation:
         """Squared error that each region is expected to have at its width, normalised values."""
         left: Float64[ndarray, "regions"] = self.expected[np.arange(len(self.hidden)), _places(self.hidden)]
         return left
-
-
-class Structure(NamedTuple):
-    """What `PiecewiseINR` is made of: partition, network of each group, group of each region."""
-
-    partition: Partition
-    networks: list[Network]
-    group_of: Int64[ndarray, "regions"]
 
 
 class Allocator:
@@ -176,11 +170,14 @@ def worth(params: Int64[ndarray, "..."], samples: Int64[ndarray, "..."]) -> Floa
     return coefficients
 
 
-def structure(spec: SignalSpec, allocation: Allocation, like: Network) -> Structure:
+def structure(
+    spec: SignalSpec, allocation: Allocation, like: Network, frame: Frame, blend: bool
+) -> Structure:
     """Partition and networks of an allocation; regions of equal width form a group."""
-    widths, group_of = np.unique(allocation.hidden, return_inverse=True)
-    networks = [_wide(like, int(hidden)) for hidden in widths]
-    return Structure(Partition.from_boxes(spec.shape, allocation.boxes, RULE), networks, group_of)
+    widths, groups = np.unique(allocation.hidden, return_inverse=True)
+    networks = tuple(_wide(like, int(hidden)) for hidden in widths)
+    partition = Partition.from_boxes(spec.shape, allocation.boxes, RULE)
+    return Structure(partition, networks, spec, frame, groups, blend)
 
 
 def before_rounding(mse: float, spec: SignalSpec) -> float:

@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import bisect
 import math
-import time
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import torch
-from jaxtyping import Float64, Int64, Shaped
+from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
-from partinr.engines.engine import Engine
 from partinr.engines.readout import RIDGE
+from partinr.errors import InputError
 from partinr.fitting.goals.allocation import Allocation, Allocator, before_rounding, structure
+from partinr.fitting.goals.goal import Course, Goal, Seconds, check_psnr
 from partinr.fitting.goals.widening import carry_over
-from partinr.fitting.loop import Callback, Limits, Training
+from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
+from partinr.fitting.state import Fit
+from partinr.model.networks.network import Parameters
 from partinr.model.networks.siren import Siren
-from partinr.model.piecewise import Group, PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
-from partinr.signals.signal import Signal
+from partinr.model.structure import Structure
+from partinr.signals.signal import Signal, SignalSpec
 
 # The first cycle has this share of the recipe's steps; `allocation.py` knows what networks come to in it.
 _FIRST = 0.45
@@ -61,221 +64,250 @@ _HALF_COST = 0.05
 _SMALL = 1 << 17
 
 
-class Adaptive(Training):
+# Networks have so many layers, and the frequency constants that suit cells of so many samples a side.
+_LAYERS, _SPAN = 2, 32
+# At most this many parameters a value, or room for one region of a small signal.
+_DENSITY, _LEAST = 2, 100
+
+
+@dataclass(frozen=True)
+class Growing(Goal):
     """A fit to a PSNR that chooses regions and widths itself, and changes them as it learns.
 
-    Args:
-        signal, recipe, engine, seed, callback, measure_at: see `Training`.
-        limits: with a PSNR and steps.
-        like: a network whose fields, but for the width, all networks have.
-        most: parameters that all regions together may have.
-        blend: see `PiecewiseINR`.
+    Attributes:
+        psnr: of the rendered signal, in dB.
+        max_params: bound of weights and biases of all regions together; None for two for each value of the
+            signal.
+        within: stop after this time.
 
     Raises:
-        InputError: `most` is less than the smallest network has.
+        InputError: a number is out of its range.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> wave = np.sin(np.arange(1600) / 9).reshape(40, 40)
+        >>> partinr.fit(wave, goal=partinr.Growing(40)).psnr >= 40
+        True
     """
 
-    def __init__(
-        self,
-        signal: Signal,
-        recipe: Recipe,
-        engine: Engine,
-        limits: Limits,
-        seed: int,
-        callback: Callback | None,
-        measure_at: Iterable[int],
-        *,
-        like: Siren,
-        most: int,
-        blend: bool,
-    ) -> None:
-        began = time.perf_counter()
-        assert limits.psnr is not None
-        assert limits.steps is not None
-        self._like, self._most, self._blend = like, most, blend
-        self.target, self._cycle = limits.psnr, math.ceil(_FIRST * limits.steps)
-        limits = replace(limits, steps=self._cycle)
+    psnr: float
+    max_params: int | None = None
+    within: Seconds | None = None
+
+    overlaps: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_psnr(self.psnr)
+        if self.max_params is not None and self.max_params < 1:
+            raise InputError(f"max_params must be at least 1, got {self.max_params}")
+
+    @property
+    def like(self) -> Siren:
+        """A network whose fields, but for the width, all networks have."""
+        return Siren(hidden=1, layers=_LAYERS).suited_to(_SPAN)
+
+    def most_params(self, spec: SignalSpec) -> int:
+        """The bound of parameters for this signal."""
+        if self.max_params is not None:
+            return self.max_params
+        least = _LEAST * self.like.params(spec.dims, spec.channels)
+        return max(_DENSITY * spec.samples * spec.channels, least)
+
+    def begin(self, signal: Signal, recipe: Recipe) -> GrowingCourse:
+        """See `Goal.begin`.
+
+        Raises:
+            InputError: the recipe asks for an overlap, which such fits do not have.
+        """
+        if recipe.overlap not in ("auto", 0):
+            raise InputError(
+                f"a fit that grows has no overlap, got {recipe.overlap}; take Quality with a partition"
+            )
+        return GrowingCourse(self, signal, recipe)
+
+    def planned(self, recipe: Recipe) -> None:
+        """See `Goal.planned`."""
+
+
+class GrowingCourse(Course):
+    """Cycles over structures that grow, see docs/quality.md.
+
+    Args:
+        goal: what is to be reached.
+        signal: what is fitted.
+        recipe: how.
+
+    Attributes:
+        allocation: regions and widths now.
+    """
+
+    def __init__(self, goal: Growing, signal: Signal, recipe: Recipe) -> None:
+        self._goal, self._spec, self._recipe = goal, signal.spec, recipe
+        self._cycle = math.ceil(_FIRST * recipe.steps)
+        self.cycles, self.exchange_from = [0, self._cycle], self._cycle // EXCHANGE_FROM
         self._values = signal.spec.samples * signal.channels
         # Squared error of all values, normalised, of the function itself, before it is rounded.
-        self.allowed = before_rounding(10 ** (-self.target / 10), signal.spec) * self._values
-        self._allocator = Allocator(signal, like)
-        self.allocation = self._allocator.allocate(self.allowed, most)
+        self.allowed = before_rounding(10 ** (-goal.psnr / 10), signal.spec) * self._values
+        self._allocator, self._most = Allocator(signal, goal.like), goal.most_params(signal.spec)
+        self.allocation = self._allocator.allocate(self.allowed, self._most)
         self._look, self._growths = 0, 0
-        super().__init__(
-            self._model(signal, recipe), signal, recipe, engine, limits, seed, callback, measure_at
-        )
-        self._started = began
 
-    def _model(self, signal: Signal, recipe: Recipe) -> PiecewiseINR:
-        made = structure(signal.spec, self.allocation, self._like)
-        return PiecewiseINR(
-            made.partition, made.networks, signal.spec, recipe.frame, made.group_of, blend=self._blend
-        )
+    def structure(self) -> Structure:
+        """Of the function, as it is allocated now."""
+        recipe = self._recipe
+        return structure(self._spec, self.allocation, self._goal.like, recipe.frame, recipe.blend)
 
-    def _start_fresh(self, seed: int) -> None:
-        """Fresh parameters whose first layers have the frequencies that suit the sizes of the regions."""
-        self.model.initialise(seed)
-        boxes = self.allocation.boxes
+    def fresh(self, structure: Structure, seed: int) -> list[Parameters]:
+        """See `Course.fresh`: first layers have the frequencies that suit the sizes of the regions."""
+        found, like = structure.initialise(seed), self._goal.like
+        boxes = structure.partition.bounding_boxes
         sides = (boxes[:, 1] - boxes[:, 0]).max(axis=1)
-        if self.recipe.frame == "global":
-            sides = np.full_like(sides, max(self.signal.shape))
-        for group in self.model.group_list:
-            spans = sides[group.regions.numpy()].tolist()
-            factors = [self._like.suited_to(span).omega_0 / self._like.omega_0 for span in spans]
-            with torch.no_grad():
-                group.weights[0] *= torch.tensor(factors)[:, None, None]
-        self._make_states()
+        if structure.frame == "global":
+            sides = np.full_like(sides, max(self._spec.shape))
+        for parameters, members in zip(found, structure.members, strict=True):
+            factors = [like.suited_to(span).omega_0 / like.omega_0 for span in sides[members].tolist()]
+            parameters.weights[0] *= np.asarray(factors, np.float32)[:, None, None]
+        return found
 
-    def _next_look(self, start: int) -> int:
+    def next_look(self, start: int) -> int:
+        """See `Course.next_look`."""
         return max(self._look, start + 1)
 
-    def _on_target(self) -> bool:
-        """Whether the rendered signal is good enough. If not, lets regions rest that can."""
-        if self.steps < self._look and self.steps != self.cycles[-1]:
+    def look(self, fit: Fit) -> bool:
+        """See `Course.look`; lets regions rest that need not get better."""
+        if fit.steps < self._look and fit.steps != self.cycles[-1]:
             return False
         small = self._values <= _SMALL
-        known = self._known_errors()
-        total = float(known.sum()) if self.steps else 0.0
-        if small or total <= _PROMISING * self.allowed or self.steps == self.cycles[-1]:
-            known = self._errors()
+        known = fit.losses * fit.structure.partition.counts * fit.signal.channels
+        total = float(known.sum()) if fit.steps else 0.0
+        if small or total <= _PROMISING * self.allowed or fit.steps == self.cycles[-1]:
+            known = fit.errors()
             total = float(known.sum())
-            if total <= _NEAR * self.allowed and self._reached():
+            if total <= _NEAR * self.allowed and self._reached(fit):
                 return True
-        _, end = self._cycle_ends()
-        if self._growths or self.steps >= _REST * end:
-            self._rest(known)
+        _, end = self._cycle_ends(fit.steps)
+        if self._growths or fit.steps >= _REST * end:
+            self._rest(fit, known)
         away = 10 * math.log10(max(total, 1e-300) / self.allowed)
-        self._look = self.steps + self._steps_to_look(away, small)
+        self._look = fit.steps + self._steps_to_look(fit.steps, away, small)
         return False
 
-    def _steps_to_look(self, away: float, small: bool) -> int:
+    def _steps_to_look(self, steps: int, away: float, small: bool) -> int:
         """Steps until the target is looked at again, this many dB away from it."""
         if small:
-            steps = next(steps for above, steps in _LOOKS_IF_SMALL if away > above)
-            return min(steps, max(1, self.steps // 8) if away < 6 else steps)
-        _, end = self._cycle_ends()
-        early = not self._growths and self.steps < _REST * end
-        most = 0 if away <= _CLOSE else _EARLY if early else round(_LOOK * (end - self.steps))
+            wait = next(wait for above, wait in _LOOKS_IF_SMALL if away > above)
+            return min(wait, max(1, steps // 8) if away < 6 else wait)
+        _, end = self._cycle_ends(steps)
+        early = not self._growths and steps < _REST * end
+        most = 0 if away <= _CLOSE else _EARLY if early else round(_LOOK * (end - steps))
         return max(_LOOK_STEPS, most)
 
-    def _cycle_ends(self) -> tuple[int, int]:
+    def _cycle_ends(self, steps: int) -> tuple[int, int]:
         """First step of the current cycle, and one past its last."""
-        cycle = bisect.bisect_right(self.cycles, self.steps)
+        cycle = bisect.bisect_right(self.cycles, steps)
         return self.cycles[cycle - 1], self.cycles[min(cycle, len(self.cycles) - 1)]
 
-    def _reached(self) -> bool:
+    def _reached(self, fit: Fit) -> bool:
         """In single precision, and in half precision too if a file would have it for costing so little."""
-        self._load_model()
-        full = rendered_psnr(self.model, self.signal)
-        if full < self.target:
+        full = fit.rendered_psnr()
+        if full < self._goal.psnr:
             return False
-        with torch.no_grad():
-            for parameter in self.model.parameters():
-                parameter.copy_(parameter.half())
-        half = rendered_psnr(self.model, self.signal)
-        return half >= self.target or not full - half < _HALF_COST
+        rounded = [
+            state.parameters.map(lambda array: array.astype(np.float16).astype(np.float32))
+            for state in fit.states
+        ]
+        half = rendered_psnr(Piecewise(fit.structure, tuple(rounded)), fit.signal)
+        return half >= self._goal.psnr or not full - half < _HALF_COST
 
-    def _known_errors(self) -> Float64[ndarray, "regions"]:
-        """Squared error of each region, from the losses of its latest batches."""
-        values = self.model.partition.counts * self.signal.channels
-        errors: Float64[ndarray, "regions"] = self.losses * values
-        return errors
-
-    def _rest(self, known: Float64[ndarray, "regions"]) -> None:
+    def _rest(self, fit: Fit, known: Float64[ndarray, "regions"]) -> None:
         """Stop training regions that need not get better, those first whose steps gain least for the work."""
-        gain = np.where(self.active, np.maximum(known - self._foreseen(known), 0), 0)
+        gain = np.where(fit.active, np.maximum(known - self._foreseen(fit.steps, known), 0), 0)
         slack = self.allowed - _CAUTION * float((known - gain).sum())
         if slack <= 0:
             return
-        cost = self._step_costs()
-        active = np.flatnonzero(self.active)
+        cost = _step_costs(fit)
+        active = np.flatnonzero(fit.active)
         order = active[np.argsort(gain[active] / cost[active], kind="stable")]
         resting = order[np.cumsum(gain[order]) <= slack]
-        self.active[resting] = False
+        fit.active[resting] = False
 
-    def _foreseen(self, known: Float64[ndarray, "regions"]) -> Float64[ndarray, "regions"]:
+    def _foreseen(self, steps: int, known: Float64[ndarray, "regions"]) -> Float64[ndarray, "regions"]:
         """Squared error that each region will have at the end of the cycle if it is trained on."""
-        start, end = self._cycle_ends()
-        share = (self.steps - start) / max(1, end - start)
+        start, end = self._cycle_ends(steps)
+        share = (steps - start) / max(1, end - start)
         fall, trusted = (_FALL_AGAIN, _TRUST_AGAIN) if self._growths else (_FALL, _TRUST)
         trust = float(np.interp(share, _SHARES, trusted))
         fallen = known * 10 ** (-np.interp(share, _SHARES, fall) / 10)
         foreseen: Float64[ndarray, "regions"] = fallen**trust * self.allocation.left ** (1 - trust)
         return foreseen
 
-    def _step_costs(self) -> Float64[ndarray, "regions"]:
-        """Work of a training step of each region, in any unit."""
-        costs = np.zeros(self.model.regions)
-        spec = self.signal.spec
-        for group, samples in zip(self.model.group_list, self.samples, strict=True):
-            batch = self.recipe.batch_for(float(samples.counts.mean()))
-            used = samples.counts if batch is None else np.minimum(samples.counts, batch)
-            costs[group.regions.numpy()] = used * (group.network.params(spec.dims, spec.channels) + 100)
-        return costs
-
-    def _went_on(self) -> bool:
-        """Widen or divide the regions that gain most by it, and train them for another cycle."""
+    def goes_on(self, fit: Fit) -> bool:
+        """See `Course.goes_on`: widens or divides the regions that gain most by it, for another cycle."""
         if self._growths == len(_CYCLES):
             return False
         length = max(1, round(_CYCLES[self._growths] * self._cycle))
         self._growths += 1
-        errors = self._errors()
-        self._load_model()
-        short = max(self.target - rendered_psnr(self.model, self.signal), 0)
+        errors = fit.errors()
+        short = max(self._goal.psnr - fit.rendered_psnr(), 0)
         # Whoever was too hopeful before asks for more.
         missing = _EAGER * max(short - _FREE, 0) if self._growths == 1 else (self._growths - 1) * short
         goal = float(errors.sum()) * 10 ** (-missing / 10) / _CAUTION
         found = self._allocator.reallocate(self.allocation, errors, goal, self._most)
-        self.losses = errors / (self.model.partition.counts * self.signal.channels)
-        self._grow(found)
-        self.cycles.append(self.steps + length)
-        self._look = self.steps + _LOOK_STEPS
+        fit.losses = errors / (fit.structure.partition.counts * fit.signal.channels)
+        self._grow(fit, found)
+        self.cycles.append(fit.steps + length)
+        self._look = fit.steps + _LOOK_STEPS
         return True
 
-    def _grow(self, found: Allocation) -> None:
+    def _grow(self, fit: Fit, found: Allocation) -> None:
         """Train another structure from now on: what is new in it, or everything if nothing is."""
-        before, model, states, losses = self.allocation, self.model, self.states, self.losses
+        before, trained, states, losses = self.allocation, fit.structure, fit.states, fit.losses
         place = {box.tobytes(): region for region, box in enumerate(before.boxes)}
         old = np.array([place.get(box.tobytes(), -1) for box in found.boxes])
         kept = np.flatnonzero(old >= 0)
         unchanged = kept[found.hidden[kept] == before.hidden[old[kept]]]
         if len(unchanged) == len(before.boxes):
-            self.active[:] = True
+            fit.active[:] = True
             return
         self.allocation = found
-        self._take(self._model(self.signal, self.recipe))
-        self._start_fresh(self.seed + self._growths)
-        if len(kept) < len(old):
-            self._solve_readouts(RIDGE)
-        carry_over(model, states, self.model, self.states, old[kept], kept)
-        self.losses[kept] = losses[old[kept]]
-        self.active[unchanged] = self._growths == 1
+        fit.take(self.structure())
+        fresh = self.fresh(fit.structure, fit.seed + self._growths)
+        fit.begin_with(fresh, RIDGE if len(kept) < len(old) and self._recipe.solve_readout else None)
+        carry_over(trained, states, fit.structure, fit.states, old[kept], kept)
+        fit.losses[kept] = losses[old[kept]]
+        fit.active[unchanged] = self._growths == 1
 
-    def _alike(self, counts: Int64[ndarray, "k"]) -> list[Int64[ndarray, "_"]]:
-        """Cells of one level: each has twice as many samples along every axis as those of the one before."""
-        level = np.rint(np.log2(counts) / self.signal.spec.dims)
-        return [np.flatnonzero(level == one) for one in np.unique(level)]
+    def rate(self, step: int) -> float:
+        """See `Course.rate`."""
+        return 1.0 if step < self.cycles[1] else _AGAIN
 
-    def _rates(self, group: Group, start: int, stop: int) -> Float64[ndarray, "steps"]:
-        rates = super()._rates(group, start, stop)
-        return rates if start < self.cycles[1] else rates * _AGAIN
-
-    def _kept(self) -> dict[str, Shaped[ndarray, "..."]]:
+    def kept(self) -> dict[str, Shaped[ndarray, "..."]]:
+        """See `Course.kept`."""
         return {
-            **super()._kept(),
-            "boxes": self.allocation.boxes,
-            "hidden": self.allocation.hidden,
-            "expected": self.allocation.expected,
-            "active": self.active,
-            "cycles": np.asarray(self.cycles),
-            "look_and_growths": np.asarray([self._look, self._growths]),
+            "course.boxes": self.allocation.boxes,
+            "course.hidden": self.allocation.hidden,
+            "course.expected": self.allocation.expected,
+            "course.cycles": np.asarray(self.cycles),
+            "course.numbers": np.asarray([self._look, self._growths]),
         }
 
-    def _restore(self, kept: dict[str, Shaped[ndarray, "..."]]) -> None:
-        self.allocation = Allocation(kept["boxes"], kept["hidden"], kept["expected"])
-        self._take(self._model(self.signal, self.recipe))
-        self._start_fresh(self.seed)
-        super()._restore(kept)
-        self.active = kept["active"]
-        self.cycles = kept["cycles"].tolist()
-        self._look, self._growths = kept["look_and_growths"].tolist()
+    def restore(self, kept: Mapping[str, Shaped[ndarray, "..."]], fit: Fit) -> None:
+        """See `Course.restore`."""
+        parts = (kept[f"course.{name}"] for name in ("boxes", "hidden", "expected"))
+        self.allocation = Allocation(*parts)
+        self.cycles = kept["course.cycles"].tolist()
+        self._look, self._growths = kept["course.numbers"].tolist()
+        fit.take(self.structure())
+        fit.begin_with(self.fresh(fit.structure, fit.seed))
+
+
+def _step_costs(fit: Fit) -> Float64[ndarray, "regions"]:
+    """Work of a training step of each region, in any unit."""
+    costs, spec = np.zeros(fit.structure.regions), fit.signal.spec
+    for network, members, samples in zip(
+        fit.structure.networks, fit.structure.members, fit.samples, strict=True
+    ):
+        batch = fit.recipe.batch_for(float(samples.counts.mean()))
+        used = samples.counts if batch is None else np.minimum(samples.counts, batch)
+        costs[members] = used * (network.params(spec.dims, spec.channels) + 100)
+    return costs

@@ -6,17 +6,24 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from partinr.fitting.goals.allocation import before_rounding
-from partinr.fitting.loop import Training
+from partinr.fitting.goals.goal import ENDLESS, Course, Goal, Seconds, check_psnr
+from partinr.fitting.goals.steps import StepsCourse
 from partinr.fitting.overlap import EXCHANGE_FROM
-from partinr.model.rendering import rendered_psnr
+from partinr.fitting.recipe import Recipe
+from partinr.fitting.state import Fit
+from partinr.model.networks.network import Parameters
+from partinr.model.structure import Structure
 from partinr.signals.metrics import psnr_from_mse
+from partinr.signals.signal import Signal
 
 MOST_CYCLES = 7
 """A fit ends after this many times the recipe's steps, whether its target is reached or not."""
@@ -44,103 +51,147 @@ _SMALL = 1 << 17
 _NOTHING = 1e-30
 
 
-class Targeted(Training):
-    """A fit to a PSNR that finds out itself how many steps it needs, up to those of its limits.
+@dataclass(frozen=True)
+class Quality(Goal):
+    """A fit of a given structure to a PSNR, which finds out itself how many steps it needs.
 
-    It trains at the peak rate until the losses tell that the fall of the rate, over twice as many steps
+    Attributes:
+        psnr: of the rendered signal, in dB.
+        within: stop after this time; without it, after seven times the recipe's steps.
+
+    Raises:
+        InputError: the PSNR is not a positive number.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> wave = np.sin(np.arange(900) / 9).reshape(30, 30)
+        >>> partinr.fit(wave, partinr.Grid(2, 2), goal=partinr.Quality(35)).psnr >= 35
+        True
+    """
+
+    psnr: float
+    within: Seconds | None = None
+
+    overlaps: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_psnr(self.psnr)
+
+    def begin(self, signal: Signal, recipe: Recipe) -> Course:  # noqa: ARG002
+        """See `Goal.begin`; by a recipe whose rate does not fall, one cycle that ends at the PSNR."""
+        most = recipe.steps * MOST_CYCLES if self.within is None else ENDLESS
+        if recipe.schedule != "cooldown":
+            return StepsCourse(most, self.psnr)
+        return QualityCourse(self.psnr, recipe, most)
+
+    def planned(self, recipe: Recipe) -> None:
+        """See `Goal.planned`."""
+
+
+class QualityCourse(Course):
+    """Trains at the peak rate until the losses tell that the fall of the rate, over twice as many steps
     again, ends at the target: the recipe's schedule, for as many steps as are needed, though not more than it
     has. If that ends below the target, another cycle begins, the longer the more is missing.
 
-    The limits must have a PSNR, and the recipe the schedule "cooldown".
+    Args:
+        target: PSNR in dB.
+        recipe: with the schedule "cooldown".
+        most: steps that all cycles together may have.
     """
 
-    # The step of the next look, and the PSNR of the function that the last one found where it was near.
-    _look = _FIRST_LOOK
-    _found: float
+    def __init__(self, target: float, recipe: Recipe, most: int) -> None:
+        self._target, self._hold, self._most = target, recipe.hold, most
+        self.cycles = [0, min(recipe.steps, most)]
+        self.exchange_from = self.cycles[1] // EXCHANGE_FROM
+        # The step of the next look, and the PSNR of the function that the last one found where it was near.
+        self._look, self._found = _FIRST_LOOK, -math.inf
 
-    @property
-    def _target(self) -> float:
-        assert self.limits.psnr is not None
-        return self.limits.psnr
+    def structure(self) -> Structure | None:
+        """See `Course.structure`: that of the caller."""
+        return None
 
-    @cached_property
-    def _goal(self) -> float:
-        """The target before values are rounded to the data type."""
-        return psnr_from_mse(before_rounding(10 ** (-self._target / 10), self.signal.spec))
+    def fresh(self, structure: Structure, seed: int) -> list[Parameters]:
+        """See `Course.fresh`."""
+        return structure.initialise(seed)
 
-    @property
-    def _values(self) -> int:
-        return self.signal.spec.samples * self.signal.channels
-
-    def _first_cycle(self) -> int:
-        return min(self.recipe.steps, self._most_steps)
-
-    def _next_look(self, start: int) -> int:
+    def next_look(self, start: int) -> int:
+        """See `Course.next_look`."""
         return max(self._look, start + 1)
 
-    def _on_target(self) -> bool:
-        ending = self.steps == self.cycles[-1]
-        if self.steps < self._look and not ending:
+    def look(self, fit: Fit) -> bool:
+        """See `Course.look`; ends the first cycle where its fall would end at the target."""
+        ending = fit.steps == self.cycles[-1]
+        if fit.steps < self._look and not ending:
             return False
-        start, loss = self.cycles[-2], self.history.loss[self.cycles[-2] :]
-        done = self.steps - start
-        falling = done > self.recipe.hold * (self.cycles[-1] - start)
+        start, loss = self.cycles[-2], fit.history.loss[self.cycles[-2] :]
+        goal, done = self._goal(fit), fit.steps - start
+        falling = done > self._hold * (self.cycles[-1] - start)
         latest = max(3, done // 30)
         known = psnr_of(loss[-latest:]) if falling else held_psnr(loss)
-        if self._values <= _SMALL or ending or known > self._goal - _NEAR:
-            if self._reached():
+        if fit.values <= _SMALL or ending or known > goal - _NEAR:
+            if self._reached(fit, goal):
                 return True
             known = max(known, self._found) if falling else known
         if ending:
             return False
-        ahead = (_NEAR_SHARE if known > self._goal - 3 * _NEAR else _LOOK_SHARE) * done
+        ahead = (_NEAR_SHARE if known > goal - 3 * _NEAR else _LOOK_SHARE) * done
         if falling:
             pace = (psnr_of(loss[-latest:]) - psnr_of(loss[:-latest][-latest:])) / latest
-            ahead = min(ahead, _EARLY * (self._goal - known) / max(pace, 1e-9))
-        self._look = self.steps + max(1, int(ahead))
-        if start == 0 and not falling and known + self._gain(done) >= self._goal + _MARGIN:
-            self.cycles[-1] = round(done / self.recipe.hold)
+            ahead = min(ahead, _EARLY * (goal - known) / max(pace, 1e-9))
+        self._look = fit.steps + max(1, int(ahead))
+        if start == 0 and not falling and known + _gain(fit, done) >= goal + _MARGIN:
+            self.cycles[-1] = round(done / self._hold)
             # Exchanges that have begun go on as they are.
-            if self.steps <= self._exchange_from:
-                self._exchange_from = self.cycles[-1] // EXCHANGE_FROM
+            if fit.steps <= self.exchange_from:
+                self.exchange_from = self.cycles[-1] // EXCHANGE_FROM
         return False
 
-    def _gain(self, held: int) -> float:
-        """What the fall of the rate after so many steps is expected to gain, in dB."""
-        density = self.model.params / self._values
-        usual = float(np.interp(math.log(held), np.log(_HELD), _GAINS))
-        return usual + _BY_DENSITY * math.log2(density / _DENSITY)
+    def _goal(self, fit: Fit) -> float:
+        """The target before values are rounded to the data type."""
+        return psnr_from_mse(before_rounding(10 ** (-self._target / 10), fit.signal.spec))
 
-    def _reached(self) -> bool:
+    def _reached(self, fit: Fit, goal: float) -> bool:
         """Looks at the errors first, which costs less than to render the signal; those of regions that
         overlap are no measure of their blend's."""
-        if not self.model.overlap:
-            self._found = psnr_of(self._errors().sum() / self._values)
-            if self._found < self._goal - _CLIPPING:
+        if not fit.structure.overlap:
+            self._found = psnr_of(fit.errors().sum() / fit.values)
+            if self._found < goal - _CLIPPING:
                 return False
-        self._load_model()
-        rendered = rendered_psnr(self.model, self.signal)
-        if self.model.overlap:
+        rendered = fit.rendered_psnr()
+        if fit.structure.overlap:
             self._found = rendered
         return rendered >= self._target
 
-    def _went_on(self) -> bool:
-        if self.steps >= self._most_steps:
+    def goes_on(self, fit: Fit) -> bool:
+        """See `Course.goes_on`."""
+        if fit.steps >= self._most:
             return False
-        doublings = min((self._goal - self._found) / _DOUBLING, math.log2(MOST_CYCLES))
-        longer = max(2**doublings, _SHORTEST) * (self.steps - self.cycles[-2])
-        self.cycles.append(min(self._most_steps, self.steps + math.ceil(longer)))
-        self._look = self.steps + _FIRST_LOOK
+        doublings = min((self._goal(fit) - self._found) / _DOUBLING, math.log2(MOST_CYCLES))
+        longer = max(2**doublings, _SHORTEST) * (fit.steps - self.cycles[-2])
+        self.cycles.append(min(self._most, fit.steps + math.ceil(longer)))
+        self._look = fit.steps + _FIRST_LOOK
         return True
 
-    def _kept(self) -> dict[str, Shaped[ndarray, "..."]]:
-        kept = {"cycles": self.cycles, "look": self._look, "exchange_from": self._exchange_from}
-        return {**super()._kept(), **{name: np.asarray(value) for name, value in kept.items()}}
+    def rate(self, step: int) -> float:  # noqa: ARG002
+        """See `Course.rate`."""
+        return 1.0
 
-    def _restore(self, kept: dict[str, Shaped[ndarray, "..."]]) -> None:
-        super()._restore(kept)
-        self.cycles = kept["cycles"].tolist()
-        self._look, self._exchange_from = int(kept["look"]), int(kept["exchange_from"])
+    def kept(self) -> dict[str, Shaped[ndarray, "..."]]:
+        """See `Course.kept`."""
+        numbers = np.asarray([self._look, self.exchange_from])
+        return {"course.cycles": np.asarray(self.cycles), "course.numbers": numbers}
+
+    def restore(self, kept: Mapping[str, Shaped[ndarray, "..."]], fit: Fit) -> None:  # noqa: ARG002
+        """See `Course.restore`."""
+        self.cycles = kept["course.cycles"].tolist()
+        self._look, self.exchange_from = kept["course.numbers"].tolist()
+
+
+def _gain(fit: Fit, held: int) -> float:
+    """What the fall of the rate after so many steps is expected to gain, in dB."""
+    density = fit.structure.params / fit.values
+    usual = float(np.interp(math.log(held), np.log(_HELD), _GAINS))
+    return usual + _BY_DENSITY * math.log2(density / _DENSITY)
 
 
 def held_psnr(loss: Float64[ndarray, "steps"]) -> float:

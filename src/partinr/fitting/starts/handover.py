@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
 
-from partinr.errors import InputError
-from partinr.fitting.starts.inner import descended
-from partinr.fitting.starts.start import Start, grouped
-from partinr.fitting.starts.tasks import pack_tasks
+from partinr.errors import InputError, need
+from partinr.fitting.starts.start import Start
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.partition.partition import Partition
 from partinr.signals import frames
@@ -51,7 +50,7 @@ def check_suits(start: Start, signal: SignalSpec) -> None:
         )
 
 
-def adapted(start: Start, signal: Signal, partition: Partition, device: torch.device) -> Parameters:
+def adapted(start: Start, signal: Signal, partition: Partition, device: str) -> Parameters:
     """Parameters of every region after the inner steps, for the fit's frame and channels.
 
     A signal of one channel from a start of three is taken as grey: three equal channels while the inner steps
@@ -61,39 +60,45 @@ def adapted(start: Start, signal: Signal, partition: Partition, device: torch.de
         start: where every region begins.
         signal: what is fitted.
         partition: its regions.
-        device: where to compute.
+        device: where to compute the inner steps, by torch.
+
+    Raises:
+        InputError: there are inner steps, and torch is not installed.
     """
     if start.inner_steps:
-        parameters = _after_inner_steps(start.on(device), signal, partition, device)
+        parameters = _after_inner_steps(start, signal, partition, device)
     else:
-        parameters = _hidden_layers(start.on(device), partition.regions, signal.channels)
+        parameters = _hidden_layers(start, partition.regions, signal.channels)
     return _global(parameters, partition) if start.frame == "centred" else parameters
 
 
-def _after_inner_steps(
-    start: Start, signal: Signal, partition: Partition, device: torch.device
-) -> Parameters:
+def _after_inner_steps(start: Start, signal: Signal, partition: Partition, device: str) -> Parameters:
+    need("torch", "a start with inner steps")
+    from partinr.fitting.starts.inner import descended, on_device
+    from partinr.fitting.starts.tasks import pack_tasks
+
     values = signal.normalised().reshape(-1, signal.channels)
     if signal.channels < start.channels:
         values = values.repeat(start.channels, axis=1)
     tasks = pack_tasks([values], [partition], start.network, start.frame, device=device)
-    parameters = grouped(descended(start, tasks))
+    found = descended(on_device(start, device), tasks)
+    parameters = Parameters.of([tensor.cpu().numpy() for tensor in found])
     return _averaged(parameters, start.channels) if signal.channels < start.channels else parameters
 
 
 def _hidden_layers(start: Start, regions: int, channels: int) -> Parameters:
     """The start's hidden layers for every region, and output layers of zeros."""
-    parameters = grouped(start.copies(regions))
+    parameters = start.parameters.map(lambda array: np.repeat(array, regions, axis=0))
     shape = start.network.layer_shapes(start.dims, channels)[-1]
-    output = parameters.weights[-1].new_zeros(regions, shape.fan_in, shape.fan_out)
-    return Parameters([*parameters.weights[:-1], output], [*parameters.biases[:-1], output[:, 0]])
+    output = np.zeros((regions, shape.fan_in, shape.fan_out), np.float32)
+    return Parameters([*parameters.weights[:-1], output], [*parameters.biases[:-1], output[:, 0].copy()])
 
 
 def _averaged(parameters: Parameters, channels: int) -> Parameters:
     """An output layer whose one channel is the mean of the old ones; a complex one has its imaginary half."""
 
-    def mean(tensor: Tensor) -> Tensor:
-        return tensor.reshape(*tensor.shape[:-1], -1, channels).mean(dim=-1)
+    def mean(array: Float32[ndarray, "..."]) -> Float32[ndarray, "..."]:
+        return array.reshape(*array.shape[:-1], -1, channels).mean(axis=-1)
 
     return Parameters(
         [*parameters.weights[:-1], mean(parameters.weights[-1])],
@@ -103,9 +108,7 @@ def _averaged(parameters: Parameters, channels: int) -> Parameters:
 
 def _global(parameters: Parameters, partition: Partition) -> Parameters:
     """The same functions of global coordinates: the first layer takes over the change."""
-    boxes = partition.bounding_boxes
-    scale, shift = frames.frame_affine("centred", boxes, partition.shape)
-    first, device = parameters.weights[0], parameters.weights[0].device
-    moved = parameters.biases[0] + (torch.as_tensor(shift, device=device)[:, None] @ first)[:, 0]
-    scaled = first * torch.as_tensor(scale, device=device)[:, :, None]
-    return Parameters([scaled, *parameters.weights[1:]], [moved, *parameters.biases[1:]])
+    scale, shift = frames.frame_affine("centred", partition.bounding_boxes, partition.shape)
+    first = parameters.weights[0]
+    moved = parameters.biases[0] + (shift[:, None] @ first)[:, 0]
+    return Parameters([first * scale[:, :, None], *parameters.weights[1:]], [moved, *parameters.biases[1:]])

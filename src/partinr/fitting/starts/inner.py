@@ -25,12 +25,34 @@ from torch.func import grad, grad_and_value, vjp
 
 from partinr.engines.engine import Precision
 from partinr.fitting.starts.rates import Rates
-from partinr.fitting.starts.start import Start, grouped
+from partinr.fitting.starts.start import Start
 from partinr.fitting.starts.tasks import Piece, Tasks
-from partinr.model.networks.network import Network
+from partinr.model.arrays import Array
+from partinr.model.networks.network import Network, Parameters
 
 Method = Literal["second-order", "first-order", "reptile"]
 """How the start is learned: MAML; MAML without second derivatives; towards where the inner loop ends."""
+
+
+def on_device(start: Start, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Start:
+    """A start of tensors, from one of arrays or tensors."""
+    own, rates = ([torch.as_tensor(a).to(device, dtype) for a in arrays] for arrays in _arrays(start))
+    return start.moved(own, rates)
+
+
+def fetched(start: Start) -> Start:
+    """A start of arrays in single precision, from one of tensors."""
+    own, rates = ([a.detach().float().cpu().numpy() for a in arrays] for arrays in _arrays(start))
+    return start.moved(own, rates)
+
+
+def _arrays(start: Start) -> tuple[list[Array], list[Array]]:
+    return start.parameters.arrays, start.rates.values
+
+
+def copies(start: Start, regions: int) -> list[Tensor]:
+    """The parameters of so many regions that are all at the start; not to be changed in place."""
+    return [tensor.expand(regions, *tensor.shape[1:]) for tensor in start.parameters.arrays]
 
 
 class Inner(NamedTuple):
@@ -58,7 +80,7 @@ def descend(
         steps: how many steps; None for those that the start was learned for.
         precision: of the products between hidden layers.
     """
-    parameters = start.copies(tasks.regions)
+    parameters = copies(start, tasks.regions)
     count = start.inner_steps if steps is None else steps
     for step in range(count + 1):
         losses, slopes = gradient(start.network, parameters, tasks, precision)
@@ -69,7 +91,7 @@ def descend(
 
 def descended(start: Start, tasks: Tasks) -> list[Tensor]:
     """Parameters of every region after all inner steps, shapes (regions, ...); weights, then biases."""
-    parameters = start.copies(tasks.regions)
+    parameters = copies(start, tasks.regions)
     for step in range(start.inner_steps):
         _, slopes = gradient(start.network, parameters, tasks)
         parameters = _stepped(parameters, slopes, start.rates, step)
@@ -114,7 +136,9 @@ def meta_gradient(
     losses = torch.stack([(tasks.shares * state.losses).sum() for state in states])
     rates = [torch.zeros_like(value) for value in start.rates.values]
     if method == "reptile":
-        moved = [start_ - end for start_, end in zip(start.tensors, states[-1].parameters, strict=True)]
+        moved = [
+            start_ - end for start_, end in zip(start.parameters.arrays, states[-1].parameters, strict=True)
+        ]
         return MetaGradient(losses, [_weighted(tasks, m).sum(dim=0, keepdim=True) for m in moved], rates)
     back = [_weighted(tasks, slope) for slope in states[-1].slopes]
     for step in reversed(range(len(states) - 1)):
@@ -139,7 +163,7 @@ def _stepped(parameters: list[Tensor], slopes: list[Tensor], rates: Rates, step:
 
 def _values(network: Network, coords: Tensor, parameters: list[Tensor], precision: Precision) -> Tensor:
     """`Network.forward`; the first layer and the output keep single precision, which coordinates need."""
-    layers = grouped(parameters)
+    layers = Parameters.of(parameters)
     if precision == "fp32":
         return network.forward(coords, layers)
     x = network.activate(network.linear(network.encode(coords), layers.weights[0], layers.biases[0]), 0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
+import numpy as np
+
+from partinr.model.arrays import Array
 
 RateKind = Literal["fixed", "learned", "step", "parameter", "parameter-step"]
 """Which inner learning rates there are: one that stays as it is given; one that is learned; one learned for
@@ -15,19 +16,19 @@ each step; one for each parameter; one for each parameter and step, as published
 
 @dataclass(frozen=True, eq=False)
 class Rates:
-    """Inner learning rates, of whatever kind, as tensors that the outer loop can learn.
+    """Inner learning rates, of whatever kind, as arrays, or as tensors while the outer loop learns them.
 
     Attributes:
         kind: which there are.
         steps: inner steps that they were made for; a later step takes the last one's. 0: there are none, and
             the rates have no meaning.
-        values: one tensor of shape (1,) or (steps,), or one for each tensor of the network's parameters, of
-            shape (1, ...) or (steps, ...) with that tensor's shape after it.
+        values: one array of shape (1,) or (steps,), or one for each array of the network's parameters, of
+            shape (1, ...) or (steps, ...) with that array's shape after it.
     """
 
     kind: RateKind
     steps: int
-    values: list[Tensor]
+    values: list[Array]
 
     @classmethod
     def fresh(cls, kind: RateKind, steps: int, rate: float, shapes: list[tuple[int, ...]]) -> Rates:
@@ -39,7 +40,9 @@ class Rates:
             rate: initial value of all of them.
             shapes: shape of each tensor of one network's parameters.
         """
-        return cls(kind, steps, [torch.full(shape, rate) for shape in shapes_of(kind, steps, shapes)])
+        return cls(
+            kind, steps, [np.full(shape, rate, np.float32) for shape in shapes_of(kind, steps, shapes)]
+        )
 
     @property
     def learned(self) -> bool:
@@ -53,7 +56,7 @@ class Rates:
     def _row(self, step: int) -> int:
         return min(step, len(self.values[0]) - 1)
 
-    def at(self, step: int, tensors: int) -> list[Tensor]:
+    def at(self, step: int, tensors: int) -> list[Array]:
         """Rate of each parameter in a step.
 
         Args:
@@ -66,7 +69,7 @@ class Rates:
         row = self._row(step)
         return [self.values[0][row]] * tensors if self._whole else [value[row] for value in self.values]
 
-    def pull_back(self, step: int, slopes: list[Tensor], total: list[Tensor]) -> None:
+    def pull_back(self, step: int, slopes: list[Array], total: list[Array]) -> None:
         """Add the gradient of a step's rates to that of all rates.
 
         Args:
@@ -76,10 +79,10 @@ class Rates:
         """
         row = self._row(step)
         if self._whole:
-            total[0][row] += torch.stack([slope.sum() for slope in slopes]).sum()
+            total[0][row] += sum(slope.sum() for slope in slopes)
         else:
             for into, slope in zip(total, slopes, strict=True):
-                into[row] += slope.sum(dim=0)
+                into[row] += slope.sum(0)
 
 
 def shapes_of(kind: RateKind, steps: int, shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:

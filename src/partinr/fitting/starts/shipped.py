@@ -9,7 +9,6 @@ from importlib.resources import as_file, files
 from partinr.fitting.starts.start import Start
 from partinr.fitting.starts.startfile import load_start
 from partinr.model.networks.network import Network
-from partinr.model.networks.siren import Siren
 from partinr.signals.frames import Frame
 
 SHIPPED = ("siren-11x2", "siren-12x2", "siren-13x2")
@@ -39,12 +38,12 @@ def shipped_start(network: Network, dims: int, frame: Frame) -> Start | None:
         True
     """
     name = f"{network.name}-{network.hidden}x{network.layers}"
-    if not isinstance(network, Siren) or name not in SHIPPED:
+    if name not in SHIPPED:
         return None
     start = _loaded(name)
-    assert isinstance(start.network, Siren)
-    alike = replace(start.network, omega_0=network.omega_0) == network
-    ratio = network.omega_0 / start.network.omega_0
+    mine, learned = network.config(), start.network.config()
+    alike = {**learned, "omega_0": mine["omega_0"]} == mine
+    ratio = mine["omega_0"] / learned["omega_0"]
     near = 1 / _FREQUENCIES <= ratio <= _FREQUENCIES
     if not (alike and near and (start.dims, start.frame) == (dims, frame)):
         return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from partinr.errors import InputError
+from partinr.fitting.settings import digest
 from partinr.fitting.starts.rates import RateKind, Rates
+from partinr.model.arrays import Array
 from partinr.model.networks.network import Network, Parameters
 from partinr.signals.frames import Frame, StartFrame
 
@@ -87,8 +87,8 @@ class Start:
             raise InputError(f"inner steps must be 1 to {MOST_STEPS}, got {steps}")
         if not 0 < rate < float("inf"):
             raise InputError(f"the inner learning rate must be a positive number, got {rate}")
-        parameters = network.initialise(1, dims, channels, torch.Generator().manual_seed(seed))
-        shapes = [tuple(tensor.shape[1:]) for tensor in flat(parameters)]
+        parameters = network.initialise(1, dims, channels, np.random.Generator(np.random.Philox(seed)))
+        shapes = [array.shape[1:] for array in parameters.arrays]
         return cls(network, dims, channels, frame, parameters, Rates.fresh(kind, steps, rate, shapes))
 
     @classmethod
@@ -106,15 +106,15 @@ class Start:
             summary: how it was learned; JSON types.
 
         Example:
-            >>> import torch, partinr
+            >>> import numpy as np, partinr
             >>> network = partinr.Siren(8, 1)
-            >>> drawn = network.initialise(1, 2, 3, torch.Generator().manual_seed(0))
+            >>> drawn = network.initialise(1, 2, 3, np.random.default_rng(0))
             >>> partinr.Start.of_hidden_layers(network, 2, drawn, "local", {}).inner_steps
             0
         """
-        weights = [*parameters.weights[:-1], torch.zeros_like(parameters.weights[-1][..., :1])]
-        biases = [*parameters.biases[:-1], torch.zeros_like(parameters.biases[-1][..., :1])]
-        none = Rates("fixed", 0, [torch.zeros(1)])
+        weights = [*parameters.weights[:-1], np.zeros_like(parameters.weights[-1][..., :1])]
+        biases = [*parameters.biases[:-1], np.zeros_like(parameters.biases[-1][..., :1])]
+        none = Rates("fixed", 0, [np.zeros(1, np.float32)])
         return cls(network, dims, 1, frame, Parameters(weights, biases), none, summary)
 
     @property
@@ -122,40 +122,10 @@ class Start:
         """Gradient steps that it was learned for; 0 if output layers are solved instead."""
         return self.rates.steps
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        """The parameters: weights of all layers, then biases, each with a first axis of 1."""
-        return flat(self.parameters)
-
     def digest(self) -> str:
         """A checksum of all numbers, for checkpoints."""
-        digest = hashlib.sha256()
-        for tensor in (*self.tensors, *self.rates.values):
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return digest(*self.parameters.arrays, *self.rates.values)
 
-    def copies(self, regions: int) -> list[Tensor]:
-        """The parameters of so many regions that are all at the start; not to be changed in place."""
-        return [tensor.expand(regions, *tensor.shape[1:]) for tensor in self.tensors]
-
-    def moved(self, parameters: list[Tensor], rates: list[Tensor]) -> Start:
-        """The same with other values."""
-        return replace(self, parameters=grouped(parameters), rates=replace(self.rates, values=rates))
-
-    def on(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Start:
-        """A copy on a device, in a precision."""
-        return self.moved(
-            [tensor.to(device, dtype) for tensor in self.tensors],
-            [value.to(device, dtype) for value in self.rates.values],
-        )
-
-
-def flat(parameters: Parameters) -> list[Tensor]:
-    """Weights of all layers, then biases."""
-    return [*parameters.weights, *parameters.biases]
-
-
-def grouped(tensors: list[Tensor]) -> Parameters:
-    """The inverse of `flat`."""
-    half = len(tensors) // 2
-    return Parameters(list(tensors[:half]), list(tensors[half:]))
+    def moved(self, parameters: list[Array], rates: list[Array]) -> Start:
+        """The same with other values, given as weights of all layers, then biases."""
+        return replace(self, parameters=Parameters.of(parameters), rates=replace(self.rates, values=rates))

@@ -7,13 +7,13 @@ from reprlib import repr as brief
 from typing import Any, get_args
 
 import numpy as np
-import torch
 
 from partinr.errors import InputError
 from partinr.file.sealing import Sealed, Tensors, expect, read_sealed, stored, write_sealed
 from partinr.fitting.starts.rates import RateKind, Rates, shapes_of
-from partinr.fitting.starts.start import MOST_STEPS, Start, grouped
+from partinr.fitting.starts.start import MOST_STEPS, Start
 from partinr.model.networks import from_config
+from partinr.model.networks.network import Parameters
 from partinr.signals.frames import StartFrame
 
 _LARGEST = (1 << 32) - 1
@@ -46,10 +46,11 @@ def save_start(start: Start, path: str | Path, *, store: str = "float32") -> int
         raise InputError(f"store must be float32 or float16, got {brief(store)}")
     tensors: Tensors = {}
     names = _names(start.network.layers)
-    for name, tensor in zip(names, start.tensors, strict=True):
-        tensors[name] = tensor[0].detach().to("cpu", getattr(torch, store)).numpy()
+    for name, tensor in zip(names, start.parameters.arrays, strict=True):
+        with np.errstate(over="ignore"):  # what is too large is refused below
+            tensors[name] = tensor[0].astype(store)
     for name, value in zip(_rate_names(start.rates.kind, names), start.rates.values, strict=True):
-        tensors[name] = value.detach().cpu().numpy().astype(np.float32)
+        tensors[name] = value.astype(np.float32)
     for name, values in tensors.items():
         if not np.isfinite(values).all():
             raise InputError(f"{name} of the start has values that are not finite in {values.dtype}")
@@ -108,16 +109,16 @@ def _interpret(sealed: Sealed) -> Start:
         expect(claimed, name, ("F32", "F16"), shape)
     for name, shape in zip(_rate_names(kind, names), shapes_of(kind, steps, shapes), strict=True):
         expect(claimed, name, ("F32",), shape)
-    tensors = {name: torch.from_numpy(value).float() for name, value in sealed.tensors().items()}
+    tensors = {name: value.astype(np.float32) for name, value in sealed.tensors().items()}
     for name, tensor in tensors.items():
-        if not bool(tensor.isfinite().all()):
+        if not bool(np.isfinite(tensor).all()):
             raise InputError(f"the tensor {name} has values that are not finite")
     return Start(
         network,
         dims,
         channels,
         frame,
-        grouped([tensors[name][None] for name in names]),
+        Parameters.of([tensors[name][None] for name in names]),
         Rates(kind, steps, [tensors[name] for name in _rate_names(kind, names)]),
         summary,
     )

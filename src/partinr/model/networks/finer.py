@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from partinr.model.networks.network import Network, Parameters, uniform
+from partinr.model.arrays import Array, namespace
+from partinr.model.networks.network import KernelNumbers, Network, Parameters, uniform
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,23 @@ class Finer(Network):
         """See `Network.suited_to`: lower frequencies than published, spread by wider biases."""
         return replace(self, omega_0=0.6 * math.sqrt(span), bias_range=3.0)
 
-    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
-        """Fresh parameters for `regions` networks, on the generator's device."""
+    def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
+        """See `Network.kernel`."""
+        return KernelNumbers(self.hidden, omega=[self.omega_0, *[self.omega_hidden] * self.layers])
+
+    def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
+        """See `Network.initialise`."""
         weights, biases = [], []
         for layer, (fan_in, fan_out) in enumerate(self.layer_shapes(dims, channels)):
             bound = 1 / fan_in if layer == 0 else math.sqrt(6 / fan_in) / self.omega_hidden
             spread = self.bias_range if layer == 0 else 1 / math.sqrt(fan_in)
-            weights.append(uniform((regions, fan_in, fan_out), bound, generator))
-            biases.append(uniform((regions, fan_out), spread, generator))
+            weights.append(uniform((regions, fan_in, fan_out), bound, random))
+            biases.append(uniform((regions, fan_out), spread, random))
         return Parameters(weights, biases)
 
     def activate(
-        self, z: Float[Tensor, "regions samples fan_out"], layer: int
-    ) -> Float[Tensor, "regions samples fan_out"]:
+        self, z: Float[Array, "regions samples fan_out"], layer: int
+    ) -> Float[Array, "regions samples fan_out"]:
         """sin(omega (|z| + 1) z)."""
         omega = self.omega_0 if layer == 0 else self.omega_hidden
-        frequency = z.abs().add_(1).mul_(omega)
-        return torch.sin(frequency * z)
+        return namespace(z).sin((abs(z) + 1) * omega * z)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float64, UInt64
+from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
-from torch import Tensor
 
-from partinr.model.networks.network import Network, Parameters, normal
+from partinr.hashing import GOLDEN, splitmix64
+from partinr.model.arrays import Array, like, positive, sines_and_cosines
+from partinr.model.networks.network import KernelNumbers, Network, Parameters, normal
 
 
 @dataclass(frozen=True)
@@ -87,55 +87,57 @@ class Fourier(Network):
         """See `Network.suited_to`: few features, frequencies well below the sampling rate."""
         return replace(self, features=16, sigma=0.4 * math.sqrt(span))
 
-    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
-        """Fresh parameters for `regions` networks, on the generator's device."""
+    def kernel(self, dims: int) -> KernelNumbers:
+        """See `Network.kernel`."""
+        return KernelNumbers(self.hidden, projections=np.ascontiguousarray(self.projections(dims)))
+
+    def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
+        """See `Network.initialise`."""
         # Cutting a normal distribution at two deviations leaves 0.8796 of its deviation.
         kept = 0.87962566103423978
         weights, biases = [], []
         for fan_in, fan_out in self.layer_shapes(dims, channels):
             deviation = math.sqrt(2 / (fan_in + fan_out)) / kept
-            weight = torch.empty(regions, fan_in, fan_out, dtype=torch.float32, device=generator.device)
-            torch.nn.init.trunc_normal_(
-                weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator
-            )
-            weights.append(weight)
-            biases.append(normal((regions, fan_out), 0.01, generator))
+            weights.append(_cut_normal((regions, fan_in, fan_out), random) * np.float32(deviation))
+            biases.append(normal((regions, fan_out), 0.01, random))
         return Parameters(weights, biases)
 
     def encode(
-        self, coords: Float[Tensor, "regions samples dims"]
-    ) -> Float[Tensor, "regions samples features"]:
+        self, coords: Float[Array, "regions samples dims"]
+    ) -> Float[Array, "regions samples features"]:
         """[sines | cosines] of the projected coordinates."""
-        matrix = torch.tensor(
-            self.projections(coords.shape[-1]).tolist(), dtype=coords.dtype, device=coords.device
-        )
+        matrix = [like(row, coords) for row in self.projections(coords.shape[-1])]
         # Element by element: a matrix product may run in reduced precision, which the phases cannot bear.
         phases = coords[..., :1] * matrix[0]  # (regions, samples, features)
         for axis in range(1, coords.shape[-1]):
-            phases = phases.addcmul(coords[..., axis : axis + 1], matrix[axis])
-        return torch.cat((phases.sin(), phases.cos()), dim=-1)
+            phases = phases + coords[..., axis : axis + 1] * matrix[axis]
+        return sines_and_cosines(phases)
 
     def activate(
         self,
-        z: Float[Tensor, "regions samples fan_out"],
+        z: Float[Array, "regions samples fan_out"],
         layer: int,  # noqa: ARG002
-    ) -> Float[Tensor, "regions samples fan_out"]:
+    ) -> Float[Array, "regions samples fan_out"]:
         """max(z, 0)."""
-        return torch.relu(z)
-
-
-def splitmix64(seed: int, count: int) -> UInt64[ndarray, " count"]:
-    """The first outputs of the generator SplitMix64 started at `seed`."""
-    s = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    s = (s ^ (s >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    s = (s ^ (s >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return s ^ (s >> np.uint64(31))
+        return positive(z)
 
 
 def standard_normals(seed: int, count: int) -> Float64[ndarray, " count"]:
     """Standard normal numbers from SplitMix64 by Box and Muller's method, cosine half only."""
-    whole = (splitmix64(seed, 2 * count) >> np.uint64(11)).astype(np.float64)  # below 2^53, so exact
+    states = np.uint64(seed) + np.arange(2 * count, dtype=np.uint64) * GOLDEN
+    whole = (splitmix64(states) >> np.uint64(11)).astype(np.float64)  # below 2^53, so exact
     u = (whole[0::2] + 1) / 2**53
     v = whole[1::2] / 2**53
     normals: Float64[ndarray, " count"] = np.sqrt(-2 * np.log(u)) * np.cos(2 * math.pi * v)
     return normals
+
+
+def _cut_normal(shape: tuple[int, ...], random: np.random.Generator) -> Float32[ndarray, "..."]:
+    """Standard normal numbers, drawn again while they are beyond two deviations."""
+    drawn = random.standard_normal(shape, np.float32)
+    beyond = np.flatnonzero(np.abs(drawn) > 2)
+    while beyond.size:
+        again = random.standard_normal(beyond.size, np.float32)
+        drawn.reshape(-1)[beyond] = again
+        beyond = beyond[np.abs(again) > 2]
+    return drawn

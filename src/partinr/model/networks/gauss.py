@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from partinr.model.networks.network import Network, Parameters, as_torch_linear
+from partinr.model.arrays import Array, namespace
+from partinr.model.networks.network import KernelNumbers, Network, Parameters, as_torch_linear
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,18 @@ class Gauss(Network):
         """See `Network.suited_to`: narrower where there are more samples."""
         return replace(self, sigma=0.6 / math.sqrt(span))
 
-    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
-        """Fresh parameters for `regions` networks, on the generator's device."""
-        return as_torch_linear(self.layer_shapes(dims, channels), regions, generator)
+    def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
+        """See `Network.kernel`."""
+        return KernelNumbers(self.hidden, scale=[0.5**0.5 / self.sigma] * (self.layers + 1))
+
+    def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
+        """See `Network.initialise`."""
+        return as_torch_linear(self.layer_shapes(dims, channels), regions, random)
 
     def activate(
         self,
-        z: Float[Tensor, "regions samples fan_out"],
+        z: Float[Array, "regions samples fan_out"],
         layer: int,  # noqa: ARG002
-    ) -> Float[Tensor, "regions samples fan_out"]:
+    ) -> Float[Array, "regions samples fan_out"]:
         """exp(-z² / (2 sigma²))."""
-        return z.square().mul_(-0.5 / self.sigma**2).exp_()
+        return namespace(z).exp(z * z * (-0.5 / self.sigma**2))

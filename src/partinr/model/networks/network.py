@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from reprlib import repr as brief
 from typing import Any, ClassVar, NamedTuple
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.model.arrays import Array, affine
 
 
 class Layer(NamedTuple):
@@ -35,8 +36,41 @@ class Parameters(NamedTuple):
     weights[l] has shape (regions, fan_in, fan_out), biases[l] has shape (regions, fan_out).
     """
 
-    weights: list[Tensor]
-    biases: list[Tensor]
+    weights: list[Array]
+    biases: list[Array]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """Weights of all layers, then biases."""
+        return [*self.weights, *self.biases]
+
+    @classmethod
+    def of(cls, arrays: Sequence[Array]) -> Parameters:
+        """The inverse of `arrays`."""
+        half = len(arrays) // 2
+        return cls(list(arrays[:half]), list(arrays[half:]))
+
+    def map(self, change: Callable[[Array], Array]) -> Parameters:
+        """The same with every array changed."""
+        return Parameters.of([change(array) for array in self.arrays])
+
+
+class KernelNumbers(NamedTuple):
+    """What the native kernel has to know of a network, beside its name, `layers`, and the signal's axes.
+
+    Attributes:
+        hidden: units of a hidden layer.
+        omega: frequency factor of each hidden layer's activation.
+        scale: inverse width of each hidden layer's activation.
+        octaves: of a harmonic encoding.
+        projections: of random Fourier features, (dims, features).
+    """
+
+    hidden: int
+    omega: Sequence[float] = ()
+    scale: Sequence[float] = ()
+    octaves: int = 0
+    projections: Float64[ndarray, "dims features"] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +98,10 @@ class Network(ABC):
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"hidden": (1, 65536), "layers": (0, 256)}
     """Least and greatest value of each field; a field of a file's header is as untrusted as the rest of
     it."""
+
+    bf16_from: ClassVar[int | None] = None
+    """Width from which training with products in bfloat16 was measured to reach the PSNR of single
+    precision."""
 
     def __post_init__(self) -> None:
         for field, value in self.checked(vars(self)).items():
@@ -123,51 +161,61 @@ class Network(ABC):
         """
         return self
 
+    @property
+    def read_features(self) -> int:
+        """Features that the output layer sees."""
+        return self.hidden
+
+    def kernel(self, dims: int) -> KernelNumbers | None:  # noqa: ARG002
+        """The network as the native kernel knows it; None: it does not. Holds for this class alone, not for
+        classes derived from it, whose functions may be others."""
+        return None
+
     @abstractmethod
-    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
-        """Fresh parameters for `regions` networks, on the generator's device."""
+    def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
+        """Fresh parameters of single precision for `regions` networks."""
 
     def encode(
-        self, coords: Float[Tensor, "regions samples dims"]
-    ) -> Float[Tensor, "regions samples features"]:
+        self, coords: Float[Array, "regions samples dims"]
+    ) -> Float[Array, "regions samples features"]:
         """Features that the first layer sees; the coordinates themselves by default."""
         return coords
 
     def linear(
         self,
-        features: Float[Tensor, "regions samples fan_in"],
-        weight: Float[Tensor, "regions fan_in fan_out"],
-        bias: Float[Tensor, "regions fan_out"],
-    ) -> Float[Tensor, "regions samples fan_out"]:
+        features: Float[Array, "regions samples fan_in"],
+        weight: Float[Array, "regions fan_in fan_out"],
+        bias: Float[Array, "regions fan_out"],
+    ) -> Float[Array, "regions samples fan_out"]:
         """The affine map of one layer."""
-        return torch.baddbmm(bias.unsqueeze(1), features, weight)
+        return affine(features, weight, bias)
 
     @abstractmethod
     def activate(
-        self, z: Float[Tensor, "regions samples fan_out"], layer: int
-    ) -> Float[Tensor, "regions samples fan_out"]:
+        self, z: Float[Array, "regions samples fan_out"], layer: int
+    ) -> Float[Array, "regions samples fan_out"]:
         """Activation of hidden layer `layer` (0 is the first layer)."""
 
     def output(
         self,
-        features: Float[Tensor, "regions samples features"],
-        weight: Float[Tensor, "regions fan_in fan_out"],
-        bias: Float[Tensor, "regions fan_out"],
-    ) -> Float[Tensor, "regions samples channels"]:
+        features: Float[Array, "regions samples features"],
+        weight: Float[Array, "regions fan_in fan_out"],
+        bias: Float[Array, "regions fan_out"],
+    ) -> Float[Array, "regions samples channels"]:
         """The output layer: values from the last hidden layer's features."""
         return self.linear(features, weight, bias)
 
     def readout(
         self,
-        weight: Float[Tensor, "regions features channels"],
-        bias: Float[Tensor, "regions channels"],
-    ) -> tuple[Float[Tensor, "regions fan_in fan_out"], Float[Tensor, "regions fan_out"]]:
+        weight: Float[Array, "regions features channels"],
+        bias: Float[Array, "regions channels"],
+    ) -> tuple[Float[Array, "regions fan_in fan_out"], Float[Array, "regions fan_out"]]:
         """Output-layer parameters for which the values are `features @ weight + bias`."""
         return weight, bias
 
     def hidden_features(
-        self, coords: Float[Tensor, "regions samples dims"], parameters: Parameters
-    ) -> Float[Tensor, "regions samples features"]:
+        self, coords: Float[Array, "regions samples dims"], parameters: Parameters
+    ) -> Float[Array, "regions samples features"]:
         """What the output layer sees."""
         x = self.encode(coords)
         for layer in range(self.layers + 1):
@@ -176,29 +224,32 @@ class Network(ABC):
         return x
 
     def forward(
-        self, coords: Float[Tensor, "regions samples dims"], parameters: Parameters
-    ) -> Float[Tensor, "regions samples channels"]:
+        self, coords: Float[Array, "regions samples dims"], parameters: Parameters
+    ) -> Float[Array, "regions samples channels"]:
         """Values of each region's network at its own coordinates."""
         x = self.hidden_features(coords, parameters)
         return self.output(x, parameters.weights[-1], parameters.biases[-1])
 
 
-def uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
-    """Numbers drawn from U(-bound, bound), on the generator's device."""
-    empty = torch.empty(shape, dtype=torch.float32, device=generator.device)
-    return empty.uniform_(-bound, bound, generator=generator)
+def uniform(shape: tuple[int, ...], bound: float, random: np.random.Generator) -> Float32[ndarray, "..."]:
+    """Numbers drawn from U(-bound, bound)."""
+    drawn = random.random(shape, np.float32)
+    drawn *= np.float32(2 * bound)
+    drawn -= np.float32(bound)
+    return drawn
 
 
-def normal(shape: tuple[int, ...], deviation: float, generator: torch.Generator) -> Tensor:
-    """Numbers drawn from N(0, deviation²), on the generator's device."""
-    empty = torch.empty(shape, dtype=torch.float32, device=generator.device)
-    return empty.normal_(0, deviation, generator=generator)
+def normal(shape: tuple[int, ...], deviation: float, random: np.random.Generator) -> Float32[ndarray, "..."]:
+    """Numbers drawn from N(0, deviation²)."""
+    drawn = random.standard_normal(shape, np.float32)
+    drawn *= np.float32(deviation)
+    return drawn
 
 
-def as_torch_linear(shapes: list[Layer], regions: int, generator: torch.Generator) -> Parameters:
+def as_torch_linear(shapes: list[Layer], regions: int, random: np.random.Generator) -> Parameters:
     """Weights and biases from U(±1/sqrt(fan_in)), as torch.nn.Linear draws them."""
     weights, biases = [], []
     for fan_in, fan_out in shapes:
-        weights.append(uniform((regions, fan_in, fan_out), 1 / math.sqrt(fan_in), generator))
-        biases.append(uniform((regions, fan_out), 1 / math.sqrt(fan_in), generator))
+        weights.append(uniform((regions, fan_in, fan_out), 1 / math.sqrt(fan_in), random))
+        biases.append(uniform((regions, fan_out), 1 / math.sqrt(fan_in), random))
     return Parameters(weights, biases)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from partinr.model.networks.network import Network, Parameters, normal
+from partinr.model.arrays import Array, like, namespace, positive, sines_and_cosines
+from partinr.model.networks.network import KernelNumbers, Network, Parameters, normal
 
 
 @dataclass(frozen=True)
@@ -55,27 +55,30 @@ class ReluHarmonic(Network):
         """See `Network.suited_to`: octaves up to two fifths of the sampling rate."""
         return replace(self, frequencies=max(1, round(math.log2(1.28 * max(span, 1))) + 1))
 
-    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
-        """Fresh parameters for `regions` networks, on the generator's device."""
+    def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
+        """See `Network.kernel`."""
+        return KernelNumbers(self.hidden, octaves=self.frequencies)
+
+    def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
+        """See `Network.initialise`."""
         weights, biases = [], []
         for fan_in, fan_out in self.layer_shapes(dims, channels):
-            weights.append(normal((regions, fan_in, fan_out), math.sqrt(2 / fan_in), generator))
-            biases.append(torch.zeros(regions, fan_out, dtype=torch.float32, device=generator.device))
+            weights.append(normal((regions, fan_in, fan_out), math.sqrt(2 / fan_in), random))
+            biases.append(np.zeros((regions, fan_out), np.float32))
         return Parameters(weights, biases)
 
     def encode(
-        self, coords: Float[Tensor, "regions samples dims"]
-    ) -> Float[Tensor, "regions samples features"]:
+        self, coords: Float[Array, "regions samples dims"]
+    ) -> Float[Array, "regions samples features"]:
         """[sines | cosines] of every coordinate at every frequency."""
-        octaves = [math.ldexp(0.5, k) for k in range(self.frequencies)]
-        frequencies = torch.tensor(octaves, dtype=coords.dtype, device=coords.device)
-        phases = (coords.unsqueeze(-1) * frequencies).flatten(-2)  # (regions, samples, dims * frequencies)
-        return torch.cat((phases.sin(), phases.cos()), dim=-1)
+        frequencies = like(np.ldexp(0.5, np.arange(self.frequencies)), coords)
+        phases = [coords[..., axis : axis + 1] * frequencies for axis in range(coords.shape[-1])]
+        return sines_and_cosines(namespace(coords).concatenate(phases, axis=-1))
 
     def activate(
         self,
-        z: Float[Tensor, "regions samples fan_out"],
+        z: Float[Array, "regions samples fan_out"],
         layer: int,  # noqa: ARG002
-    ) -> Float[Tensor, "regions samples fan_out"]:
+    ) -> Float[Array, "regions samples fan_out"]:
         """max(z, 0)."""
-        return torch.relu(z)
+        return positive(z)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from partinr.model.networks.network import Network, Parameters, uniform
+from partinr.model.arrays import Array, namespace
+from partinr.model.networks.network import KernelNumbers, Network, Parameters, uniform
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,27 @@ class Siren(Network):
         "omega_0": (1e-6, 1e6),
         "omega_hidden": (1e-6, 1e6),
     }
+    bf16_from: ClassVar[int | None] = 32  # benchmarks/precision.py
 
     def suited_to(self, span: float) -> Siren:
         """See `Network.suited_to`; measured by `benchmarks/recipe.py` for spans of 16 to 40 samples."""
         return replace(self, omega_0=2.5 * math.sqrt(span), omega_hidden=20.0)
 
-    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
-        """Fresh parameters for `regions` networks, on the generator's device."""
+    def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
+        """See `Network.kernel`."""
+        return KernelNumbers(self.hidden, omega=[self.omega_0, *[self.omega_hidden] * self.layers])
+
+    def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
+        """See `Network.initialise`."""
         weights, biases = [], []
         for layer, (fan_in, fan_out) in enumerate(self.layer_shapes(dims, channels)):
             bound = 1 / fan_in if layer == 0 else math.sqrt(6 / fan_in) / self.omega_hidden
-            weights.append(uniform((regions, fan_in, fan_out), bound, generator))
-            biases.append(uniform((regions, fan_out), 1 / math.sqrt(fan_in), generator))
+            weights.append(uniform((regions, fan_in, fan_out), bound, random))
+            biases.append(uniform((regions, fan_out), 1 / math.sqrt(fan_in), random))
         return Parameters(weights, biases)
 
     def activate(
-        self, z: Float[Tensor, "regions samples fan_out"], layer: int
-    ) -> Float[Tensor, "regions samples fan_out"]:
+        self, z: Float[Array, "regions samples fan_out"], layer: int
+    ) -> Float[Array, "regions samples fan_out"]:
         """sin(omega z)."""
-        return torch.sin((self.omega_0 if layer == 0 else self.omega_hidden) * z)
+        return namespace(z).sin((self.omega_0 if layer == 0 else self.omega_hidden) * z)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from partinr.model.networks.network import Layer, Network, Parameters, as_torch_linear
+from partinr.model.arrays import Array, halves, namespace
+from partinr.model.networks.network import KernelNumbers, Layer, Network, Parameters, as_torch_linear
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,16 @@ class Wire(Network):
         """Complex units of a hidden layer."""
         return max(1, math.isqrt(self.hidden**2 // 2))
 
+    @property
+    def read_features(self) -> int:
+        """See `Network.read_features`: real and imaginary parts."""
+        return 2 * self.units
+
+    def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
+        """See `Network.kernel`."""
+        omega = [self.omega_0, *[self.omega_hidden] * self.layers]
+        return KernelNumbers(self.units, omega, [self.scale] * (self.layers + 1))
+
     def layer_shapes(self, dims: int, channels: int) -> list[Layer]:
         """Shapes of each layer's stored, real parameters, first to output."""
         units = self.units
@@ -82,56 +92,56 @@ class Wire(Network):
             self, omega_0=math.sqrt(span), omega_hidden=math.sqrt(span), scale=0.6 * math.sqrt(span)
         )
 
-    def initialise(self, regions: int, dims: int, channels: int, generator: torch.Generator) -> Parameters:
-        """Fresh parameters for `regions` networks, on the generator's device."""
-        return as_torch_linear(self.layer_shapes(dims, channels), regions, generator)
+    def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
+        """See `Network.initialise`."""
+        return as_torch_linear(self.layer_shapes(dims, channels), regions, random)
 
     def linear(
         self,
-        features: Float[Tensor, "regions samples features"],
-        weight: Float[Tensor, "regions fan_in fan_out"],
-        bias: Float[Tensor, "regions fan_out"],
-    ) -> Float[Tensor, "regions samples fan_out"]:
+        features: Float[Array, "regions samples features"],
+        weight: Float[Array, "regions fan_in fan_out"],
+        bias: Float[Array, "regions fan_out"],
+    ) -> Float[Array, "regions samples fan_out"]:
         """The affine map of one layer: real for real features, complex for [real parts | imaginary parts]."""
         if features.shape[-1] == weight.shape[-2]:
             return super().linear(features, weight, bias)
         # (a + jb)(u + jv) is [a | b] times [u v; -v u]: one real product, no more work than the complex one.
-        real, imaginary = weight.chunk(2, dim=-1)
-        rotated = torch.cat((-imaginary, real), dim=-1)
-        return super().linear(features, torch.cat((weight, rotated), dim=-2), bias)
+        concatenate = namespace(weight).concatenate
+        real, imaginary = halves(weight)
+        rotated = concatenate((-imaginary, real), axis=-1)
+        return super().linear(features, concatenate((weight, rotated), axis=-2), bias)
 
     def output(
         self,
-        features: Float[Tensor, "regions samples features"],
-        weight: Float[Tensor, "regions fan_in fan_out"],
-        bias: Float[Tensor, "regions fan_out"],
-    ) -> Float[Tensor, "regions samples channels"]:
+        features: Float[Array, "regions samples features"],
+        weight: Float[Array, "regions fan_in fan_out"],
+        bias: Float[Array, "regions fan_out"],
+    ) -> Float[Array, "regions samples channels"]:
         """The real part of the output layer, which is all that is computed of it."""
-        real, imaginary = weight.chunk(2, dim=-1)
-        channels = real.shape[-1]
-        return super().linear(features, torch.cat((real, -imaginary), dim=-2), bias[..., :channels])
+        real, imaginary = halves(weight)
+        stacked = namespace(weight).concatenate((real, -imaginary), axis=-2)
+        return super().linear(features, stacked, halves(bias)[0])
 
     def readout(
         self,
-        weight: Float[Tensor, "regions features channels"],
-        bias: Float[Tensor, "regions channels"],
-    ) -> tuple[Float[Tensor, "regions fan_in fan_out"], Float[Tensor, "regions fan_out"]]:
+        weight: Float[Array, "regions features channels"],
+        bias: Float[Array, "regions channels"],
+    ) -> tuple[Float[Array, "regions fan_in fan_out"], Float[Array, "regions fan_out"]]:
         """See `Network.readout`: the real part of a complex product takes the imaginary weights negative."""
-        real, imaginary = weight.chunk(2, dim=1)
-        return torch.cat((real, -imaginary), dim=2), torch.cat((bias, torch.zeros_like(bias)), dim=1)
+        concatenate = namespace(weight).concatenate
+        real, imaginary = weight[:, : self.units], weight[:, self.units :]
+        return concatenate((real, -imaginary), axis=2), concatenate((bias, 0 * bias), axis=1)
 
     def activate(
-        self, z: Float[Tensor, "regions samples fan_out"], layer: int
-    ) -> Float[Tensor, "regions samples features"]:
+        self, z: Float[Array, "regions samples fan_out"], layer: int
+    ) -> Float[Array, "regions samples features"]:
         """exp(j omega z - scale² |z|²) as [real parts | imaginary parts]; z is real in the first layer."""
         # With z = a + jb this is exp(-omega b - scale² (a² + b²)) (cos(omega a) + j sin(omega a)).
-        narrowness = self.scale**2
-        if layer == 0:
-            a, omega = z, self.omega_0
-            size = z.square().mul_(-narrowness).exp_()
-        else:
-            (a, b), omega = z.chunk(2, dim=-1), self.omega_hidden
-            exponent = (b * -omega).addcmul(b, b, value=-narrowness)
-            size = exponent.addcmul(a, a, value=-narrowness).exp_()
-        phase = omega * a
-        return torch.cat((size * phase.cos(), size * phase.sin()), dim=-1)
+        module = namespace(z)
+        a, omega, exponent = z, self.omega_0, z * z * -(self.scale**2)
+        if layer:
+            (a, b), omega = halves(z), self.omega_hidden
+            of_a, of_b = halves(exponent)
+            exponent = of_a + of_b - omega * b
+        size, phase = module.exp(exponent), omega * a
+        return module.concatenate((size * module.cos(phase), size * module.sin(phase)), axis=-1)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
@@ -132,8 +131,8 @@ def packed(
     """Samples of runs, one after another."""
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in coords])]).astype(np.int64)
     return Samples(
-        torch.from_numpy(np.concatenate(coords)),
-        torch.from_numpy(np.concatenate(values)),
+        np.concatenate(coords),
+        np.concatenate(values),
         offsets,
         np.zeros(len(coords), np.uint64),
     )

@@ -6,15 +6,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int8, Int64
 from numpy import ndarray
 
-from partinr.engines.engine import Adam, Engine, Plan, Samples, TrainingState
+from partinr.engines.engine import Adam, Engine, Plan, TrainingState, named_arrays, restore
 from partinr.errors import InputError
 from partinr.file.checkpoint import Checkpoint
 from partinr.model.networks.network import Network, Parameters
@@ -188,7 +187,7 @@ class Sweep:
     ) -> None:
         self.network, self.material, self.rules, self.engine = network, material, rules, engine
         self.difficulty = difficulty
-        self.state = TrainingState.fresh(_initial(network, material, seeds), engine.device)
+        self.state = TrainingState.fresh(_initial(network, material, seeds))
         self.tally = Tally.fresh(len(seeds))
         self._checkpoint: Checkpoint | None = None
 
@@ -199,8 +198,9 @@ class Sweep:
             InputError: it is damaged or belongs to other settings.
         """
         self._checkpoint = checkpoint
-        kept = checkpoint.read([self.state])
+        kept = checkpoint.read()
         if kept is not None:
+            restore([self.state], kept)
             self.tally = Tally.from_arrays(kept)
 
     def run(self, callback: Callback | None = None) -> bool:
@@ -222,7 +222,7 @@ class Sweep:
     def _step(self) -> None:
         """One update of every run that goes on, and the error that decides whether it ends."""
         tally, active = self.tally, self.tally.active
-        samples = self._here(self.material.training(tally.step, active))
+        samples = self.material.training(tally.step, active)
         plan = Plan(
             regions=active,
             learning_rates=np.array([self.rules.learning_rate]),
@@ -240,20 +240,14 @@ class Sweep:
             tally.step += 1
             return
         tally.step += 1
-        judging = self._here(self.material.judging(active))
+        judging = self.material.judging(active)
         squares = self.engine.squared_error(self.network, self.state.parameters, judging)
         errors = squares[active] / (judging.counts[active] * self.material.channels)
         tally.end(active, errors, tally.step, self.rules)
 
-    def _here(self, samples: Samples) -> Samples:
-        if samples.coords.device == self.engine.device:
-            return samples
-        where = self.engine.device
-        return replace(samples, coords=samples.coords.to(where), values=samples.values.to(where))
-
     def _save(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.write([self.state], self.tally.arrays())
+            self._checkpoint.write({**named_arrays([self.state]), **self.tally.arrays()})
 
     def _progress(self) -> Progress:
         tally = self.tally
@@ -281,10 +275,9 @@ class Sweep:
 def _initial(network: Network, material: Material, seeds: Sequence[int]) -> Parameters:
     """Parameters of each run, drawn from its own seed."""
     drawn = [
-        network.initialise(1, material.dims, material.channels, torch.Generator().manual_seed(seed))
+        network.initialise(
+            1, material.dims, material.channels, np.random.Generator(np.random.Philox(seed))
+        ).arrays
         for seed in seeds
     ]
-    return Parameters(
-        [torch.cat(layer) for layer in zip(*(one.weights for one in drawn), strict=True)],
-        [torch.cat(layer) for layer in zip(*(one.biases for one in drawn), strict=True)],
-    )
+    return Parameters.of([np.concatenate(arrays) for arrays in zip(*drawn, strict=True)])

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 from numpy import ndarray
 
-from partinr.model.networks import Parameters
 from partinr.report import page
 from partinr.report.plots import Draw
 from partinr.studies.hypothesis.evidence import Contender, Evidence, HeldOut
@@ -75,12 +73,9 @@ def example(runs: Sequence[Run]) -> int | None:
 
 def fitted_values(study: Study, sweep: Sweep, place: int) -> Float32[ndarray, "samples channels"]:
     """Values of a run's network on the grid that the error is measured on."""
-    state = sweep.state.parameters
-    pick = slice(place, place + 1)
-    own = Parameters([w[pick] for w in state.weights], [b[pick] for b in state.biases])
-    coords = torch.from_numpy(study.grid()).to(own.biases[0].device)
-    with torch.no_grad():
-        return study.network.forward(coords[None], own)[0].cpu().numpy()
+    own = sweep.state.parameters.map(lambda array: array[place : place + 1])
+    values: Float32[ndarray, "samples channels"] = study.network.forward(study.grid()[None], own)[0]
+    return values
 
 
 def _signal(study: Study, sweep: Sweep, run: Run, place: int) -> Draw:

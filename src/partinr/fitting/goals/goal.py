@@ -1,0 +1,119 @@
+"""What a goal is: when a fit is done, and how it gets there. `fitting/loop.py` asks, goals answer."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Shaped
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.fitting.recipe import Recipe
+from partinr.fitting.state import Fit
+from partinr.model.networks.network import Parameters
+from partinr.model.structure import Structure
+from partinr.signals.signal import Signal
+
+ENDLESS = 1 << 40
+"""More steps than anyone will do."""
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """So much time. `Steps(within=Seconds(10))` trains for ten seconds.
+
+    The learning rate follows the clock, so results differ from run to run.
+
+    Attributes:
+        seconds: more than 0.
+
+    Raises:
+        InputError: the number is not positive.
+    """
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds < math.inf:
+            raise InputError(f"seconds must be a positive number, got {self.seconds}")
+
+
+def check_psnr(psnr: float | None) -> None:
+    """Make sure that a fit can be asked to reach this PSNR.
+
+    Raises:
+        InputError: it is not a positive number of dB.
+    """
+    if psnr is not None and not 0 < psnr < math.inf:
+        raise InputError(f"psnr must be a positive number of dB, got {psnr}")
+
+
+class Goal(ABC):
+    """When a fit is done, as a frozen value.
+
+    Attributes:
+        psnr: PSNR in dB of the rendered signal that the fit is to reach; None: there is none to reach.
+        within: time that the fit may take; None for as much as it needs.
+    """
+
+    psnr: float | None
+    within: Seconds | None
+
+    overlaps: ClassVar[bool]
+    """Whether regions overlap by default: it looks better when enlarged, and takes longer."""
+
+    @abstractmethod
+    def begin(self, signal: Signal, recipe: Recipe) -> Course:
+        """How a fit of this signal by this recipe will go."""
+
+    @abstractmethod
+    def planned(self, recipe: Recipe) -> int | None:
+        """Steps that are planned ahead; None where they are found out on the way."""
+
+
+class Course(ABC):
+    """How one fit goes towards its goal: the part of its state that the goal decides.
+
+    Attributes:
+        cycles: first step of each cycle of the learning rate, and the end of the last.
+        exchange_from: regions that overlap exchange values from this step on.
+    """
+
+    cycles: list[int]
+    exchange_from: int
+
+    @abstractmethod
+    def structure(self) -> Structure | None:
+        """The structure that the goal chooses; None if it is not the goal that does."""
+
+    @abstractmethod
+    def fresh(self, structure: Structure, seed: int) -> list[Parameters]:
+        """Parameters of every group to begin with, where no start gives them."""
+
+    @abstractmethod
+    def next_look(self, start: int) -> int:
+        """The next step after `start` at which `look` has to be asked."""
+
+    @abstractmethod
+    def look(self, fit: Fit) -> bool:
+        """Whether the goal is reached. If not, may change what comes: cycles, regions that rest."""
+
+    @abstractmethod
+    def goes_on(self, fit: Fit) -> bool:
+        """At the end of the last cycle: whether another one was begun, perhaps with another structure."""
+
+    @abstractmethod
+    def rate(self, step: int) -> float:
+        """Factor of the learning rate in a round that begins at this step."""
+
+    @abstractmethod
+    def kept(self) -> dict[str, Shaped[ndarray, "..."]]:
+        """What a checkpoint has to keep of this, by names that begin with "course."."""
+
+    @abstractmethod
+    def restore(self, kept: Mapping[str, Shaped[ndarray, "..."]], fit: Fit) -> None:
+        """Take over what `kept` gave, and make the fit ready for the states of that moment."""

@@ -1,0 +1,37 @@
+"""What decides a fit's result, for checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy import ndarray
+
+from partinr.file.checkpoint import Settings
+from partinr.model.structure import Structure
+from partinr.signals.signal import Signal
+
+
+def settings_of(signal: Signal, structure: Structure, **others: Any) -> Settings:
+    """Everything that decides a fit's result, as JSON types: two fits with equal settings end the same."""
+    settings = {
+        "signal": digest(signal.values),
+        "shape": list(signal.values.shape),
+        "partition": digest(structure.partition.label_map),
+        "networks": [network.config() for network in structure.networks],
+        "frame": structure.frame,
+        "overlap": structure.overlap,
+        **others,
+    }
+    return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
+
+
+def digest(*arrays: Shaped[ndarray, "..."]) -> str:
+    """A checksum of all numbers."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()

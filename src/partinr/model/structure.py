@@ -1,0 +1,238 @@
+"""What a piecewise function is made of, but for its parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, Int64
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.model.arrays import Array
+from partinr.model.blending import (
+    Assignment,
+    Windows,
+    assign,
+    cell_index,
+    most_cells,
+    near_borders,
+    widened,
+)
+from partinr.model.networks.network import Network, Parameters
+from partinr.model.partition.partition import Partition
+from partinr.signals import frames
+from partinr.signals.frames import Frame
+from partinr.signals.signal import SignalSpec
+
+# Samples whose regions are looked up at once.
+_SLAB = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Regions, their networks, and how their functions are put together.
+
+    Regions whose networks have one shape form a group, whose parameters are stacked.
+
+    Attributes:
+        partition: which region each sample belongs to.
+        networks: the network of every region of each group.
+        signal: what the function represents; values are normalised (0..1 over the signal's value range).
+        frame: "global" feeds coordinates -1..1 over the whole signal to every network, "local" -1..1 over
+            the bounding box of its region, margin included.
+        groups: the group of each region; None for one group.
+        blend: interpolate linearly between the functions of neighbouring regions, which makes the whole
+            continuous. Without it, a point belongs to the region of the nearest sample, as in the paper.
+        overlap: samples of each region's margin, where it shares the value with its neighbours if they
+            blend. With 0, blending takes place between samples only and changes nothing at the samples.
+
+    Raises:
+        InputError: the partition has another shape than the signal, or `groups` does not fit.
+
+    Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
+    Exponential-Increase Hypothesis", ICCV 2023, section 4.
+    """
+
+    partition: Partition
+    networks: tuple[Network, ...]
+    signal: SignalSpec
+    frame: Frame
+    groups: Int64[ndarray, "regions"] | None = None
+    blend: bool = True
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        if self.partition.shape != self.signal.shape:
+            raise InputError(
+                f"the partition must have the signal's shape {self.signal.shape}, got {self.partition.shape}"
+            )
+        count = len(self.networks)
+        if self.group_of.shape != (self.regions,) or set(self.group_of.tolist()) != set(range(count)):
+            raise InputError(f"groups must name each of the {count} groups for the {self.regions} regions")
+
+    @property
+    def regions(self) -> int:
+        """Number of regions."""
+        return self.partition.regions
+
+    @property
+    def blends(self) -> bool:
+        """Whether anything is blended."""
+        return self.blend and self.regions > 1
+
+    @cached_property
+    def group_of(self) -> Int64[ndarray, "regions"]:
+        """The group of each region."""
+        return np.zeros(self.regions, np.int64) if self.groups is None else self.groups.astype(np.int64)
+
+    @cached_property
+    def members(self) -> list[Int64[ndarray, "_"]]:
+        """Regions of each group, ascending."""
+        return [np.flatnonzero(self.group_of == g) for g in range(len(self.networks))]
+
+    @cached_property
+    def slot(self) -> Int64[ndarray, "regions"]:
+        """Place of each region in its group."""
+        slot = np.zeros(self.regions, np.int64)
+        for regions in self.members:
+            slot[regions] = np.arange(len(regions))
+        return slot
+
+    @cached_property
+    def rank(self) -> Int64[ndarray, "regions"]:
+        """Place of each region where regions are sorted by their groups."""
+        return np.argsort(np.concatenate(self.members))
+
+    def slots(self, group: int) -> Int64[ndarray, "regions"]:
+        """Place of each region in this group, -1 for those of other groups."""
+        return np.where(self.group_of == group, self.slot, -1)
+
+    @cached_property
+    def affine(self) -> tuple[Float32[ndarray, "regions dims"], Float32[ndarray, "regions dims"]]:
+        """Scale and shift that take global coordinates to each region's frame."""
+        reach = widened(self.partition.bounding_boxes, self.overlap, self.signal.shape)
+        return frames.frame_affine(self.frame, reach, self.signal.shape)
+
+    @cached_property
+    def edges(self) -> list[Int64[ndarray, "_"]]:
+        """Along each axis, the first sample of each cell of the partition's table but the first one."""
+        edges = self.partition.edges
+        if edges is None:
+            return [np.arange(1, length) for length in self.signal.shape]
+        return [along[1:-1].astype(np.int64) for along in edges]
+
+    @cached_property
+    def most_cells(self) -> list[int]:
+        """Cells that the window around a point can touch along each axis, at most."""
+        return [most_cells(along, self.overlap) for along in self.edges]
+
+    @cached_property
+    def table(self) -> Int[ndarray, "cells"]:
+        """Region of each cell between the edges, flattened."""
+        return self.partition.table.reshape(-1)
+
+    @property
+    def params(self) -> int:
+        """Number of weights and biases of all regions together."""
+        dims, channels = self.signal.dims, self.signal.channels
+        each = [network.params(dims, channels) for network in self.networks]
+        return sum(len(regions) * params for regions, params in zip(self.members, each, strict=True))
+
+    def initialise(self, seed: int) -> list[Parameters]:
+        """Fresh parameters of every group as the networks' publications draw them."""
+        random = np.random.Generator(np.random.Philox(seed))
+        dims, channels = self.signal.dims, self.signal.channels
+        return [
+            network.initialise(len(regions), dims, channels, random)
+            for network, regions in zip(self.networks, self.members, strict=True)
+        ]
+
+    def positions(self, coords: Float[Array, "*points dims"]) -> list[Float[Array, "*points"]]:
+        """Position along each axis, in samples, not before the first nor after the last."""
+        return [
+            frames.to_index(coords[..., a], samples).clip(0, samples - 1)
+            for a, samples in enumerate(self.signal.shape)
+        ]
+
+    def region_of(self, coords: Float[ndarray, "points dims"]) -> Int64[ndarray, "points"]:
+        """Region of the sample nearest to each global coordinate; beyond the border, the border's."""
+        cells = [
+            np.searchsorted(edges, np.rint(position).astype(np.int64), side="right")
+            for edges, position in zip(self.edges, self.positions(coords), strict=True)
+        ]
+        return self.table[cell_index(cells, self.partition.table.shape)].astype(np.int64)
+
+    def assign(self, coords: Float[ndarray, "points dims"]) -> Assignment:
+        """Which regions' functions make up the value at each global coordinate, with which weights.
+
+        Without blending, the nearest sample's region with weight 1. With it, see `blending.py`: without
+        overlap every one of the 2**dims samples around a point contributes its region with the weight of
+        multilinear interpolation, exactly 1 for one region at a sample.
+        """
+        if not self.blends:
+            return Assignment(
+                np.arange(len(coords)), self.region_of(coords), np.ones(len(coords), coords.dtype)
+            )
+        return self._assign(self.positions(coords))
+
+    def _assign(self, positions: list[Float[ndarray, "..."]]) -> Assignment:
+        windows = [
+            Windows.along(position, edges, self.overlap, cells)
+            for position, edges, cells in zip(positions, self.edges, self.most_cells, strict=True)
+        ]
+        lengths = self.partition.table.shape
+        return assign(windows, self.table, lengths, len(self.table) == self.regions)
+
+    def assign_samples(self) -> Assignment:
+        """The pairs of every sample, counted in raster order: what each region is trained on.
+
+        Without overlap, every sample with its own region alone.
+        """
+        if self.overlap == 0 or not self.blends:
+            labels = self.partition.label_map.reshape(-1).astype(np.int64)
+            return Assignment(np.arange(len(labels)), labels, np.ones(len(labels), np.float32))
+        found = self._assign_labels() if self.partition.edges is None else self._assign_boxes()
+        return Assignment.joined(found)
+
+    def _assign_boxes(self) -> list[Assignment]:
+        shape = self.signal.shape
+        row = math.prod(shape[1:])
+        found = []
+        for first in range(0, shape[0], max(1, _SLAB // row)):
+            rows = np.arange(first, min(shape[0], first + max(1, _SLAB // row)))
+            axes = [rows, *(np.arange(n) for n in shape[1:])]
+            # Not a mesh: what windows hold along an axis is the same for all lines.
+            along = [[-1 if a == b else 1 for b in range(len(shape))] for a in range(len(shape))]
+            here = self._assign([p.astype(np.float64).reshape(to) for p, to in zip(axes, along, strict=True)])
+            weights = here.weights.astype(np.float32)
+            found.append(Assignment(here.points + first * row, here.regions, weights))
+        return found
+
+    def _assign_labels(self) -> list[Assignment]:
+        """Every sample is a cell here: windows are laid only where they hold more than one region."""
+        labels = self.partition.label_map
+        mixed = near_borders(labels, self.overlap)
+        alone = np.flatnonzero(~mixed)
+        inside = labels.reshape(-1)[alone].astype(np.int64)
+        found = [Assignment(alone, inside, np.ones(len(alone), np.float32))]
+        places, points = np.argwhere(mixed), np.flatnonzero(mixed)
+        some = max(1, _SLAB // (2 * self.overlap + 1))
+        for first in range(0, len(points), some):
+            where = places[first : first + some].astype(np.float64)
+            here = self._assign(list(where.T))
+            point = points[first : first + some][here.points]
+            found.append(Assignment(point, here.regions, here.weights.astype(np.float32)))
+        return found
+
+    def own_coords(
+        self, coords: Float[ndarray, "points dims"], regions: Int64[ndarray, "points"]
+    ) -> Float[ndarray, "points dims"]:
+        """Global coordinates in the frame of each point's region."""
+        if self.frame == "global":
+            return coords
+        scale, shift = self.affine
+        own: Float[ndarray, "points dims"] = coords * scale[regions] + shift[regions]
+        return own
