@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +15,7 @@ from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pi
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, OUT, QUIET, THREADS
 from partinr.cli.outcome import write_outcome
-from partinr.cli.wishes import Wishes
+from partinr.cli.wishes import Wishes, goal_for
 from partinr.errors import InputError
 
 SUFFIX = ".inr"
@@ -245,39 +244,33 @@ def fit(
     from partinr.fitting.recipe import RECIPES
 
     start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
-    recipe = RECIPES[preset.value]
-    if frame is not None:
-        recipe = replace(recipe, frame=frame.value)
-    elif isinstance(start, partinr.PiecewiseINR):
-        recipe = replace(recipe, frame=start.frame)
-    if overlap is None:
-        overlap = default_overlap(recipe, start, psnr, blend)
-    recipe = replace(recipe, overlap=overlap)
+    recipe = RECIPES[preset.value].changed(
+        **_given(learning_rate=lr, batch=size, overlap=overlap),
+        blend=blend,
+        frame=_frame(None if frame is None else frame.value, start) or RECIPES[preset.value].frame,
+    )
+    goal = goal_for(
+        recipe,
+        psnr=psnr,
+        steps=steps,
+        seconds=seconds,
+        max_params=max_params,
+        chosen=wishes.structure or start is not None or bool(overlap),
+    )
+    margin = default_overlap(recipe, goal, start)
     with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
-        chosen, shape = wishes.choose(signal, recipe, start)
+        chosen, shape = wishes.choose(signal, recipe, start, margin)
         result = partinr.fit(
             signal,
             chosen,
             shape,
+            goal=goal,
             recipe=recipe,
-            max_params=max_params,
-            steps=steps,
-            psnr=psnr,
-            seconds=seconds,
-            batch=size,
-            learning_rate=lr,
-            blend=blend,
-            frame=None if frame is None else frame.value,
-            overlap=recipe.overlap,
-            engine=engine.value,
-            device=device,
-            threads=threads,
-            precision=words.precision(precision),
+            start="auto" if init == "auto" else start,
+            compute=partinr.Compute(engine.value, device, threads, words.precision(precision)),
+            keep=None if checkpoint is None else partinr.Keep(checkpoint, resume),
+            watch=partinr.Watch(lambda progress: _follow(bar, stop, progress)),
             seed=seed,
-            init="auto" if init == "auto" else start,
-            checkpoint=checkpoint,
-            resume=resume,
-            callback=lambda progress: _follow(bar, stop, progress),
         )
         bar.show(1.0, what="writing")
         came_from = result.started_from if start_file is None else init
@@ -301,11 +294,35 @@ def _output(source: Path, output: Path | None) -> Path:
     return output
 
 
-def _start(path: Path, limit: int | None) -> partinr.PiecewiseINR | partinr.Start:
+def _start(path: Path, limit: int | None) -> partinr.Piecewise | partinr.Start:
     """What to start from: a learned start or a fit."""
     from partinr.file.sealing import kind_of
 
     return partinr.load_start(path) if kind_of(path) == "start" else partinr.load(path, max_samples=limit)
+
+
+def _frame(
+    asked: partinr.Frame | None, start: partinr.Piecewise | partinr.Start | None
+) -> partinr.Frame | None:
+    """The frame that the fit must have; None where the preset decides. A start brings its own.
+
+    Raises:
+        InputError: another one was asked for than a learned start has.
+    """
+    if isinstance(start, partinr.Start):
+        from partinr.fitting.starts.handover import fit_frame
+
+        own = fit_frame(start)
+        if asked not in (None, own):
+            raise InputError(f"the start is for the {own} frame, got {asked}; leave it out")
+        return own
+    return start.frame if asked is None and start is not None else asked
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Those options that were given, with "full" batches as recipes have them."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return {name: None if value == "full" else value for name, value in given.items()}
 
 
 def _follow(bar: Bar, stop: Stop, progress: partinr.Progress) -> bool:

@@ -97,7 +97,7 @@ def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -
         "partition": model.partition.rule,
         "regions": model.regions,
         "region_samples": [int(counts.min()), int(counts.max())],
-        "networks": [group.network.config() for group in model.group_list],
+        "networks": [network.config() for network in model.networks],
         "frame": model.frame,
         "blend": model.blend,
         "overlap": model.overlap,
@@ -169,7 +169,7 @@ def _store(path: Path) -> str:
         return _STORES[file.get_slice("groups.0.weights.0").get_dtype()]
 
 
-def _compared(model: partinr.PiecewiseINR, path: Path, limit: int | None) -> dict[str, Any]:
+def _compared(model: partinr.Piecewise, path: Path, limit: int | None) -> dict[str, Any]:
     """The model against the signal in a file."""
     from partinr.model.rendering import quality
     from partinr.signals import read

@@ -36,7 +36,7 @@ class Outcome:
     @property
     def short(self) -> float:
         """Decibels that the file lacks of the PSNR asked for; 0 or less if it was reached or none was."""
-        target, psnr = self.result.target, self.saved.psnr
+        target, psnr = self.result.goal.psnr, self.saved.psnr
         return 0.0 if target is None or psnr is None else target - psnr
 
     @property
@@ -47,7 +47,7 @@ class Outcome:
     def facts(self) -> dict[str, Any]:
         """Everything that programs may want to know."""
         result, saved, spec = self.result, self.saved, self.result.signal.spec
-        networks = [group.network for group in result.model.group_list]
+        networks = result.model.networks
         return {
             "output": saved.path,
             "bytes": saved.bytes,
@@ -72,7 +72,7 @@ class Outcome:
             "precision": result.precision,
             "init": self.init,
             "seed": result.seed,
-            "target": result.target,
+            "target": result.goal.psnr,
             "reached": self.short <= 0,
             "stopped": "interrupted" if self.interrupted else result.stopped,
             "shape": spec.shape,
@@ -83,7 +83,7 @@ class Outcome:
     def rows(self, params: int | None) -> list[tuple[str, object]]:
         """The same for people; `params` is the budget that was asked for."""
         result, facts = self.result, self.facts()
-        networks = [group.network.config() for group in result.model.group_list]
+        networks = [network.config() for network in result.model.networks]
         budget = "" if params is None else f", the widest within {params:,}"
         where = facts["engine"] if facts["device"] == "cpu" else f"{facts['engine']} on {facts['device']}"
         if facts["precision"] != "fp32":
@@ -103,7 +103,11 @@ class Outcome:
 
     @property
     def _more(self) -> str:
-        return "--max-params or --time" if self.result.adaptive else "--steps, --time or --params"
+        return (
+            "--max-params or --time"
+            if self.result.model.structure.groups is not None
+            else "--steps, --time or --params"
+        )
 
     def complaint(self, checkpoint: Path | None) -> str | None:
         """What the user should know about an exit code that is not 0."""
@@ -116,7 +120,7 @@ class Outcome:
         if self.short > 0:
             return (
                 f"reached {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
-                f"{self.result.target:g} dB asked for; allow more {self._more}"
+                f"{self.result.goal.psnr:g} dB asked for; allow more {self._more}"
             )
         return None
 
@@ -141,7 +145,7 @@ def write_outcome(
     summary = {
         "steps": result.steps,
         "stopped": result.stopped,
-        "target": result.target,
+        "target": result.goal.psnr,
         "seed": result.seed,
         "engine": result.engine,
         "device": result.device,
@@ -155,7 +159,7 @@ def write_outcome(
         target,
         store=store,
         signal=signal,
-        target=result.target,
+        target=result.goal.psnr,
         summary=summary,
         measured=Quality(result.psnr, result.ssim),
     )
@@ -167,7 +171,7 @@ def write_outcome(
         from partinr.report.density import shades
         from partinr.report.overlay import write_overlay
 
-        shade = shades(result.model) if result.adaptive else None
+        shade = shades(result.model) if result.model.structure.groups is not None else None
         write_overlay(overlay, signal, result.model.partition, shade)
     extras = tuple(path for path in (report, overlay) if path is not None)
     return Outcome(result, saved, extras, init)

@@ -1,4 +1,4 @@
-"""Partition and network from the options of `fit`."""
+"""Partition, network and goal from the options of `fit`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,43 @@ from typing import Any, cast
 import partinr
 from partinr.cli import words
 from partinr.errors import InputError
+
+
+def goal_for(
+    recipe: partinr.Recipe,
+    *,
+    psnr: float | None,
+    steps: int | None,
+    seconds: float | None,
+    max_params: int | None,
+    chosen: bool,
+) -> partinr.Goal:
+    """The goal that --psnr, --steps, --time and --max-params name together.
+
+    A PSNR alone grows a structure for it, unless something else was chosen that decides the structure, which
+    a recipe with cells of its own does too. Otherwise the fit finds out how many steps the PSNR needs, unless
+    they are given.
+
+    Args:
+        recipe: the preset.
+        psnr, steps, seconds, max_params: what was asked for; None: nothing.
+        chosen: whether partition, network, start or overlap were.
+
+    Raises:
+        InputError: a number is out of its range, or what was asked for does not go together.
+    """
+    within = None if seconds is None else partinr.Seconds(seconds)
+    alone = psnr is not None and steps is None and not chosen and recipe.cells is None
+    if max_params is not None and not alone:
+        raise InputError(
+            "--max-params bounds a fit that chooses its structure for a --psnr; with a partition, network, "
+            "steps or start of your own give --params"
+        )
+    if psnr is None:
+        return partinr.Steps(steps, within=within)
+    if alone:
+        return partinr.Growing(psnr, max_params, within)
+    return partinr.Quality(psnr, within) if steps is None else partinr.Steps(steps, psnr, within)
 
 
 @dataclass(frozen=True)
@@ -35,32 +72,44 @@ class Wishes:
         # Made for its checks: a wrong name or number is found before the signal is read.
         words.network(self.name, self.hidden, self.layers, self.omega_0)
 
+    @property
+    def structure(self) -> bool:
+        """Whether anything was asked for that a goal may choose."""
+        return any(
+            wish is not None
+            for wish in (self.rule, self.name, self.hidden, self.layers, self.omega_0, self.params)
+        )
+
     def choose(
         self,
         signal: partinr.Signal,
         recipe: partinr.Recipe,
-        start: partinr.PiecewiseINR | partinr.Start | None,
-    ) -> tuple[partinr.Partition, partinr.Network] | tuple[None, None]:
-        """Partition and network for this signal; neither if nothing was asked for: `fit` chooses then.
+        start: partinr.Piecewise | partinr.Start | None,
+        overlap: int,
+    ) -> tuple[partinr.Rule | partinr.Partition | None, partinr.Network | partinr.Budget | None]:
+        """What `fit` is to be given as partition and network; None where it chooses.
 
         Raises:
             InputError: the partition does not fit the signal, or the budget is too small.
         """
         from partinr.fitting.defaults import choose, network_for
 
+        asked = words.network(self.name, self.hidden, self.layers, self.omega_0)
         if isinstance(start, partinr.Start):
             self._check_agrees(start.network)
-            return choose(signal, self.rule, None, recipe, self.params, start)
-        asked = words.network(self.name, self.hidden, self.layers, self.omega_0)
-        if asked is None and self.rule is None and self.params is None:
-            return None, None
-        partition, network = choose(signal, self.rule, asked, recipe, self.params, start)
-        if asked is None:
-            return partition, network
-        network = network_for(asked.name, recipe, signal.spec, partition, self.hidden, self.layers)
+        if isinstance(start, partinr.Start) or asked is None:
+            return self.rule, None if self.params is None else partinr.Budget(self.params)
+        rule = start.partition if self.rule is None and start is not None else self.rule
+        partition, _ = choose(signal, rule, self._within(asked), recipe, overlap)
+        network = network_for(
+            asked.name, recipe, signal.spec, partition, self.hidden, self.layers, overlap=overlap
+        )
         if self.omega_0 is not None:
             network = replace(network, **cast(Any, {"omega_0": self.omega_0}))
-        return choose(signal, partition, network, recipe, self.params, start)
+        return partition, self._within(network)
+
+    def _within(self, network: partinr.Network) -> partinr.Network | partinr.Budget:
+        return network if self.params is None else partinr.Budget(self.params, network)
 
     def _check_agrees(self, network: partinr.Network) -> None:
         """Make sure that nothing else was asked for than what a learned start has.

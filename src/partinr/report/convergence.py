@@ -25,7 +25,7 @@ class Run:
     @property
     def architecture(self) -> str:
         """Networks, their width and hidden layers, as the paper writes them: 9 × 170x3."""
-        network = self.result.model.group_list[0].network
+        network = self.result.model.networks[0]
         return f"{self.result.regions:,} × {network.hidden}x{network.layers}"
 
 

@@ -6,20 +6,20 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.report import page
 from partinr.report.pictures import error_stops
 
 
-def densities(model: PiecewiseINR) -> Float64[ndarray, "regions"]:
+def densities(model: Piecewise) -> Float64[ndarray, "regions"]:
     """Parameters a sample in each region."""
     spec = model.signal
-    each = np.array([group.network.params(spec.dims, spec.channels) for group in model.group_list])
-    density: Float64[ndarray, "regions"] = each[model.group_of.cpu().numpy()] / model.partition.counts
+    each = np.array([network.params(spec.dims, spec.channels) for network in model.networks])
+    density: Float64[ndarray, "regions"] = each[model.structure.group_of] / model.partition.counts
     return density
 
 
-def shades(model: PiecewiseINR) -> Float64[ndarray, "regions"]:
+def shades(model: Piecewise) -> Float64[ndarray, "regions"]:
     """Parameters a sample in each region on a scale of ratios, from 0 for the fewest to 1 for the most."""
     level = np.log(densities(model))
     low, high = level.min(), level.max()
@@ -27,23 +27,24 @@ def shades(model: PiecewiseINR) -> Float64[ndarray, "regions"]:
     return shade
 
 
-def density_scale(model: PiecewiseINR) -> page.Html:
+def density_scale(model: Piecewise) -> page.Html:
     """What the colours of `shades` stand for."""
     density = densities(model)
     ends = (f"{density.min():.2g}", f"{density.max():.2g}")
     return page.colour_bar(error_stops(), *ends, "Parameters a sample, on a scale of ratios.")
 
 
-def group_table(model: PiecewiseINR) -> page.Html:
+def group_table(model: Piecewise) -> page.Html:
     """Every group: its width, and its share of regions, samples and parameters."""
     spec, counts = model.signal, model.partition.counts
     rows = []
-    for group in sorted(model.group_list, key=lambda group: group.network.hidden):
-        members = group.regions.cpu().numpy()
-        samples, params = int(counts[members].sum()), sum(p.numel() for p in group.parameters())
+    groups = zip(model.networks, model.structure.members, strict=True)
+    for network, members in sorted(groups, key=lambda group: group[0].hidden):
+        samples = int(counts[members].sum())
+        params = len(members) * network.params(spec.dims, spec.channels)
         rows.append(
             [
-                f"{group.network.name}, {group.network.hidden} x {group.network.layers}",
+                f"{network.name}, {network.hidden} x {network.layers}",
                 f"{len(members):,}",
                 f"{samples / spec.samples:.1%}",
                 f"{params:,}",

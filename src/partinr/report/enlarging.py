@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
 from partinr.report.pictures import RGB, Picture, Shown, plane, repeated, to_rgb
 from partinr.signals.signal import Signal
@@ -34,7 +34,7 @@ def busiest_window(picture: RGB, side: int) -> Window:
 
 
 def enlarged(
-    model: PiecewiseINR,
+    model: Piecewise,
     signal: Signal,
     window: Window,
     scale: int,
@@ -72,7 +72,7 @@ def enlarged(
     return pictures
 
 
-def part(model: PiecewiseINR, window: Window, scale: int, shown: Shown | None = None) -> RGB:
+def part(model: Piecewise, window: Window, scale: int, shown: Shown | None = None) -> RGB:
     """A window of a picture, or of the middle plane, as the model has it between the samples."""
     (top, bottom), (left, right) = window
     crop: tuple[tuple[float, float], ...] = ((top, bottom), (left, right))

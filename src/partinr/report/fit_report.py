@@ -15,7 +15,7 @@ from partinr.files import atomic_write, check_writable
 from partinr.fitting.fit import FitResult
 from partinr.fitting.recipe import Recipe
 from partinr.model.networks.network import Network
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
 from partinr.model.seams import seam, unblended
 from partinr.report import page, words
@@ -101,11 +101,11 @@ def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list
     psnr = psnr_of(result.signal.values, values, peak)
     ssim = ssim_of(result.signal.values, values, peak)
     rows: list[tuple[str, object]] = [("PSNR", words.decibels(psnr))]
-    if result.target is not None:
+    if result.goal.psnr is not None:
         rows.append(
             (
                 "PSNR asked for",
-                f"{result.target:g} dB, {'reached' if psnr >= result.target else 'not reached'}",
+                f"{result.goal.psnr:g} dB, {'reached' if psnr >= result.goal.psnr else 'not reached'}",
             )
         )
     if ssim is not None:
@@ -132,7 +132,7 @@ def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list
 def setting_facts(result: FitResult) -> list[tuple[str, object]]:
     """Everything that decides what a fit does."""
     spec, recipe = result.signal.spec, result.recipe
-    network = result.model.group_list[0].network
+    network = result.model.networks[0]
     low, high = spec.value_range
     return [
         ("Signal", f"{words.extent(spec.shape)} samples, {_channels(spec.channels)}, {spec.dtype}"),
@@ -194,13 +194,13 @@ def error_scale(top: float) -> page.Html:
 
 
 def _sections(
-    model: PiecewiseINR, signal: Signal, values: Values, reference: Signal | None
+    model: Piecewise, signal: Signal, values: Values, reference: Signal | None
 ) -> list[page.Section]:
     where = ""
     if signal.spec.dims == 3:
         where = f"Plane {signal.shape[0] // 2} of 0 to {signal.shape[0] - 1}."
     count = "one region" if model.regions == 1 else f"{model.regions:,} regions"
-    several = len(model.group_list) > 1
+    several = len(model.networks) > 1
     drawn = Picture(
         "Partition",
         overlay(signal, model.partition, shades(model) if several else None),
@@ -228,7 +228,7 @@ def _sections(
     return sections
 
 
-def _meeting(model: PiecewiseINR, window: Window, shown: Shown) -> page.Section:
+def _meeting(model: Piecewise, window: Window, shown: Shown) -> page.Section:
     """Where regions meet: the figure for seams, and the same part with and without blending."""
     figure = seam(model)
     text = "" if figure is None else f"Seam figure: {figure:.2f}. {_SEAM}"
@@ -241,7 +241,7 @@ def _meeting(model: PiecewiseINR, window: Window, shown: Shown) -> page.Section:
     return page.Section("Where regions meet", [page.paragraph(f"{text} {where}"), page.gallery(pictures)])
 
 
-def _sections_1d(model: PiecewiseINR, signal: Signal, values: Values) -> list[page.Section]:
+def _sections_1d(model: Piecewise, signal: Signal, values: Values) -> list[page.Section]:
     low, high = signal.spec.value_range
     exact = signal.values.astype(np.float64)
     error = (values.astype(np.float64) - exact) * (100 / (high - low))
@@ -273,7 +273,7 @@ def _sections_1d(model: PiecewiseINR, signal: Signal, values: Values) -> list[pa
             "them (line).",
         ),
     ]
-    table = [group_table(model)] if len(model.group_list) > 1 else []
+    table = [group_table(model)] if len(model.networks) > 1 else []
     return [page.Section("Curves", [*(page.plots([plot]) for plot in drawn), *table])]
 
 
@@ -283,11 +283,11 @@ def _learning(result: FitResult) -> Sequence[page.Html]:
     batch = result.recipe.batch_for(result.signal.spec.samples / result.regions)
     of = "all samples" if batch is None else f"the {batch:,} samples of each region that a step used"
     text = f"PSNR of the loss over {of}, before the step's update and before values are clipped and rounded."
-    return [page.paragraph(text), psnr_plots([Run("fit", result)], result.target)]
+    return [page.paragraph(text), psnr_plots([Run("fit", result)], result.goal.psnr)]
 
 
 def _widths(result: FitResult) -> str:
-    widths = [group.network.hidden for group in result.model.group_list]
+    widths = [network.hidden for network in result.model.networks]
     return f"{min(widths)} to {max(widths)}" if len(widths) > 1 else str(widths[0])
 
 

@@ -98,7 +98,8 @@ def _averaged(parameters: Parameters, channels: int) -> Parameters:
     """An output layer whose one channel is the mean of the old ones; a complex one has its imaginary half."""
 
     def mean(array: Float32[ndarray, "..."]) -> Float32[ndarray, "..."]:
-        return array.reshape(*array.shape[:-1], -1, channels).mean(axis=-1)
+        averaged: Float32[ndarray, "..."] = array.reshape(*array.shape[:-1], -1, channels).mean(axis=-1)
+        return averaged
 
     return Parameters(
         [*parameters.weights[:-1], mean(parameters.weights[-1])],

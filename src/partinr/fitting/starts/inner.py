@@ -164,21 +164,24 @@ def _stepped(parameters: list[Tensor], slopes: list[Tensor], rates: Rates, step:
 def _values(network: Network, coords: Tensor, parameters: list[Tensor], precision: Precision) -> Tensor:
     """`Network.forward`; the first layer and the output keep single precision, which coordinates need."""
     layers = Parameters.of(parameters)
+    values: Tensor
     if precision == "fp32":
-        return network.forward(coords, layers)
+        values = network.forward(coords, layers)
+        return values
     x = network.activate(network.linear(network.encode(coords), layers.weights[0], layers.biases[0]), 0)
     for layer in range(1, network.layers + 1):
         with torch.autocast(x.device.type, torch.bfloat16):
             z = network.linear(x, layers.weights[layer], layers.biases[layer])
         x = network.activate(z.to(x.dtype), layer)
-    return network.output(x, layers.weights[-1], layers.biases[-1])
+    values = network.output(x, layers.weights[-1], layers.biases[-1])
+    return values
 
 
 def _squared_errors(
     network: Network, parameters: list[Tensor], piece: Piece, precision: Precision
 ) -> Float[Tensor, " regions"]:
     """Sum of squared errors of each of a piece's regions, over the samples that the piece has of it."""
-    error = _values(network, piece.coords, parameters, precision) - piece.values
+    error: Tensor = _values(network, piece.coords, parameters, precision) - piece.values
     if piece.mask is not None:
         error = error * piece.mask
     return error.square().sum(dim=(1, 2))

@@ -15,9 +15,11 @@ import numpy as np
 
 from partinr.file.inr import load, save
 from partinr.files import atomic_write
-from partinr.fitting.fit import FitResult, fit
-from partinr.fitting.loop import DivergedError, Progress
-from partinr.model.piecewise import PiecewiseINR
+from partinr.fitting.fit import Compute, FitResult, fit
+from partinr.fitting.loop import Keep, Progress, Watch
+from partinr.fitting.settings import digest
+from partinr.fitting.state import DivergedError
+from partinr.model.piecewise import Piecewise
 from partinr.signals.signal import Signal
 from partinr.studies.comparison.record import Record, read_record
 from partinr.studies.comparison.variant import Variant
@@ -39,7 +41,7 @@ class Run:
     Example:
         >>> import numpy as np, partinr, tempfile
         >>> signal = partinr.from_array(np.eye(20))
-        >>> recipe = partinr.Recipe(**{**vars(partinr.PAPER), "steps": 5})
+        >>> recipe = partinr.PAPER.changed(steps=5)
         >>> variant = Variant.of(signal, partinr.Grid(2, 2), "siren", recipe)
         >>> (run,) = partinr.compare(signal, [variant], tempfile.mkdtemp()).runs
         >>> partinr.render(run.model()).shape
@@ -51,7 +53,7 @@ class Run:
     path: Path
     record: Record
 
-    def model(self) -> PiecewiseINR:
+    def model(self) -> Piecewise:
         """The fitted function.
 
         Raises:
@@ -124,15 +126,11 @@ class Wanted:
                 self.variant.partition,
                 self.variant.network,
                 recipe=recipe,
-                engine=self.engine,
-                device=self.device,
-                threads=self.threads,
+                start=None,
+                compute=Compute(self.engine, self.device, self.threads),
+                keep=Keep(checkpoint, resume=True),
+                watch=Watch(callback, looks(recipe.steps)),
                 seed=self.seed,
-                init=None,
-                checkpoint=checkpoint,
-                resume=True,
-                callback=callback,
-                measure_at=looks(recipe.steps),
             )
         except DivergedError as error:
             raise DivergedError(f"{self.name}: {error}") from None
@@ -165,8 +163,3 @@ class Wanted:
 def looks(steps: int) -> list[int]:
     """Steps after which the signal is rendered: the first, the last, and some between."""
     return sorted({round(step) for step in np.geomspace(1, steps, _LOOKS)})
-
-
-def digest(array: np.ndarray) -> str:
-    """SHA-256 of an array's bytes."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -11,8 +11,9 @@ from pathlib import Path
 from partinr.errors import InputError
 from partinr.files import atomic_write
 from partinr.fitting.loop import Progress
+from partinr.fitting.settings import digest
 from partinr.signals.signal import Signal
-from partinr.studies.comparison.run import Run, Wanted, digest
+from partinr.studies.comparison.run import Run, Wanted
 from partinr.studies.comparison.variant import Variant
 
 RUNS = "runs"
@@ -63,7 +64,7 @@ class Comparison:
     Example:
         >>> import numpy as np, partinr, tempfile
         >>> signal = partinr.from_array(np.eye(20))
-        >>> recipe = partinr.Recipe(**{**vars(partinr.PAPER), "steps": 5})
+        >>> recipe = partinr.PAPER.changed(steps=5)
         >>> variant = Variant.of(signal, partinr.Grid(2, 2), "siren", recipe)
         >>> comparison = compare(signal, [variant], tempfile.mkdtemp(), seeds=(0, 1, 2))
         >>> [len(runs) for runs in comparison.by_variant]
@@ -124,7 +125,7 @@ def compare(
         >>> import numpy as np, partinr, tempfile
         >>> signal = partinr.from_array(np.eye(20))
         >>> rules = [partinr.Whole(), partinr.Grid(2, 2)]
-        >>> recipe = partinr.Recipe(**{**vars(partinr.PAPER), "steps": 5})
+        >>> recipe = partinr.PAPER.changed(steps=5)
         >>> variants = [Variant.of(signal, rule, "siren", recipe) for rule in rules]
         >>> comparison = compare(signal, variants, tempfile.mkdtemp())
         >>> [(run.variant.name, run.record.regions) for run in comparison.runs]

@@ -11,7 +11,7 @@ from numpy import ndarray
 from partinr import __version__
 from partinr.file.inr import Saved
 from partinr.fitting.fit import FitResult
-from partinr.model.piecewise import PiecewiseINR
+from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
 from partinr.report import page, words
 from partinr.report.convergence import Run, psnr_after, psnr_plots, seconds_to
@@ -23,7 +23,7 @@ from partinr.report.pictures import Picture, error_map, error_rgb, error_top, to
 def demo_page(
     fitted: FitResult,
     saved: Saved,
-    model: PiecewiseINR,
+    model: Piecewise,
     rendered: Shaped[ndarray, "rows columns channels"],
     crops: Sequence[Picture],
     where: str,

@@ -12,8 +12,9 @@ import numpy as np
 from partinr.errors import InputError
 from partinr.file.inr import Saved, load, save
 from partinr.files import atomic_write, check_writable
-from partinr.fitting.fit import FitResult, fit
-from partinr.fitting.loop import Progress
+from partinr.fitting.fit import Compute, FitResult, fit
+from partinr.fitting.goals.steps import Steps
+from partinr.fitting.loop import Progress, Watch
 from partinr.fitting.recipe import PAPER
 from partinr.model.networks import Siren, fit_width
 from partinr.model.partition import HFS, Grid, Partition, Whole
@@ -115,7 +116,10 @@ def run(
     photograph = _photograph(chosen.size)
 
     fitted = fit(
-        photograph, steps=chosen.steps, seed=seed, callback=stages.begin("fitting the photograph", 0.2)
+        photograph,
+        goal=Steps(chosen.steps),
+        watch=Watch(stages.begin("fitting the photograph", 0.2)),
+        seed=seed,
     )
     stages.check(fitted)
     stages.say("saving and rendering")
@@ -232,9 +236,9 @@ def _compare(signal: Signal, settings: Settings, seed: int, stages: _Stages) -> 
             partition,
             network,
             recipe=recipe,
-            threads=1,
+            compute=Compute(threads=1),
+            watch=Watch(stages.begin(f"comparing: {name}", share)),
             seed=seed,
-            callback=stages.begin(f"comparing: {name}", share),
         )
         stages.check(result)
         runs.append(Run(name, result))
