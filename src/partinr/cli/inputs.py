@@ -32,7 +32,7 @@ VALUE_RANGE = Annotated[
     typer.Option(
         metavar="LOW,HIGH",
         help="Lowest and highest possible value, whose difference is the peak of PSNR. Default: all that an "
-        "8 or 16-bit type holds, lowest and highest value of other data.",
+        "8 or 16-bit type or the bits of a TIFF hold, lowest and highest value of other data.",
         rich_help_panel=_PANEL,
     ),
 ]

@@ -71,13 +71,10 @@ def read_npy(
     Raises:
         InputError: the file is damaged or truncated, or for one of the reasons of `from_array`.
     """
-    try:
-        values = _load(path)
-        return signal_of(
-            values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
-        )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    values = _load(path)
+    return signal_of(
+        values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
+    )
 
 
 def signal_of(

@@ -1,4 +1,4 @@
-"""Signals from every image that Pillow reads, and from 16-bit PNG without loss."""
+"""Signals from every image that Pillow reads, and from PNG of every depth."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt16
+from jaxtyping import Shaped, UInt8, UInt16
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, oriented
-from partinr.signals.opencv import decode_pages
 from partinr.signals.signal import Signal
 
 if TYPE_CHECKING:
@@ -36,10 +35,6 @@ _CONVERTED = {
     "LAB": "RGB",
 }
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
-
-# Byte of a PNG that holds the bits per channel; the next holds the colour type (PNG specification, 11.2.2).
-_PNG_DEPTH = 24
-_PNG_GREY, _PNG_GREY_ALPHA = 0, 4
 
 _ORIENTATION = 274
 
@@ -77,11 +72,7 @@ def read_image(
             frames = getattr(image, "n_frames", 1)
             if frames > 1:
                 metadata["frames"] = frames
-            header = _head(path, _PNG_DEPTH + 2) if image.format == "PNG" else b""
-            if header[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10":
-                values = _deep_png(path, image, header[_PNG_DEPTH + 1])
-            else:
-                values = image_values(image)
+            values = _png_values(path) if image.format == "PNG" else image_values(image)
             # Asked after decoding: a PNG may state it behind the pixels, and a TIFF is turned by Pillow.
             values = oriented(values, image.getexif().get(_ORIENTATION))
     return signal_of(
@@ -106,7 +97,7 @@ def image_values(image: Image.Image) -> Shaped[ndarray, "rows columns *channels"
     if image.has_transparency_data:
         target = _WITH_ALPHA.get(target, target)
     if mode == "LAB":
-        return np.array(_lab_to_rgb(image))
+        return np.array(_lab_image_to_rgb(image))
     return np.array(image if target == mode else image.convert(target))
 
 
@@ -119,26 +110,19 @@ def _keyed(
     return np.stack([values, np.where(values == transparent, 0, 65535).astype(np.uint16)], axis=-1)
 
 
-def _deep_png(path: Path, image: Image.Image, colour_type: int) -> UInt16[ndarray, "rows columns *channels"]:
-    """The values of a 16-bit PNG, of which Pillow keeps 8 bits unless it is grey."""
-    from PIL import Image
+def _png_values(path: Path) -> Shaped[ndarray, "rows columns *channels"]:
+    """The values of a PNG of any depth, without turning it.
 
-    if colour_type == _PNG_GREY:
-        return image_values(image)
-    # OpenCV writes about damaged files to standard error, so Pillow finds them first: `verify` checks the
-    # checksums, `load` the compressed pixels.
-    with Image.open(path) as whole:
-        whole.verify()
-    image.load()
-    pages = decode_pages(path)
-    if not pages or pages[0].dtype != np.uint16 or pages[0].shape[:2] != (image.height, image.width):
-        raise ValueError("OpenCV cannot read this 16-bit PNG")
-    values = pages[0]
-    # OpenCV repeats grey three times where there is alpha.
-    return values[:, :, [0, 3]] if colour_type == _PNG_GREY_ALPHA else values
+    Pillow keeps 8 bits of 16 unless they are grey, and compares a transparent grey of less than 8 bits with
+    values that it has scaled already.
+    """
+    from imagecodecs import png_decode
+
+    values: Shaped[ndarray, "rows columns *channels"] = png_decode(path.read_bytes())
+    return values
 
 
-def _lab_to_rgb(image: Image.Image) -> Image.Image:
+def _lab_image_to_rgb(image: Image.Image) -> Image.Image:
     """CIE L*a*b* in sRGB; Pillow's own `convert` does not know it."""
     from PIL import ImageCms
 
@@ -148,6 +132,9 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
     return converted
 
 
-def _head(path: Path, count: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(count)
+def lab_to_rgb(lab: UInt8[ndarray, "rows columns 3"]) -> UInt8[ndarray, "rows columns 3"]:
+    """sRGB of CIE L*a*b* as TIFF stores it: L* of 0..255 for 0..100, a* and b* signed."""
+    from PIL import Image
+
+    rows, columns = lab.shape[:2]
+    return np.array(_lab_image_to_rgb(Image.frombytes("LAB", (columns, rows), lab.tobytes())))

@@ -48,7 +48,13 @@ def read(
     head = _first_bytes(path)
     options = _Options(channels_last, value_range, max_pixels)
     reader = next(r for r in READERS if head.startswith(r.magic))
-    return reader.read(path, options)
+    try:
+        return reader.read(path, options)
+    except InputError as error:
+        # What is wrong with values is found where their file is not known.
+        if str(error).startswith(f"{path}: "):
+            raise
+        raise InputError(f"{path}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -174,32 +174,72 @@ def _write_png(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: Signa
 
 
 def _write_tiff(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
-    """Without compression; the planes of a stack are pages."""
+    """Without compression; the planes of a stack are pages, and samples have the bits of the value range."""
     from tifffile import TiffWriter
 
-    channels, dtype = spec.channels, np.dtype(spec.dtype)
+    channels, dtype, bits = spec.channels, np.dtype(spec.dtype), _fewer_bits(spec)
     colours = 3 if channels in (3, 4) else 1
     alpha = channels == 4 or (channels == 2 and spec.kind == "image")
-    row_bytes = shape[-1] * channels * dtype.itemsize
+    row_samples = shape[-1] * channels
+    row_bytes = row_samples * dtype.itemsize
     strip_rows = min(shape[-2], max(1, _STRIP_BYTES // row_bytes))
     options: dict[str, Any] = {
         "photometric": "rgb" if colours == 3 else "minisblack",
         "planarconfig": "contig" if channels > 1 else None,
         "extrasamples": ["unassalpha" if alpha else "unspecified"] * (channels - colours),
         "rowsperstrip": strip_rows,
+        "bitspersample": bits,
         "metadata": None,
     }
-    page_shape = (*shape[-2:], channels) if channels > 1 else shape[-2:]
+
+    def strips(part: Slabs) -> Iterator[bytes]:
+        """A page; all that tifffile is to do is to put it into the file."""
+        if bits is None:
+            return _strips(part, strip_rows)
+        rows = _strips((_within(slab, bits) for slab in part), strip_rows)
+        return (_packed(np.frombuffer(strip, dtype), row_samples, bits) for strip in rows)
+
+    options |= {"shape": (*shape[-2:], channels) if channels > 1 else shape[-2:], "dtype": dtype}
     with TiffWriter(file, bigtiff=math.prod(shape[:-1]) * row_bytes > _CLASSIC_TIFF) as tiff:
         if len(shape) == 2:
-            tiff.write(_strips(slabs, strip_rows), shape=page_shape, dtype=dtype, **options)
+            tiff.write(strips(slabs), **options)
             return
         if shape[0] == 1:
             # What tifffile itself calls a stack, so that one page is read as one.
-            options["description"] = json.dumps({"shape": [1, *page_shape]})
+            options["description"] = json.dumps({"shape": [1, *options["shape"]]})
         for slab in slabs:
             for plane in slab:
-                tiff.write(plane.reshape(page_shape), **options)
+                tiff.write(strips([plane]), **options)
+
+
+def _fewer_bits(spec: SignalSpec) -> int | None:
+    """Bits a sample in TIFF where the value range is that of fewer than the type's, 0..2^bits-1; or None.
+
+    One bit is left out, as it is read as 0 and 255.
+    """
+    dtype, (low, high) = np.dtype(spec.dtype), spec.value_range
+    fewest = {"uint8": 2, "uint16": 9, "uint32": 17}.get(dtype.name)
+    bits = int(high + 1).bit_length() - 1
+    if fewest is None or not fewest <= bits < 8 * dtype.itemsize or (low, high) != (0, 2**bits - 1):
+        return None
+    return bits
+
+
+def _within(slab: Shaped[ndarray, "..."], bits: int) -> Shaped[ndarray, "..."]:
+    """The slab, unless bits would be lost."""
+    if slab.max(initial=0) >> bits:
+        raise InputError(
+            f"values to write must be at most {2**bits - 1} like the value range, got {slab.max()}; "
+            "see SignalSpec.quantise"
+        )
+    return slab
+
+
+def _packed(samples: Shaped[ndarray, " _"], row_samples: int, bits: int) -> bytes:
+    """Samples of `bits` bits one after another, each row filled up to whole bytes."""
+    rows = samples.reshape(-1, row_samples, 1)
+    digits = (rows >> np.arange(bits, dtype=rows.dtype)[::-1]) & rows.dtype.type(1)
+    return np.packbits(digits.astype(np.uint8).reshape(len(rows), -1), axis=1).tobytes()
 
 
 def _strips(slabs: Slabs, strip_rows: int) -> Iterator[bytes]:
