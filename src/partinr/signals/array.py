@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -267,15 +265,6 @@ def _to_numpy(values: Any) -> ArrayLike:
         raise InputError(
             f"signal values must be convertible to a NumPy array, got {type(values).__name__} ({reason})"
         ) from error
-
-
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Puts the name of a file before what is wrong with it."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _only_array(archive: zipfile.ZipFile) -> zipfile.ZipInfo:

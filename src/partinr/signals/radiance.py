@@ -11,7 +11,6 @@ from numpy import ndarray
 
 from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding
-from partinr.signals.opencv import decode_pages
 from partinr.signals.signal import Signal
 
 # Kind, columns, rows and scale, and one white space before the values.
@@ -72,22 +71,26 @@ def read_hdr(
         InputError: a damaged or truncated file, one above the limit, XYZ colours, or rows that do not go from
             top to bottom and left to right.
 
-    Source: Ward, "Real Pixels", Graphics Gems II, 1991; as OpenCV and most programs do, without half a
+    Source: Ward, "Real Pixels", Graphics Gems II, 1991; as most programs do, without half a
     unit of the mantissa.
     """
     with decoding(path, "a Radiance picture"):
         with path.open("rb") as file:
             header = _HDR_HEADER.match(file.read(_HEADER_BYTES))
         resolution = None if header is None else _HDR_RESOLUTION.fullmatch(header[1])
-        if resolution is None:
+        if header is None or resolution is None:
             got = "none" if header is None else header[1].decode("ascii", "replace")
             raise ValueError(f"expected a header that ends in -Y ROWS +X COLUMNS, got {got}")
+        if b"FORMAT=32-bit_rle_rgbe" not in header[0]:
+            raise ValueError("expected colours in the format 32-bit_rle_rgbe")
         rows, columns = int(resolution[1]), int(resolution[2])
         check_pixels(path, (rows, columns), max_pixels)
-        pages = decode_pages(path)
-        if not pages or pages[0].shape != (rows, columns, 3) or pages[0].dtype != np.float32:
-            raise ValueError("OpenCV cannot read it")
-    return _picture(pages[0], "HDR", value_range)
+        from imagecodecs import rgbe_decode
+
+        values = np.asarray(rgbe_decode(path.read_bytes(), header=True), np.float32)
+        if values.shape != (rows, columns, 3):
+            raise ValueError(f"expected {rows} rows of {columns} pixels, got {values.shape}")
+    return _picture(values, "HDR", value_range)
 
 
 def _picture(
