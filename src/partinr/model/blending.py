@@ -79,6 +79,10 @@ class Windows(NamedTuple):
             before.append(torch.where(beyond, one, within))
         return cls(first, [stop - start for start, stop in itertools.pairwise([*before, one])])
 
+    def at(self, some: Int[Tensor, "some"]) -> Windows:
+        """Those of some of the points of one axis."""
+        return Windows(self.first[some], [share[some] for share in self.shares])
+
 
 def most_cells(edges: Int64[ndarray, "_"], overlap: int) -> int:
     """Cells between these edges that a window can touch, at most."""
@@ -158,12 +162,63 @@ def _shared(
         cells = _cells([first[some] + k for first, k in zip(firsts, combination, strict=True)], lengths)
         found.append(Assignment(points[some], table[cells].long(), weight[some]))
     pairs = Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
-    if distinct:
-        return pairs
-    regions = int(table.max()) + 1
+    return pairs if distinct else _merged(pairs, int(table.max()) + 1)
+
+
+def assign_lattice(
+    windows: Sequence[Windows], table: Int[Tensor, " _"], lengths: tuple[int, ...], distinct: bool
+) -> Assignment:
+    """What `assign` gives at the points of a lattice, whose windows hold the same along all of its lines.
+
+    A cell has weight at the points of a smaller lattice, so none of them has to be searched for.
+
+    Args:
+        windows: of the points along each axis, of shape (points along it,).
+        table: region of each cell, flattened.
+        lengths: cells along each axis.
+        distinct: whether each cell is a region of its own.
+    """
+    shape = [len(w.first) for w in windows]
+    alone = [w.shares[0] >= 1 for w in windows]
+    inside = [torch.nonzero(mine)[:, 0] for mine in alone]
+    cells = _outer([w.first[at] for w, at in zip(windows, inside, strict=True)], lengths)
+    weight = windows[0].shares[0].new_ones(())
+    single = Assignment(_outer(inside, shape), table[cells].long(), weight.expand(len(cells)))
+    found = []
+    for combination in itertools.product(*(range(len(w.shares)) for w in windows)):
+        held = [w.shares[k] for w, k in zip(windows, combination, strict=True)]
+        at = [torch.nonzero(share > 0)[:, 0] for share in held]
+        points = _outer(at, shape)
+        weight = torch.ones((), dtype=held[0].dtype, device=held[0].device)
+        for share, some in zip(held, at, strict=True):
+            weight = weight[..., None] * share[some]
+        cells = _outer([w.first[i] + k for w, i, k in zip(windows, at, combination, strict=True)], lengths)
+        pairs = Assignment(points, table[cells].long(), weight.reshape(-1))
+        if not any(combination):
+            near = torch.zeros((), dtype=torch.bool, device=points.device)
+            for mine, some in zip(alone, at, strict=True):
+                near = near[..., None] | ~mine[some]
+            pairs = Assignment(*(part[near.reshape(-1)] for part in pairs))
+        found.append(pairs)
+    shared = Assignment(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    if not distinct:
+        shared = _merged(shared, int(table.max()) + 1)
+    return Assignment(*(torch.cat(parts) for parts in zip(single, shared, strict=True)))
+
+
+def _merged(pairs: Assignment, regions: int) -> Assignment:
+    """One pair for all those of the same point and region."""
     keys, which = torch.unique(pairs.points * regions + pairs.regions, return_inverse=True)
     weights = pairs.weights.new_zeros(len(keys)).index_add(0, which, pairs.weights)
     return Assignment(keys // regions, keys % regions, weights)
+
+
+def _outer(indices: Sequence[Int[Tensor, "_"]], lengths: Sequence[int]) -> Int[Tensor, "_"]:
+    """Flat indices of a lattice's points, in raster order, from those along each axis."""
+    flat = indices[0]
+    for index, length in zip(indices[1:], lengths[1:], strict=True):
+        flat = (flat[:, None] * length + index).reshape(-1)
+    return flat
 
 
 def _cells(indices: Sequence[Int[Tensor, "*_"]], lengths: Sequence[int]) -> Int[Tensor, "*_"]:

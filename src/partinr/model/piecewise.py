@@ -18,6 +18,7 @@ from partinr.model.blending import (
     Assignment,
     Windows,
     assign,
+    assign_lattice,
     most_cells,
     near_borders,
     widened,
@@ -250,13 +251,16 @@ class PiecewiseINR(nn.Module):
             return Assignment(points, self.region_of(coords), coords.new_ones(len(coords)))
         return self._assign(self._positions(coords))
 
-    def _assign(self, positions: list[Float[Tensor, "..."]]) -> Assignment:
-        windows = [
+    def _assign(self, positions: list[Float[Tensor, "points"]]) -> Assignment:
+        distinct = len(self.table) == self.regions
+        return assign(self._windows(positions), self.table, self.partition.table.shape, distinct)
+
+    def _windows(self, positions: list[Float[Tensor, "_"]]) -> list[Windows]:
+        """Windows along each axis around positions in samples."""
+        return [
             Windows.along(position, self.get_buffer(f"edges_{a}"), self.overlap, self.most_cells[a])
             for a, position in enumerate(positions)
         ]
-        lengths = self.partition.table.shape
-        return assign(windows, self.table, lengths, len(self.table) == self.regions)
 
     def assign_samples(self) -> Assignment:
         """The pairs of every sample, counted in raster order: what each region is trained on.
@@ -272,15 +276,12 @@ class PiecewiseINR(nn.Module):
     def _assign_boxes(self) -> list[Assignment]:
         shape = self.signal.shape
         row = math.prod(shape[1:])
+        _, *others = windows = self._windows([torch.arange(n).double() for n in shape])
         found = []
         for rows in torch.split(torch.arange(shape[0]), max(1, _SLAB // row)):
-            axes = [rows, *(torch.arange(n) for n in shape[1:])]
-            # Not a mesh: what windows hold along an axis is the same for all lines.
-            here = self._assign(
-                [
-                    p.double().reshape([-1 if a == b else 1 for b in range(len(shape))])
-                    for a, p in enumerate(axes)
-                ]
+            slab = [windows[0].at(rows), *others]
+            here = assign_lattice(
+                slab, self.table, self.partition.table.shape, len(self.table) == self.regions
             )
             found.append(Assignment(here.points + int(rows[0]) * row, here.regions, here.weights.float()))
         return found
