@@ -241,11 +241,11 @@ def fit(
     check_outputs({"-o": target, "--report": report, "--overlay": overlay}, [source])
     check_picture("--overlay", overlay)
 
+    from partinr.fitting.defaults import recipe_for
     from partinr.fitting.fit import default_overlap
-    from partinr.fitting.recipe import RECIPES
 
     start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
-    recipe = RECIPES[preset.value]
+    recipe = recipe_for(preset.value, signal.spec, psnr)
     if frame is not None:
         recipe = replace(recipe, frame=frame.value)
     elif isinstance(start, partinr.PiecewiseINR):

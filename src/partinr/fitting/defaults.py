@@ -8,7 +8,8 @@ import numpy as np
 
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
-from partinr.fitting.recipe import Recipe
+from partinr.fitting.budgets import BUDGETS
+from partinr.fitting.recipe import FAST, RECIPES, Recipe
 from partinr.fitting.starts.handover import check_suits
 from partinr.fitting.starts.start import Start
 from partinr.model import kernel
@@ -25,14 +26,21 @@ from partinr.signals.signal import Signal, SignalSpec
 # Published experiments compare piecewise networks with one network of 512 x 3 at equal numbers of parameters;
 # "equal" there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
 _PAPER_WIDTH, _PAPER_LAYERS, _PAPER_TOLERANCE = 512, 3, 1.01
-# Without a budget, a fast fit has at most this many parameters a sample: 12 x 2 in cells of 19 x 19 pixels.
-_FAST_WIDTH, _FAST_LAYERS, _FAST_DENSITY = 12, 2, 1.2
+_FAST_LAYERS, _FAST_NARROWEST, _FAST_WIDEST = 2, 8, 256
 _BF16_WIDTH = 32
 # A fit to a PSNR has at most this many parameters a value, or room for one region of a small signal.
 _ADAPTIVE_DENSITY, _ADAPTIVE_LEAST = 2, 100
 # Samples along a cell for which the common frequency constants are right as they are.
 _ADAPTIVE_SPAN = 32
-_FAST_NARROWEST, _FAST_WIDEST = 8, 256
+
+
+def recipe_for(name: str, signal: SignalSpec, psnr: float | None = None) -> Recipe:
+    """The recipe called `name` for this signal: a fast fit takes the steps of its `BUDGETS`, but one to a
+    named quality, which finds out itself how many it needs, keeps those of `FAST`."""
+    recipe = RECIPES[name]
+    if recipe is not FAST or psnr is not None:
+        return recipe
+    return replace(recipe, steps=BUDGETS[signal.dims].steps)
 
 
 def choose(
@@ -81,7 +89,8 @@ def divide(
         InputError: the partition does not fit the signal.
     """
     if isinstance(partition, Auto) and params is not None:
-        like = network if network is not None else Siren(hidden=_FAST_WIDTH, layers=_FAST_LAYERS)
+        width = BUDGETS[signal.spec.dims].width
+        like = network if network is not None else Siren(hidden=width, layers=_FAST_LAYERS)
         each = like.params(signal.spec.dims, signal.channels)
         partition = replace(partition, samples=max(1.0, signal.spec.samples * each / params))
     chosen = partition if isinstance(partition, Partition) else partition.partition(signal)
@@ -121,14 +130,15 @@ def network_for(
 
     The paper's recipe takes the published constants and the width at which all regions together have as many
     parameters as one network of 512 x 3. The fast recipe takes constants that suit the size of the regions,
-    and the largest width that keeps to about one parameter a sample. `hidden` and `layers` override either.
+    and the largest width that keeps to the parameters a sample of `BUDGETS`. `hidden` and `layers` override
+    either.
     """
     kind = NETWORKS.get(name)
     if kind is None:
         raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {name}")
     paper = recipe.name == "paper"
     depth = layers if layers is not None else _PAPER_LAYERS if paper else _FAST_LAYERS
-    network = kind(hidden=hidden or _FAST_WIDTH, layers=depth)
+    network = kind(hidden=hidden or BUDGETS[signal.dims].width, layers=depth)
     if not paper:
         boxes = widened(partition.bounding_boxes, recipe.overlap, signal.shape)
         sides = boxes[:, 1] - boxes[:, 0]
@@ -142,7 +152,7 @@ def network_for(
             return replace(network, hidden=_PAPER_WIDTH)
         budget = int(whole * _PAPER_TOLERANCE)
         return fit_width(network, budget, partition.regions, signal.dims, signal.channels)
-    budget = int(signal.samples * _FAST_DENSITY)
+    budget = int(signal.samples * BUDGETS[signal.dims].density)
     narrow = replace(network, hidden=_FAST_NARROWEST)
     if partition.regions * narrow.params(signal.dims, signal.channels) > budget:
         return narrow

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from partinr.engines import Precision, select
 from partinr.errors import InputError
-from partinr.fitting.defaults import adaptive_defaults, choose, precision_for
+from partinr.fitting.defaults import adaptive_defaults, choose, precision_for, recipe_for
 from partinr.fitting.goals.allocation import RULE as ADAPTIVE
 from partinr.fitting.goals.growing import Adaptive
 from partinr.fitting.goals.quality import MOST_CYCLES, Targeted
@@ -103,7 +103,7 @@ def fit(
     partition: Rule | Partition | None = None,
     network: Network | None = None,
     *,
-    recipe: Recipe = FAST,
+    recipe: Recipe | None = None,
     params: int | None = None,
     max_params: int | None = None,
     steps: int | None = None,
@@ -131,7 +131,8 @@ def fit(
         signal: a `Signal` (see `read`), or an array or tensor, see `from_array`.
         partition: a rule such as `Grid(3, 3)`, a `Partition`, or None for the recipe's own choice.
         network: the network of every region, or None for the recipe's own choice.
-        recipe: `FAST` or `PAPER`, or your own.
+        recipe: `FAST` or `PAPER`, or your own; None: `FAST`, without a `psnr` with the steps that suit the
+            signal's number of axes.
         params: budget of weights and biases over all regions; picks the largest width that fits it.
         max_params: bound of weights and biases over all regions where they are chosen for a `psnr`; by
             default two for each value of the signal.
@@ -181,6 +182,8 @@ def fit(
     """
     _check(steps, psnr, seconds, params, max_params, threads, seed)
     what = as_signal(signal)
+    if recipe is None:
+        recipe = recipe_for(FAST.name, what.spec, psnr)
     start = None if init == "auto" else init
     asked = any(choice is not None for choice in (partition, network, params, steps, start, overlap or None))
     if overlap is None:
