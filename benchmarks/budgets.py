@@ -3,8 +3,8 @@
     python benchmarks/budgets.py [SIGNAL ...] [--axes 3] [--size 80] [--write]
 
 Signals are .npy arrays and .wav sounds, of which the middle is taken. The rest are made here: blobs with
-texture and a photograph that moves for three axes; waves, heartbeats, a random walk and steps for one. The recipe
-is `FAST` in everything but what the tables vary.
+texture and a photograph that moves for three axes; waves, heartbeats, a random walk and steps for one.
+All but what the tables vary is as `FAST` has it.
 """
 
 from __future__ import annotations
@@ -216,8 +216,8 @@ def main() -> None:
         signals |= {name: from_array(make(size)) for name, make in search.made.items()}
         head = ["parameters a sample", *signals, "seconds"]
         about = (
-            f"PSNR, dB, of the middle {size:,} samples along each axis; seconds are the processor's for all of "
-            "the signals, over two"
+            f"PSNR, dB, of the middle {size:,} samples along each axis; seconds are the processor's for all "
+            "signals, over two"
         )
         for name, first, rows in (
             ("cells", ["side", "width"], grid(search, signals)),
