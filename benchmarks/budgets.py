@@ -1,10 +1,11 @@
 """What a default fit of one or of three axes may spend: cells, widths, parameters a sample, steps.
 
     python benchmarks/budgets.py [SIGNAL ...] [--axes 3] [--size 80] [--write]
+    python benchmarks/budgets.py SIGNAL --axes 3 --whole [--write]
 
 Signals are .npy arrays and .wav sounds, of which the middle is taken. The rest are made here: blobs with
 texture and a photograph that moves for three axes; waves, heartbeats, a random walk and steps for one.
-All but what the tables vary is as `FAST` has it.
+All but what the tables vary is as `FAST` has it. With --whole, one signal is fitted whole, without options.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ LEAST, MOST = 1 / 40, 1.4
 """Parameters a sample between which cells and widths are tried."""
 
 
-def load(path: Path, size: int) -> Signal:
-    """The middle of a signal."""
+def load(path: Path, size: int | None = None) -> Signal:
+    """A signal, or its middle."""
     if path.suffix == ".wav":
         from scipy.io import wavfile
 
@@ -122,6 +123,8 @@ def load(path: Path, size: int) -> Signal:
     else:
         values = np.load(path)
     whole = from_array(values)
+    if size is None:
+        return whole
     part = tuple(slice(max(0, n - size) // 2, (n + min(n, size)) // 2) for n in whole.shape)
     return from_array(whole.values[part], channels_last=True)
 
@@ -192,6 +195,33 @@ def course(search: Search, signals: dict[str, Signal]) -> Iterator[list[str]]:
             yield [str(side), str(width), str(count), *columns(found)]
 
 
+def by_default(path: Path) -> tuple[list[str], list[str]]:
+    """Names and figures of a fit without options, in a process that has fitted nothing else."""
+    import resource
+
+    signal = load(path)
+    before = os.times()
+    result = fit(signal)
+    after = os.times()
+    spent = after.user - before.user + after.system - before.system
+    assert result.ssim is not None
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    figures = {
+        "signal": path.stem,
+        "shape": " x ".join(map(str, signal.shape)),
+        "regions": f"{result.regions:,}",
+        "width": str(result.model.group_list[0].network.hidden),
+        "parameters a sample": f"{result.params / signal.spec.samples:.3f}",
+        "steps": str(result.steps),
+        "PSNR, dB": f"{result.psnr:.2f}",
+        "SSIM": f"{result.ssim:.4f}",
+        "seconds": f"{result.seconds:.1f}",
+        "processor seconds": f"{spent:.1f}",
+        "peak memory, GiB": f"{memory:.2f}",
+    }
+    return list(figures), list(figures.values())
+
+
 def columns(found: list[Found]) -> list[str]:
     """Parameters a sample of the first signal, PSNR of every signal, seconds for a million samples."""
     return [
@@ -207,7 +237,15 @@ def main() -> None:
     parser.add_argument("--axes", type=int, nargs="+", choices=tuple(SEARCHES), default=tuple(SEARCHES))
     parser.add_argument("--size", type=int, help="samples along each axis")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/choosing.md")
+    parser.add_argument("--whole", action="store_true", help="fit the one signal whole, without options")
     options = parser.parse_args()
+    if options.whole:
+        names, figures = by_default(*options.signals)
+        busy = f"{os.getloadavg()[0]:.0f} processes at work"
+        note = f"A default fit; {machine()}, {busy}; `benchmarks/budgets.py`."
+        text = f"{markdown(names, [figures])}\n\n{note}"
+        publish(f"whole {options.axes[0]}", text, options.write, PAGE)
+        return
     for axes in options.axes:
         search = SEARCHES[axes]
         size = options.size or search.size
