@@ -118,13 +118,36 @@ def test_an_lsun_database_and_a_list(data: Path, tmp_path: Path) -> None:
     assert starts[0] == starts[1] == starts[2]
 
 
+@pytest.mark.parametrize(("asked", "channels"), [("grey", 1), ("rgb", 3), (None, 3)])
+@pytest.mark.parametrize("of_array", [1, 3])
+def test_arrays_among_pictures_become_what_is_asked(
+    data: Path, tmp_path: Path, asked: str | None, channels: int, of_array: int
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (14, 16, of_array)).astype(np.uint8)
+    # By its name the first of all, which decides where nothing is asked.
+    np.save(data / "0.npy", values)
+    np.save(data / "00.npy", np.zeros((14, 16, 4)))
+    out = tmp_path / "start.inr"
+    options = () if asked is None else ("--colour", asked)
+    if asked is None:
+        (data / "00.npy").rename(data / "z.npy")
+        channels = of_array
+    trained = run("meta", "train", data, "-o", out, *QUICK, "--steps", 9, *options, "--json")
+    assert trained.code == 0
+    assert load_start(out).channels == channels
+    (reason,) = json.loads(trained.out)["skipped"].values()
+    assert "array of 4 channels cannot be made" in reason
+
+
 def test_a_grey_start_and_one_that_goes_on(data: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.inr", tmp_path / "second.inr"
     assert run("meta", "train", data, "-o", first, *QUICK, "--colour", "grey").code == 0
     assert load_start(first).channels == 1
     assert run("meta", "train", data, "-o", second, *QUICK, "--colour", "grey", "--init", first).code == 0
     assert load_start(second).network == load_start(first).network
-    refused = run("meta", "train", data, "-o", second, *QUICK, "--init", first)
+    assert run("meta", "train", data, "-o", second, *QUICK, "--init", first).code == 0
+    assert load_start(second).channels == 1
+    refused = run("meta", "train", data, "-o", second, *QUICK, "--colour", "rgb", "--init", first)
     assert refused.code == 2
     assert "1 channel" in refused.err
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from helpers import noise
 from partinr import Grid, InputError, Partition, PiecewiseINR, Siren
+from partinr.model.blending import Windows, assign, assign_lattice
 from partinr.signals.frames import raster, to_index
 
 
@@ -205,3 +206,24 @@ def test_the_kernel_and_torch_evaluate_the_same_function(overlap: int) -> None:
     with torch.no_grad():
         by_kernel = model(coords)
     torch.testing.assert_close(by_kernel, model(coords).detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("partition", [p for p in PARTITIONS if p.edges is not None])
+@pytest.mark.parametrize("overlap", [1, 2])
+def test_pairs_of_a_lattice_are_those_of_its_points(partition: Partition, overlap: int) -> None:
+    model = made(partition, overlap=overlap)
+    shape = partition.shape
+    distinct = len(model.table) == model.regions
+    along = [
+        Windows.along(torch.arange(n).double(), model.get_buffer(f"edges_{a}"), overlap, model.most_cells[a])
+        for a, n in enumerate(shape)
+    ]
+    # The same windows, told to be of points anywhere.
+    mesh = [
+        Windows(w.first.reshape(to), [share.reshape(to) for share in w.shares])
+        for w, to in ((w, [-1 if a == b else 1 for b in range(len(shape))]) for a, w in enumerate(along))
+    ]
+    lattice = assign_lattice(along, model.table, partition.table.shape, distinct)
+    points = assign(mesh, model.table, partition.table.shape, distinct)
+    for one, other in zip(lattice, points, strict=True):
+        assert torch.equal(one, other)

@@ -16,7 +16,7 @@ from numpy import ndarray
 from PIL import Image, ImageOps
 
 from partinr.errors import InputError
-from partinr.signals import MAX_PIXELS, read
+from partinr.signals import MAX_PIXELS, from_array, read
 from partinr.signals.decoding import check_pixels
 from partinr.signals.image import image_values
 
@@ -191,6 +191,64 @@ def test_palettes_with_alpha_in_memory() -> None:
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((0, 0), (1, 7))
     np.testing.assert_array_equal(image_values(image), [[[40, 50, 60, 7], [10, 20, 30, 0]]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        *[(mode, ".png") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")],
+        *[("CMYK", ".jpg"), ("YCbCr", ".jpg"), ("LAB", ".tif"), ("F", ".tif"), ("I", ".tif"), ("P", ".gif")],
+    ],
+)
+def test_a_picture_in_memory_is_what_its_file_is(tmp_path: Path, mode: str, suffix: str) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (6, 4, 3)).astype(np.uint8))
+    if mode == "P":
+        image = image.quantize(7)
+    elif mode.startswith("I"):
+        image = Image.fromarray(rng.integers(0, 60000, (6, 4)).astype("uint16" if ";" in mode else "int32"))
+    elif mode == "LAB":
+        image = Image.frombytes("LAB", (4, 6), image.tobytes())
+    else:
+        image = image.convert(mode)
+    path = tmp_path / f"picture{suffix}"
+    image.save(path)
+    expected = read(path)
+    with Image.open(path) as opened:
+        found = from_array(opened)
+    assert found.spec == expected.spec
+    assert found.metadata == expected.metadata
+    np.testing.assert_array_equal(found.values, expected.values)
+    if suffix != ".jpg":
+        np.testing.assert_array_equal(from_array(image).values, expected.values)
+
+
+def test_a_picture_in_memory_is_turned_as_its_file_is(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4)).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as opened:
+        np.testing.assert_array_equal(from_array(opened).values, read(tmp_path / "turned.png").values)
+
+
+def test_a_transparent_colour_in_memory_becomes_alpha() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((0, 0), 1)
+    image.info["transparency"] = 1
+    np.testing.assert_array_equal(from_array(image).values, [[[40, 50, 60, 0], [10, 20, 30, 255]]])
+
+
+def test_a_damaged_picture_in_memory_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 40)).astype(np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-900])
+    with Image.open(path) as opened, pytest.raises(InputError, match=r"cut\.png: cannot be decoded"):
+        from_array(opened)
+
+
+def test_the_columns_of_a_narrow_picture_are_no_channels() -> None:
+    assert from_array(Image.new("F", (3, 20), 0.5)).shape == (20, 3)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,16 @@ _PANEL = "How to read it"
 INPUT = Annotated[
     Path,
     typer.Argument(
-        metavar="INPUT", show_default=False, help="An image, a TIFF, or a NumPy .npy array of 1 to 3 axes."
+        metavar="INPUT",
+        show_default=False,
+        help="An image, a TIFF, or a NumPy .npy or .npz array of 1 to 3 axes.",
     ),
 ]
 CHANNELS_LAST = Annotated[
     bool | None,
     typer.Option(
         "--channels-last/--no-channels-last",
-        help="Whether the last axis of an .npy array holds the channels. Default: it does in an array of "
+        help="Whether the last axis of a NumPy array holds the channels. Default: it does in an array of "
         "four axes, and of three if it has 1 to 4 entries.",
         rich_help_panel=_PANEL,
     ),

@@ -184,7 +184,7 @@ def fit(
         chosen, like = choose(what, partition, network, recipe, overlap, as_it_is=isinstance(given, Start))
         if start == "auto" and recipe.solve_readout:
             given = shipped_start(like, what.spec.dims, recipe.frame)
-        steps = aim.planned(recipe)
+        steps = aim.planned(recipe, what.spec.dims)
         if isinstance(given, Start) and not given.inner_steps and steps is not None:
             recipe = recipe.from_start(steps)
         precision = where.precision or precision_for(recipe, like, where.engine, where.device)

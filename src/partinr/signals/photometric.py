@@ -13,7 +13,7 @@ from jaxtyping import Shaped, UInt8, UInt16
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.signals.image import lab_to_rgb
+from partinr.signals.pillow import lab_to_rgb
 
 if TYPE_CHECKING:
     from tifffile import TiffPage

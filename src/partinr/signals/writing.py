@@ -6,10 +6,11 @@ import io
 import json
 import math
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Shaped
@@ -37,7 +38,7 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
     """Write a signal in the format that the suffix of the path names, or leave everything as it was.
 
     Args:
-        path: the file; .png, .tif, .tiff, .npy, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
+        path: the file; .png, .tif, .tiff, .npy, .npz, .pfm, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
         values: values in the source's units and data type, as `spec.quantise` gives them. The lengths of the
             axes may differ from the spec's: a rendering at another size is written with the signal's spec.
         spec: the description of the signal.
@@ -61,7 +62,7 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
 def write_slabs(path: str | os.PathLike[str], slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
     """Write a signal as `write` does, in parts, so that it need not fit into memory.
 
-    PNG, TIFF and .npy keep one part in memory at a time, the other formats collect them.
+    PNG, TIFF, .npy and .npz keep one part in memory at a time, the other formats collect them.
 
     Args:
         path: the file.
@@ -159,7 +160,9 @@ def _checked(slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> Iterator
         raise InputError(f"values to write must have {shape[0]} samples along the first axis, got {samples}")
 
 
-def _write_npy(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+def _write_npy(
+    file: BinaryIO | IO[bytes] | io.BufferedIOBase, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec
+) -> None:
     from numpy.lib import format as npy
 
     whole = (*shape, spec.channels) if spec.channel_axis else shape
@@ -167,6 +170,21 @@ def _write_npy(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: Signa
     npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": whole})
     for slab in slabs:
         file.write(np.ascontiguousarray(slab).data)
+
+
+def _write_npz(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    """One array, named "values"; the time in the archive is always the same."""
+    member = zipfile.ZipInfo("values.npy")
+    member.compress_type = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(file, "w") as archive, archive.open(member, "w", force_zip64=True) as array:
+        _write_npy(array, slabs, shape, spec)
+
+
+def _write_pfm(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    """Rows from bottom to top, little-endian, as the negative scale says."""
+    kind = "PF" if spec.channels == 3 else "Pf"
+    file.write(f"{kind}\n{shape[1]} {shape[0]}\n-1.0\n".encode())
+    file.write(np.concatenate(list(slabs))[::-1].astype("<f4").tobytes())
 
 
 def _write_png(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
@@ -331,5 +349,23 @@ FORMATS = (
     ),
     Format("PPM", (".ppm",), "8-bit pictures of 3 channels", ("uint8",), (2,), (3,), _by_pillow("PPM")),
     Format("PGM", (".pgm",), "8-bit pictures of 1 channel", ("uint8",), (2,), (1,), _by_pillow("PPM")),
+    Format(
+        "PFM",
+        (".pfm",),
+        "32-bit floating-point pictures of 1 or 3 channels",
+        ("float32",),
+        (2,),
+        (1, 3),
+        _write_pfm,
+    ),
+    Format(
+        "NumPy archive",
+        (".npz",),
+        "arrays of numbers",
+        ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS),
+        (1, 2, 3),
+        None,
+        _write_npz,
+    ),
 )
 """Every format that `write` writes; a new one is one line here."""

@@ -71,8 +71,8 @@ class Goal(ABC):
         """How a fit of this signal by this recipe will go."""
 
     @abstractmethod
-    def planned(self, recipe: Recipe) -> int | None:
-        """Steps that are planned ahead; None where they are found out on the way."""
+    def planned(self, recipe: Recipe, axes: int) -> int | None:
+        """Steps that are planned ahead for a signal of so many axes; None where they are found out."""
 
 
 class Course(ABC):
