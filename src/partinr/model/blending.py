@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -66,18 +66,28 @@ class Windows(NamedTuple):
             overlap: samples of a window on each side of the middle one.
             cells: the most that a window can touch, see `most_cells`.
         """
-        width = 2 * overlap + 1
         passed = (position.detach() - overlap + AT_SAMPLE).floor().long()
         first = torch.searchsorted(edges, passed, right=True)
         zero, one = torch.zeros_like(position), torch.ones_like(position)
-        before = [zero]
+        shares = [zero]
         for k in range(cells - 1):
             edge = edges[(first + k).clip(max=len(edges) - 1)]
-            reach = (edge + overlap).to(position.dtype) - position  # from the window's start to the edge
-            within = torch.where(reach.detach() > AT_SAMPLE, reach / width, zero)
-            beyond = (reach.detach() >= width - AT_SAMPLE) | (first + k >= len(edges))
-            before.append(torch.where(beyond, one, within))
-        return cls(first, [stop - start for start, stop in itertools.pairwise([*before, one])])
+            shares.append(torch.where(first + k >= len(edges), one, before(edge, position, overlap)))
+        return cls(first, [stop - start for start, stop in itertools.pairwise([*shares, one])])
+
+
+def before(edge: Any, position: Any, overlap: int) -> Any:
+    """Share of windows that lies before an edge: 0..1. Takes and returns NumPy arrays or tensors.
+
+    Args:
+        edge: the first sample beyond it.
+        position: the windows' middles, in samples.
+        overlap: see `Windows.along`.
+    """
+    width = 2 * overlap + 1
+    reach = (edge + overlap) - position  # from the window's start to the edge
+    at_start, at_end = reach <= AT_SAMPLE, reach >= width - AT_SAMPLE
+    return (reach / width) * ~(at_start | at_end) + at_end
 
     def at(self, some: Int[Tensor, "some"]) -> Windows:
         """Those of some of the points of one axis."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -23,6 +23,7 @@ from partinr.model.blending import (
     near_borders,
     widened,
 )
+from partinr.model.lattice import Blend, pitch
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.packing import Packing, batches, pack
 from partinr.model.partition.partition import Partition
@@ -337,47 +338,37 @@ class PiecewiseINR(nn.Module):
         out = torch.zeros(len(coords), self.signal.channels, dtype=values.dtype, device=coords.device)
         return out.index_add(0, assigned.points, values * assigned.weights[:, None])
 
-    def on_lattice(self, axes: list[Float32[ndarray, "_"]]) -> Float[Tensor, "points channels"] | None:
-        """What `forward` gives at the points of a lattice in raster order, by the native kernel alone.
+    def on_lattice(self, pixels: list[frames.Pixels]) -> Float[Tensor, "pixels channels"] | None:
+        """Values at the points of a lattice, or means over its pixels, in raster order, by the native kernel.
 
         Boxes meet a lattice in boxes, so nothing has to be looked up point by point.
 
         Args:
-            axes: global coordinates along each axis.
+            pixels: what is to be known along each axis.
 
         Returns:
             None where only `forward` can do it: label maps, other devices and precisions, gradients.
         """
         probe = self.scale[:1]
         able = (kernel.can_evaluate(g.network, probe, g.parameters_by_layer) for g in self.group_list)
-        if self.partition.edges is None or not all(able):
+        if self.partition.spans is None or not all(able):
             return None
-        out = torch.zeros(math.prod(len(axis) for axis in axes), self.signal.channels)
-        windows = [self._window(a, torch.as_tensor(axis)) for a, axis in enumerate(axes)]
-        cells = self.table.long()
+        spans, which = self.partition.spans
+        overlap = self.overlap if self._blends else None
+        apart = pitch(pixels)
+        nodes = [
+            Blend(samples, overlap, extents).nodes(along, apart)
+            for samples, extents, along in zip(self.signal.shape, spans, pixels, strict=True)
+        ]
+        sizes = tuple(len(along.coords) for along in pixels)
+        out = torch.zeros(math.prod(sizes), self.signal.channels)
         for g, group in enumerate(self.group_list):
-            members = torch.where(self.group_of == g, self.slot, -1)[cells]
+            members = torch.where(self.group_of == g, self.slot, -1)
+            affine = (self.scale, self.shift)
             kernel.add_lattice(
-                group.network,
-                group.parameters_by_layer,
-                axes,
-                windows,
-                self.partition.table.shape,
-                members,
-                (self.scale[cells], self.shift[cells]),
-                out,
+                group.network, group.parameters_by_layer, nodes, which, sizes, members, affine, out
             )
         return out
-
-    def _window(self, a: int, coords: Float[Tensor, "_"]) -> tuple[Int[Tensor, "_"], Float[Tensor, "_ _"]]:
-        """What `assign` does, along one axis: the first cell with a weight, and the weights from it on."""
-        columns = coords[:, None].expand(-1, self.signal.dims)
-        position, edges = self._positions(columns)[a], self.get_buffer(f"edges_{a}")
-        if not self._blends:
-            nearest = position.round().long()
-            return torch.searchsorted(edges, nearest, right=True), torch.ones(1, len(coords))
-        window = Windows.along(position, edges, self.overlap, self.most_cells[a])
-        return window.first, torch.stack(window.shares)
 
     def _native_values(
         self, coords: Float[Tensor, "points dims"], assigned: Assignment
