@@ -328,6 +328,12 @@ class TestRender:
         expected = partinr.render(partinr.load(fitted), size=(20, 31))
         np.testing.assert_array_equal(read(tmp_path / "out.png"), expected)
 
+    def test_smaller_is_the_mean_unless_points_are_asked_for(self, fitted: Path, tmp_path: Path) -> None:
+        for given, point in (((), False), (("--point",), True)):
+            assert run("render", fitted, "-o", tmp_path / "out.png", "--size", "5x4", "-q", *given).code == 0
+            expected = partinr.render(partinr.load(fitted), size=(4, 5), point=point)
+            np.testing.assert_array_equal(read(tmp_path / "out.png"), expected)
+
     def test_crop_is_x_before_y(self, fitted: Path, tmp_path: Path) -> None:
         given = ("render", fitted, "-o", tmp_path / "out.tif", "--crop", "2,1,13,6.5", "--scale", 2)
         assert run(*given).code == 0

@@ -8,7 +8,7 @@ from helpers import noise
 from partinr import Grid, PiecewiseINR, ReluHarmonic, Rule, Siren, Whole, render
 from partinr.model.kernel import why_missing
 from partinr.model.partition import Partition
-from partinr.signals.frames import lattice
+from partinr.signals.frames import Pixels, lattice
 
 pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
 
@@ -58,15 +58,16 @@ def test_a_lattice_is_its_points(
     # Beyond the border too, in no regular steps.
     rng = np.random.default_rng(1)
     axes = [np.sort(rng.uniform(-1.1, 1.1, n)).astype(np.float32) for n in size]
+    pixels = [Pixels(axis) for axis in axes]
     with torch.no_grad():
         expected = model(torch.as_tensor(lattice(axes)))
-        found = model.on_lattice(axes)
+        found = model.on_lattice(pixels)
     assert found is not None
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     with torch.no_grad():
-        again = model.on_lattice(axes)
+        again = model.on_lattice(pixels)
     torch.set_num_threads(before)
     assert again is not None
     assert torch.equal(found, again)
@@ -81,8 +82,8 @@ def test_samples_are_those_of_one_region_to_the_bit() -> None:
 
 def test_label_maps_and_gradients_are_left_to_torch() -> None:
     shape = (12, 10)
-    axes = [np.linspace(-1, 1, n, dtype=np.float32) for n in shape]
+    pixels = [Pixels(np.linspace(-1, 1, n, dtype=np.float32)) for n in shape]
     scattered = Partition.from_labels(np.arange(120).reshape(shape) % 3, "labels")
     with torch.no_grad():
-        assert model_of(shape, scattered, True).on_lattice(axes) is None
-    assert model_of(shape, Whole().partition(noise(shape)), True).on_lattice(axes) is None
+        assert model_of(shape, scattered, True).on_lattice(pixels) is None
+    assert model_of(shape, Whole().partition(noise(shape)), True).on_lattice(pixels) is None

@@ -73,20 +73,32 @@ class Windows(NamedTuple):
             overlap: samples of a window on each side of the middle one.
             cells: the most that a window can touch, see `most_cells`.
         """
-        module, width = namespace(position), 2 * overlap + 1
+        module = namespace(position)
         first = module.searchsorted(edges, whole(position - overlap + AT_SAMPLE), side="right")
-        before = [0 * position]
+        shares = [0 * position]
         for k in range(cells - 1):
             edge = edges[module.clip(first + k, 0, len(edges) - 1)]
-            reach = cast(edge + overlap, position) - position  # from the window's start to the edge
-            within = module.where(reach > AT_SAMPLE, reach / width, 0 * reach)
-            beyond = (reach >= width - AT_SAMPLE) | (first + k >= len(edges))
-            before.append(module.where(beyond, 0 * reach + 1, within))
-        return cls(first, [stop - start for start, stop in itertools.pairwise([*before, 0 * position + 1])])
+            beyond = first + k >= len(edges)
+            shares.append(module.where(beyond, 0 * position + 1, before(edge, position, overlap)))
+        return cls(first, [stop - start for start, stop in itertools.pairwise([*shares, 0 * position + 1])])
 
     def at(self, some: Int64[ndarray, "some"] | slice) -> Windows:
         """Those of some of the points of one axis."""
         return Windows(self.first[some], [share[some] for share in self.shares])
+
+
+def before(edge: Int[Array, "*_"], position: Float[Array, "*_"], overlap: int) -> Float[Array, "*_"]:
+    """Share of windows that lies before an edge: 0..1.
+
+    Args:
+        edge: the first sample beyond it.
+        position: the windows' middles, in samples.
+        overlap: see `Windows.along`.
+    """
+    width = 2 * overlap + 1
+    reach = cast(edge + overlap, position) - position  # from the window's start to the edge
+    at_start, at_end = reach <= AT_SAMPLE, reach >= width - AT_SAMPLE
+    return (reach / width) * ~(at_start | at_end) + at_end
 
 
 def check_overlap(overlap: int, blend: bool) -> None:
