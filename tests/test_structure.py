@@ -159,6 +159,8 @@ def test_no_imports_go_round_in_circles() -> None:
         if one.imported in MODULES and one.imported != "partinr":
             graph[one.importer].add(one.imported)
     graph.pop("partinr")  # which imports its names when they are used
+    # Two faces of one function, each the way to the other; torch waits until its one is asked for.
+    graph["partinr.model.piecewise"].discard("partinr.model.module")
     list(graphlib.TopologicalSorter(graph).static_order())
 
 

@@ -111,7 +111,7 @@ class TestFit:
         assert (facts["target"], facts["reached"], facts["stopped"]) == (None, True, "steps")
         model = partinr.load(output)
         assert facts["params"] == model.params
-        assert facts["width"] == model.group_list[0].network.hidden
+        assert facts["width"] == model.networks[0].hidden
 
     @pytest.mark.parametrize("store", ["float32", "float16"])
     def test_quality_is_that_of_the_stored_file(self, photo: Path, store: str) -> None:
@@ -135,12 +135,12 @@ class TestFit:
             *("--engine", "torch", "--device", "cpu", "--omega-0", 12, "--store", "float32"),
         )
         model, header = inr.load_with_header(photo.with_suffix(".inr"))
-        network = model.group_list[0].network.config()
+        network = model.networks[0].config()
         assert (network["name"], network["hidden"], network["layers"]) == ("finer", 5, 1)
         assert network["omega_0"] == 12
         assert (facts["partition"], facts["frame"], model.frame) == ("grid:2x2", "global", "global")
-        recipe = header["summary"]["recipe"]
-        assert (recipe["batch"], recipe["learning_rate"], recipe["steps"]) == (None, 0.003, 2)
+        recipe, steps = header["summary"]["recipe"], header["summary"]["steps"]
+        assert (recipe["batch"], recipe["learning_rate"], steps) == (None, 0.003, 2)
 
     def test_paper_preset_is_the_published_recipe(self, photo: Path) -> None:
         facts = fit_json(photo, "--preset", "paper", "--steps", 1)
@@ -371,7 +371,7 @@ class TestInfo:
         model = partinr.load(fitted)
         assert facts["params"] == model.params
         assert facts["shape"] == [12, 16]
-        assert facts["networks"] == [model.group_list[0].network.config()]
+        assert facts["networks"] == [model.networks[0].config()]
         assert facts["psnr"] == partinr.psnr(picture(), partinr.render(model), 255)
         assert facts["bits_per_sample"] == 8 * facts["bytes"] / 192
 

@@ -50,6 +50,12 @@ class Compute:
 
     Raises:
         InputError: the threads are out of range.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> compute = partinr.Compute(threads=1)
+        >>> partinr.fit(np.eye(16), goal=partinr.Steps(5), compute=compute).device
+        'cpu'
     """
 
     engine: str = "auto"

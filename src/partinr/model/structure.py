@@ -53,6 +53,14 @@ class Structure:
     Raises:
         InputError: the partition has another shape than the signal, or `groups` does not fit.
 
+    Example:
+        >>> import numpy as np, partinr
+        >>> signal = partinr.from_array(np.eye(20))
+        >>> partition = partinr.Grid(2, 2).partition(signal)
+        >>> structure = partinr.Structure(partition, (partinr.Siren(8, 1),), signal.spec, "local")
+        >>> partinr.Piecewise(structure, tuple(structure.initialise(seed=0))).params
+        420
+
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
     """

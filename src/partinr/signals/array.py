@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
@@ -316,12 +315,3 @@ def _npy_header(file: IO[bytes] | io.BufferedIOBase) -> tuple[tuple[int, ...], n
     if dtype.hasobject:
         raise InputError("holds Python objects, which are never unpickled; save an array of numbers")
     return shape, dtype
-
-
-def as_signal(signal: Any) -> Signal:
-    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor."""
-    if isinstance(signal, str | PathLike):
-        from partinr.signals.reading import read
-
-        return read(Path(signal))
-    return signal if isinstance(signal, Signal) else from_array(signal)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from partinr.errors import InputError
-from partinr.signals.array import read_npy, read_npz
+from partinr.signals.array import from_array, read_npy, read_npz
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.image import read_image
 from partinr.signals.radiance import read_hdr, read_pfm
@@ -59,6 +61,13 @@ def read(
         if str(error).startswith(f"{path}: "):
             raise
         raise InputError(f"{path}: {error}") from error
+
+
+def as_signal(signal: Any) -> Signal:
+    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor."""
+    if isinstance(signal, str | PathLike):
+        return read(Path(signal))
+    return signal if isinstance(signal, Signal) else from_array(signal)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Steps(Goal):
 
     def __post_init__(self) -> None:
         if self.steps is not None and not 1 <= self.steps <= ENDLESS:
-            raise InputError(f"steps must be 1 to {ENDLESS}, got {self.steps}")
+            raise InputError(f"steps must be at least 1 and at most {ENDLESS}, got {self.steps}")
         check_psnr(self.psnr)
 
     def begin(self, signal: Signal, recipe: Recipe) -> StepsCourse:
