@@ -306,7 +306,7 @@ class TestInterruption:
     ) -> None:
         from partinr.model import rendering
 
-        def blocks(*_: Any) -> Any:
+        def blocks(*_: Any, **__: Any) -> Any:
             yield np.zeros((1, 16, 3), np.uint8)
             signal.raise_signal(signal.SIGTERM)
 
