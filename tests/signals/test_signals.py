@@ -16,6 +16,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from torch import Tensor
 
 from partinr.errors import InputError
 from partinr.signals import Signal, SignalSpec, as_signal, from_array, read
@@ -166,7 +167,6 @@ def test_ranges_that_are_none_or_do_not_hold_the_values(
         (np.array([0, 2**53 + 1]), "2\\^53"),
         (np.array([-(2**63), 0]), "2\\^53"),
         (np.array([-1.7e308, 1.7e308]), "span a range"),
-        (torch.zeros(3, dtype=torch.bfloat16), "convertible to a NumPy array, got Tensor"),
     ],
     ids=str,
 )
@@ -587,3 +587,31 @@ def test_integers_that_a_double_may_not_hold_are_refused_in_a_range_of_their_own
     ):
         with pytest.raises(InputError, match="within ±2\\^53"):
             from_array(values, value_range=value_range)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.bfloat16(),
+        lambda t: t.to(torch.float8_e4m3fn),
+        lambda t: torch._neg_view(-t),
+        lambda t: torch.complex(t, -t).conj().imag,
+        lambda t: t.to_sparse(),
+        lambda t: t.to_sparse_csr(),
+        lambda t: t.half().requires_grad_(),
+    ],
+    ids=["bfloat16", "float8", "negative bit", "conjugate's part", "sparse", "compressed rows", "gradient"],
+)
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_tensors_whose_numbers_numpy_could_hold(change: Callable[[Tensor], Tensor]) -> None:
+    exact = torch.tensor([[0.5, 1.0, 0.0], [2.0, 0.25, 4.0]])  # in every type
+    np.testing.assert_array_equal(from_array(change(exact)).values[..., 0], exact.numpy())
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.empty(3, 4, device="meta"), torch.complex(torch.ones(3), torch.ones(3))]
+)
+def test_tensors_without_real_numbers(tensor: Tensor) -> None:
+    with pytest.raises(InputError, match="signal values must be") as refused:
+        from_array(tensor)
+    assert "\n" not in str(refused.value)

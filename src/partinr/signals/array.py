@@ -252,19 +252,39 @@ def _has_channel_axis(shape: tuple[int, ...], channels_last: bool | None) -> boo
 
 
 def _to_numpy(values: Any) -> ArrayLike:
-    """Values that NumPy can take, from tensors on any device as well, without importing their library."""
+    """Values that NumPy can take, from tensors of any kind as well, without importing their library."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise InputError("signal values must all be present, got a masked array; fill the masked ones first")
-    for step in ("detach", "cpu"):
-        if hasattr(values, step):
-            values = getattr(values, step)()
+    kind = type(values).__name__
     try:
-        return np.asarray(values.numpy() if hasattr(values, "numpy") else values)
-    except (TypeError, ValueError, RuntimeError) as error:
+        return np.asarray(_plain(values) if hasattr(values, "numpy") else values)
+    except InputError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:  # NotImplementedError is one, too
         reason = " ".join(str(error).split())
         raise InputError(
-            f"signal values must be convertible to a NumPy array, got {type(values).__name__} ({reason})"
+            f"signal values must be convertible to a NumPy array, got {kind} ({reason})"
         ) from error
+
+
+def _plain(tensor: Any) -> Any:
+    """A tensor's numbers as NumPy has them: dense, on the CPU, with signs and conjugates carried out.
+
+    Types that NumPy lacks, bfloat16 and those of eight bits, become single precision, which holds all their
+    numbers.
+    """
+    if type(tensor).__name__ == "MaskedTensor":
+        raise InputError("signal values must all be present, got a masked tensor; fill the masked ones first")
+    for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):
+        tensor = getattr(tensor, step, lambda tensor=tensor: tensor)()
+    if getattr(tensor, "is_quantized", False):
+        tensor = tensor.dequantize()
+    if hasattr(tensor, "to_dense"):
+        tensor = tensor.to_dense()
+    small = getattr(tensor, "is_floating_point", bool)() and str(tensor.dtype).startswith(
+        ("torch.bfloat16", "torch.float8")
+    )
+    return (tensor.float() if small else tensor).numpy()
 
 
 def _only_array(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
