@@ -17,6 +17,7 @@ from partinr.model.blending import (
     Windows,
     assign,
     cell_index,
+    check_overlap,
     most_cells,
     near_borders,
     widened,
@@ -50,7 +51,8 @@ class Structure:
             blend. With 0, blending takes place between samples only and changes nothing at the samples.
 
     Raises:
-        InputError: the partition has another shape than the signal, or `groups` does not fit.
+        InputError: the partition has another shape than the signal, `groups` does not fit, or the overlap
+            is out of range.
 
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
@@ -65,6 +67,7 @@ class Structure:
     overlap: int = 0
 
     def __post_init__(self) -> None:
+        check_overlap(self.overlap, self.blend)
         if self.partition.shape != self.signal.shape:
             raise InputError(
                 f"the partition must have the signal's shape {self.signal.shape}, got {self.partition.shape}"
