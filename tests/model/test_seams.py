@@ -40,7 +40,8 @@ class Drawn(Piecewise):
 
 
 def drawn(partition: Partition) -> Drawn:
-    return Drawn(Structure(partition, (TINY,), noise(partition.shape, 1).spec, "global"), ())
+    structure = Structure(partition, (TINY,), noise(partition.shape, 1).spec, "global")
+    return Drawn(structure, tuple(structure.initialise(0)))
 
 
 PARTITIONS = [cells((60,), 6), cells((24, 30), 3, 5), scattered((20, 24), 4), cells((6, 20, 20), 1, 3, 4)]
@@ -74,7 +75,7 @@ def test_edges_of_the_picture_along_borders_are_no_seams() -> None:
             places = (coords.astype(float) + 1) / 2 * 39
             return map_coordinates(values[..., 0], places.T, order=3, mode="nearest")[:, None]
 
-    figure = seam(Cubic(drawn(partition).structure, ()))
+    figure = seam(Cubic(*vars(drawn(partition)).values()))
     assert figure is not None
     assert 0.4 < figure < 1.4
 

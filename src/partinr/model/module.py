@@ -80,7 +80,7 @@ class PiecewiseINR(nn.Module):
         super().__init__()
         self.structure = structure
         given = structure.initialise(0) if parameters is None else parameters
-        self.groups = nn.ModuleList([Group(of_group) for of_group in given])
+        self.groups = nn.ModuleList([Group(of_group) for of_group in structure.checked(given)])
         indices = {"table": structure.table, "group_of": structure.group_of}
         indices |= {"slot": structure.slot, "rank": structure.rank}
         indices |= {f"edges_{a}": edges for a, edges in enumerate(structure.edges)}
@@ -103,7 +103,7 @@ class PiecewiseINR(nn.Module):
         return Piecewise(
             self.structure,
             tuple(
-                Parameters.of([np.array(t.detach().float().cpu()) for t in (*g.weights, *g.biases)])
+                Parameters.of([np.array(t.detach().float().cpu().numpy()) for t in (*g.weights, *g.biases)])
                 for g in self._groups
             ),
         )

@@ -40,6 +40,9 @@ class Piecewise:
         parameters: of each group: weights (regions, fan_in, fan_out) and biases (regions, fan_out) of each
             layer, in single precision.
 
+    Raises:
+        InputError: parameters have not the shapes of the networks' layers.
+
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
 
@@ -52,6 +55,9 @@ class Piecewise:
 
     structure: Structure
     parameters: tuple[Parameters, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", self.structure.checked(self.parameters))
 
     @property
     def partition(self) -> Partition:
@@ -120,9 +126,15 @@ class Piecewise:
             coords: shape (..., dims), real numbers; computed in single precision.
 
         Raises:
-            InputError: the last axis of the coordinates is not as long as the signal has axes.
+            InputError: these are no such coordinates.
         """
-        given = np.asarray(coords)
+        try:
+            given = np.asarray(coords)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"coordinates must be an array that NumPy reads, got {type(coords).__name__} ({error}); for "
+                "tensors that ask for gradients or are on another device, take `torch()`"
+            ) from error
         if given.ndim < 1 or given.shape[-1] != self.signal.dims or given.dtype.kind not in "fiub":
             raise InputError(
                 f"coordinates must be real numbers of shape (..., {self.signal.dims}), "
