@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy import ndarray
+import torch
 
 from helpers import evaluate_by_loop, noise, one_network
 from partinr import Grid, InputError, Partition, Piecewise, ReluHarmonic, Siren, Structure, Whole
 from partinr.model import kernel
-from partinr.model.networks import NETWORKS, network_from_word
+from partinr.model.networks import NETWORKS, Parameters, network_from_word
 from partinr.signals.frames import Frame, raster
 
 CASES = [
@@ -139,6 +139,59 @@ def test_coordinates_have_any_leading_shape_and_any_real_type() -> None:
         np.testing.assert_array_equal(values.reshape(-1, 2), flat)
     np.testing.assert_array_equal(model(coords[0, 0, 0]), flat[0])
     assert model(np.zeros((0, 4, 2))).shape == (0, 4, 2)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_no_coordinate_has_no_value(name: str) -> None:
+    spec, partition = noise((9, 14)).spec, Grid(2, 3).partition(noise((9, 14)))
+    for overlap in (0, 1):
+        structure = Structure(partition, (network_from_word(name),), spec, "local", overlap=overlap)
+        model = Piecewise(structure, tuple(structure.initialise(3)))
+        coords = np.array([[0.1, np.nan], [0.3, -0.2], [np.inf, 0], [0.4, 0.4], [-1, -np.inf]])
+        values = model(coords)
+        np.testing.assert_array_equal(values[[1, 3]], model(coords[[1, 3]]))
+        assert np.isnan(values[[0, 2, 4]]).all()
+
+
+@pytest.mark.usefixtures("way")
+def test_parameters_of_any_memory_order_and_precision_are_taken() -> None:
+    model = made(Grid(2, 3).partition(noise((9, 14))))
+    coords = raster((9, 14))
+    for change in (
+        np.asfortranarray,
+        lambda array: array.astype(np.float64),
+        lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+    ):
+        (parameters,) = model.parameters
+        same = Piecewise(model.structure, (parameters.map(change),))
+        np.testing.assert_array_equal(same(coords), model(coords))
+        np.testing.assert_array_equal(same.torch().numpy()(coords), model(coords))
+    assert Piecewise(model.structure, model.parameters).parameters[0].weights[0] is parameters.weights[0]
+
+
+def test_parameters_of_other_shapes_are_refused() -> None:
+    model = made(Grid(2, 3).partition(noise((9, 14))))
+    (parameters,) = model.parameters
+    for change in (
+        lambda array: array[:-1],
+        lambda array: array[..., :1],
+        lambda array: array[0],
+        lambda array: array[None],
+    ):
+        with pytest.raises(InputError, match=r"weights of group 0 must have the shapes \[\(6, 2, 5\)"):
+            Piecewise(model.structure, (parameters.map(change),))
+    short = Parameters(parameters.weights, parameters.biases[:-1])
+    with pytest.raises(InputError, match="biases of group 0"):
+        Piecewise(model.structure, (short,))
+    with pytest.raises(InputError, match="parameters of 1 groups, got 2"):
+        Piecewise(model.structure, (parameters, parameters))
+
+
+@pytest.mark.parametrize("coords", [[[0, 1], [0]], torch.zeros(3, 2, requires_grad=True)])
+def test_what_numpy_cannot_read_is_refused(coords: object) -> None:
+    with pytest.raises(InputError, match=r"an array that NumPy reads.*take `torch\(\)`"):
+        made(Grid(2, 2).partition(noise((6, 6))))(coords)
 
 
 def test_the_same_seed_gives_the_same_parameters() -> None:

@@ -412,6 +412,12 @@ class _Value:
     def __lt__(self, other: _Value | float) -> _Value:
         return self._with("Less", other)
 
+    def __ge__(self, other: _Value | float) -> _Value:
+        return self._with("GreaterOrEqual", other)
+
+    def __le__(self, other: _Value | float) -> _Value:
+        return self._with("LessOrEqual", other)
+
     def __matmul__(self, other: _Value) -> _Value:
         name = self.graph("MatMul", self.name, other.name)
         return _Value(self.graph, name, (*self.shape[:-1], other.shape[-1]))

@@ -123,7 +123,8 @@ class Piecewise:
         """Normalised values at global coordinates (-1..1 over the signal, first axis first).
 
         Args:
-            coords: shape (..., dims), real numbers; computed in single precision.
+            coords: shape (..., dims), real numbers; computed in single precision. Where one is not finite,
+                neither is the value.
 
         Raises:
             InputError: these are no such coordinates.
@@ -141,6 +142,15 @@ class Piecewise:
                 f"got {given.dtype} of {given.shape}"
             )
         points = np.ascontiguousarray(given, np.float32).reshape(-1, self.signal.dims)
+        finite = np.isfinite(points).all(axis=1)
+        if finite.all():
+            out = self._values(points)
+        else:
+            out = np.full((len(points), self.signal.channels), np.nan, np.float32)
+            out[finite] = self._values(points[finite])
+        return out.reshape(*given.shape[:-1], self.signal.channels)
+
+    def _values(self, points: Float32[ndarray, "points dims"]) -> Float32[ndarray, "points channels"]:
         out = np.zeros((len(points), self.signal.channels), np.float32)
         native = all(kernel.knows(network) for network in self.networks) and kernel.why_missing() is None
         for first in range(0, len(points), _BLOCK):
@@ -150,7 +160,7 @@ class Piecewise:
                 self._add_native(block, assigned, values)
             else:
                 self._add(block, assigned, values)
-        return out.reshape(*given.shape[:-1], self.signal.channels)
+        return out
 
     def _add_native(
         self,
