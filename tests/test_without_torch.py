@@ -67,7 +67,7 @@ def test_without_torch_everything_is_there_but_what_is_made_of_it(tmp_path: Path
     smooth = partinr.from_array(np.sin(np.arange(40 * 48 * 3).reshape(40, 48, 3) / 900))
     rules = (partinr.Grid(2, 2), partinr.SLIC(5), partinr.Felzenszwalb(4), partinr.HFS(4), partinr.Auto(4))
     for rule in rules:
-        assert rule.partition(smooth).regions > 0, rule
+        assert rule.partition(smooth).regions > 1, rule
     start = partinr.Start.fresh(partinr.Siren(8, 1), dims=2, channels=3)
     partinr.save_start(start, folder / "start.inr")
     partinr.load_start(folder / "start.inr")

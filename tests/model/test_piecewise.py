@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from helpers import evaluate_by_loop, noise, one_network
-from partinr import Grid, InputError, Partition, Piecewise, ReluHarmonic, Siren, Structure, Whole
+from models import NETWORKS as SMALL
+from models import cells, scattered
+from models import made as small
+from partinr import Grid, InputError, Network, Partition, Piecewise, ReluHarmonic, Siren, Structure, Whole
 from partinr.model import kernel
 from partinr.model.networks import NETWORKS, Parameters, network_from_word
 from partinr.signals.frames import Frame, raster
@@ -55,6 +58,21 @@ def test_every_network_equals_a_loop_over_single_networks(name: str) -> None:
     coords = raster((9, 14))
     expected = evaluate_by_loop(model, coords, partition.label_map.reshape(-1))
     np.testing.assert_allclose(model(coords), expected, atol=2e-4)
+
+
+@pytest.mark.skipif(kernel.why_missing() is not None, reason=str(kernel.why_missing()))
+@pytest.mark.parametrize("network", SMALL, ids=lambda n: n.name)
+@pytest.mark.parametrize("overlap", [None, 0, 1])
+@pytest.mark.parametrize("partition", [cells((9, 8), 2, 3), scattered((9, 8), 5)], ids=lambda p: p.rule)
+def test_numpy_and_the_kernel_give_the_same_values(
+    monkeypatch: pytest.MonkeyPatch, partition: Partition, overlap: int | None, network: Network
+) -> None:
+    model = small(partition, network, blend=overlap is not None, overlap=overlap or 0)
+    coords = np.concatenate([raster((9, 8)), np.random.default_rng(0).uniform(-1.1, 1.1, (300, 2))])
+    by_kernel = model(coords)
+    monkeypatch.setattr(kernel, "why_missing", lambda: "the test says so")
+    assert model.on_lattice([np.zeros(3, np.float32)] * 2) is None
+    np.testing.assert_allclose(model(coords), by_kernel, rtol=0, atol=8e-6)
 
 
 @pytest.mark.parametrize(("shape", "rule"), CASES)
