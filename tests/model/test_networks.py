@@ -194,7 +194,8 @@ def test_the_formula_is_one_for_numpy_and_torch(network: Network, dims: int) -> 
     np.testing.assert_allclose(by_numpy, by_torch, rtol=1e-11, atol=1e-12)
     for single in (np.float32, np.float16):
         values = network.forward(
-            coords.detach().numpy().astype(single), parameters.map(lambda t: t.detach().numpy().astype(single))
+            coords.detach().numpy().astype(single),
+            parameters.map(lambda t: t.detach().numpy().astype(single)),
         )
         assert values.dtype == single
 

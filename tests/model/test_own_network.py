@@ -108,7 +108,9 @@ def test_it_is_not_taken_for_one_of_the_kernels(network: Network) -> None:
     np.testing.assert_allclose(model(coords), expected, atol=1e-5)
     assert model.on_lattice([np.zeros(3, np.float32)] * 2) is None
     if kernel.why_missing() is None:
-        with pytest.raises(InputError, match=f"cpu does not know the network {network.name}; use --engine torch"):
+        with pytest.raises(
+            InputError, match=f"cpu does not know the network {network.name}; use --engine torch"
+        ):
             fit(smooth((9, 8)), Grid(1, 1), network, goal=Steps(2), compute=Compute("cpu"))
 
 

@@ -163,8 +163,12 @@ class Structure:
             InputError: they have not the shapes of the networks' layers.
         """
         if len(parameters) != len(self.networks):
-            raise InputError(f"there must be parameters of {len(self.networks)} groups, got {len(parameters)}")
-        for g, (network, members, own) in enumerate(zip(self.networks, self.members, parameters, strict=True)):
+            raise InputError(
+                f"there must be parameters of {len(self.networks)} groups, got {len(parameters)}"
+            )
+        for g, (network, members, own) in enumerate(
+            zip(self.networks, self.members, parameters, strict=True)
+        ):
             layers = network.layer_shapes(self.signal.dims, self.signal.channels)
             shapes = [[(len(members), *layer) for layer in layers]]
             shapes += [[(len(members), layer.fan_out) for layer in layers]]
