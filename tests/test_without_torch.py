@@ -1,4 +1,4 @@
-"""Everything but what is made of torch works where torch is not installed, and the rest says so in one line."""
+"""Everything but what is made of torch works without it installed, the rest says so in one line."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def test_without_torch_everything_is_there_but_what_is_made_of_it(tmp_path: Path
     partinr.save_start(start, folder / "start.inr")
     partinr.load_start(folder / "start.inr")
     for learned in (partinr.shipped_start(partinr.Siren(12, 2), 2, "local"), result.model):
-        partinr.fit(signal, partinr.Grid(4, 3), result.model.networks[0], start=learned, goal=partinr.Steps(3))
+        partinr.fit(signal, partinr.Grid(4, 3), result.model.networks[0], start=learned)
     assert not any(name.split(".")[0] == "torch" for name in sys.modules)
     print("done")
     """
     assert run({"torch"}, script, tmp_path) == "done\n"
 
 
-def test_what_needs_torch_says_what_to_type(tmp_path: Path) -> None:
+def test_what_needs_torch_says_what_to_type() -> None:
     script = """
     import numpy as np, partinr
     class Own(partinr.Siren):

@@ -195,7 +195,7 @@ def test_the_formula_is_one_for_numpy_and_torch(network: Network, dims: int) -> 
     for single in (np.float32, np.float16):
         values = network.forward(
             coords.detach().numpy().astype(single),
-            parameters.map(lambda t: t.detach().numpy().astype(single)),
+            parameters.map(lambda t, to=single: t.detach().numpy().astype(to)),
         )
         assert values.dtype == single
 

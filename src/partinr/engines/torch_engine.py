@@ -159,7 +159,7 @@ _forked = False
 
 def _after_fork() -> None:
     """A forked process has none of its parent's threads, and torch would wait for them for ever."""
-    global _forked  # noqa: PLW0603
+    global _forked
     _forked = True
     torch.set_num_threads(1)
 
@@ -170,7 +170,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
-    """So many of torch's CPU threads while this lasts; None for as many as before. One in a forked process."""
+    """So many of torch's CPU threads while this lasts; None: as before. One in a forked process."""
     before = torch.get_num_threads()
     torch.set_num_threads(1 if _forked else threads or before)
     try:
