@@ -7,8 +7,22 @@ Names are imported when they are first used, so that `import partinr` and `parti
 torch.
 """
 
+from typing import Any
+
 import lazy_loader
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_imported, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    """The name, imported; an `InputError` where it is made of torch and that is not installed."""
+    try:
+        return _imported(name)
+    except ModuleNotFoundError as error:
+        from partinr.errors import need
+
+        if error.name == "torch":
+            need("torch", f"partinr.{name}")
+        raise

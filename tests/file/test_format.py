@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy import ndarray
 
 from inr_reader import Reader, inflated
 from models import NETWORKS, cells, made, scattered
-from partinr import Network, Partition, PiecewiseINR, load, render, save
+from partinr import Network, Partition, Piecewise, load, render, save
 from partinr.file.labelmap import compress
 from partinr.model.networks import NETWORKS as PUBLIC
 from partinr.signals.frames import Frame, raster
@@ -26,7 +25,7 @@ Kind = Callable[..., Partition]
 SHAPES = [(13,), (5, 4), (3, 1, 4)]
 
 
-def both(model: PiecewiseINR, folder: Path, store: str = "float32") -> tuple[PiecewiseINR, Reader]:
+def both(model: Piecewise, folder: Path, store: str = "float32") -> tuple[Piecewise, Reader]:
     """The model as partinr and as the other reader read it."""
     path = folder / "model.inr"
     save(model, path, store=store)
@@ -68,8 +67,7 @@ def test_between_and_beyond_samples(
     blended = {"blend": overlap is not None, "overlap": overlap or 0}
     model, reader = both(made(kind(shape), NETWORKS[0], frame, **blended), tmp_path)
     points = np.random.default_rng(1).uniform(-1.5, 1.5, (30, len(shape))).astype(np.float32)
-    with torch.no_grad():
-        expected = model(torch.as_tensor(points)).numpy()
+    expected = model(points)
     got = np.array([reader.normalised(point) for point in points])
     np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5)
 
@@ -81,7 +79,7 @@ def test_half_way_between_samples_the_even_one_wins(tmp_path: Path, kind: Kind) 
     axes = [np.arange(2 * n + 1, dtype=np.float32) / (n - 1) - 1 - 1 / (n - 1) for n in shape]
     points = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
     got = [reader.region(point) for point in points]
-    assert got == model.region_of(torch.as_tensor(points)).tolist()
+    assert got == model.structure.region_of(points).tolist()
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.0009, 0.0011, -0.0009, -0.0011])
@@ -89,8 +87,7 @@ def test_blending_next_to_a_sample(tmp_path: Path, distance: float) -> None:
     shape = (9, 5)
     model, reader = both(made(scattered(shape, 30), NETWORKS[0], blend=True), tmp_path)
     points = raster(shape) + np.float32(distance) * np.array([2 / 8, 2 / 4], np.float32)
-    with torch.no_grad():
-        expected = model(torch.as_tensor(points)).numpy()
+    expected = model(points)
     got = np.array([reader.normalised(point) for point in points])
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
     alone = all(len(reader.shares(point)) == 1 for point in points)
@@ -185,7 +182,7 @@ def test_the_example_has_the_values_that_the_document_says(tmp_path: Path) -> No
     rows = re.findall(rf"^\| (\d), (\d) \| {number}, {number} \| {number} \| (\d+) \|$", text, re.MULTILINE)
     assert len(rows) == 6
     points = raster((2, 3))
-    own = model.own_coords(torch.as_tensor(points), model.region_of(torch.as_tensor(points)))
+    own = model.structure.own_coords(points, model.structure.region_of(points))
     for k, (row, column, u, v, value, pixel) in enumerate(rows):
         assert (int(row), int(column)) == divmod(k, 3)
         theirs = reader.own(points[k], reader.region(points[k]))

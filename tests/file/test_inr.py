@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from forging import Forgery, refused, same, taken_apart, tiny_file
 from models import NETWORKS, TINY, cells, made, scattered
-from partinr import InputError, Network, Partition, PiecewiseINR, Signal, load, psnr, render, save
+from partinr import InputError, Network, Partition, Piecewise, Signal, load, psnr, render, save
 from partinr.file.inr import load_with_header
 from partinr.signals.frames import Frame
 
@@ -35,8 +34,7 @@ def test_what_comes_back_is_bit_equal(
 ) -> None:
     path = tmp_path / "model.inr"
     model = made(kind(shape), network, frame)
-    with torch.no_grad():
-        model.group_list[0].biases[-1][0] = -0.0
+    model.parameters[0].biases[-1][0] = -0.0
     assert save(model, path).bytes == path.stat().st_size
     loaded = load(path)
     assert same(model, loaded)
@@ -50,10 +48,11 @@ def test_several_groups(tmp_path: Path, partition: Partition, store: Any) -> Non
     model = made(partition, NETWORKS, blend=True)
     save(model, path, store=store)
     if store == "float16":
-        model.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
+        for array in model.named_parameters().values():
+            array[...] = array.astype(np.float16)
     loaded = load(path)
     assert same(model, loaded)
-    assert all(p.dtype == torch.float32 and p.requires_grad for p in loaded.parameters())
+    assert all(array.dtype == np.float32 for array in loaded.named_parameters().values())
 
 
 @pytest.mark.parametrize(
@@ -79,32 +78,32 @@ def test_it_is_a_safetensors_file(tmp_path: Path) -> None:
     model = made(cells((6, 7), 3, 4), TINY)
     save(model, path)
     tensors = safetensors.numpy.load_file(path)
-    assert sorted(tensors) == sorted(["boxes", *model.state_dict()])
+    assert sorted(tensors) == sorted(["boxes", *model.named_parameters()])
     np.testing.assert_array_equal(tensors["boxes"], model.partition.boxes)
 
 
 def test_other_precisions_in_memory_are_stored_in_single(tmp_path: Path) -> None:
     model = made(cells((6, 7), 3, 4), TINY)
     save(model, tmp_path / "single")
-    save(model.double(), tmp_path / "double")
+    save(model.torch().double().numpy(), tmp_path / "double")
     assert (tmp_path / "single").read_bytes() == (tmp_path / "double").read_bytes()
 
 
 # Half precision
 
 
-def with_noise(model: PiecewiseINR, deviation: float) -> Signal:
+def with_noise(model: Piecewise, deviation: float) -> Signal:
     """What the model renders, and noise: its PSNR is known."""
     noise = np.random.default_rng(0).normal(0, deviation, model.signal.array_shape)
     values = (render(model) + noise).astype(model.signal.dtype)
     return Signal(values.reshape(*model.signal.shape, model.signal.channels), model.signal)
 
 
-def psnr_of(model: PiecewiseINR, signal: Signal) -> float:
+def psnr_of(model: Piecewise, signal: Signal) -> float:
     return psnr(signal.values.reshape(signal.spec.array_shape), render(model), 1.0)
 
 
-def two_psnrs(model: PiecewiseINR, signal: Signal, folder: Path) -> tuple[float, float]:
+def two_psnrs(model: Piecewise, signal: Signal, folder: Path) -> tuple[float, float]:
     """PSNR in single and in half precision, measured from files."""
     for store in ("float32", "float16"):
         save(model, folder / store, store=store)  # type: ignore[arg-type]
@@ -140,8 +139,7 @@ def test_auto_keeps_the_target(tmp_path: Path) -> None:
 
 def test_parameters_too_large_for_half_precision(tmp_path: Path) -> None:
     model = made(cells((5, 4)), TINY, dtype="uint8", span=(0.0, 255.0))
-    with torch.no_grad():
-        model.group_list[0].weights[0].mul_(1e6)
+    model.parameters[0].weights[0][...] *= 1e6
     signal = Signal(render(model), model.signal)
     assert save(model, tmp_path / "auto", store="auto", signal=signal).store == "float32"
     for compared in (None, signal):
@@ -155,8 +153,7 @@ def test_parameters_too_large_for_half_precision(tmp_path: Path) -> None:
 def test_parameters_that_are_not_finite_are_not_saved(tmp_path: Path, bad: float, store: Any) -> None:
     model = made(cells((5, 4)), TINY)
     signal = with_noise(model, 0)
-    with torch.no_grad():
-        model.group_list[0].weights[0][0] = bad
+    model.parameters[0].weights[0][0] = bad
     with pytest.raises(InputError, match="not finite"):
         save(model, tmp_path / "model.inr", store=store, signal=signal)
     assert list(tmp_path.iterdir()) == []
@@ -217,7 +214,7 @@ def test_zeros_in_the_summary_are_not_taken_for_the_checksum(tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, PiecewiseINR]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, Piecewise]:
     folder = tmp_path_factory.mktemp("whole")
     data = tiny_file(folder)
     return folder / "changed.inr", data, load(folder / "tiny.inr")
@@ -226,7 +223,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, Piecew
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_noticed_or_harmless(
-    whole: tuple[Path, bytes, PiecewiseINR], place: int, bit: int
+    whole: tuple[Path, bytes, Piecewise], place: int, bit: int
 ) -> None:
     path, data, model = whole
     changed = bytearray(data)
@@ -241,7 +238,7 @@ def test_any_flipped_bit_is_noticed_or_harmless(
 
 @settings(deadline=None, max_examples=100)
 @given(start=st.integers(0, 10**6), new=st.binary(min_size=1, max_size=40))
-def test_so_is_any_overwritten_run(whole: tuple[Path, bytes, PiecewiseINR], start: int, new: bytes) -> None:
+def test_so_is_any_overwritten_run(whole: tuple[Path, bytes, Piecewise], start: int, new: bytes) -> None:
     path, data, model = whole
     at = start % len(data)
     path.write_bytes((data[:at] + new + data[at + len(new) :])[: len(data)])
@@ -263,7 +260,7 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
             load(path)
 
 
-def test_more_bytes_than_were_written_are_refused(whole: tuple[Path, bytes, PiecewiseINR]) -> None:
+def test_more_bytes_than_were_written_are_refused(whole: tuple[Path, bytes, Piecewise]) -> None:
     path, data, _ = whole
     for more in (b"\0", b"\n", data):
         refused(path, data + more, "damaged")

@@ -16,11 +16,11 @@ from numpy import ndarray
 
 from forging import Forgery, refused, same, taken_apart, tiny_file
 from models import TINY, cells, made
-from partinr import InputError, PiecewiseINR, load, render, save
+from partinr import InputError, Piecewise, load, render, save
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, PiecewiseINR]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, Piecewise]:
     folder = tmp_path_factory.mktemp("whole")
     data = tiny_file(folder)
     return folder / "changed.inr", data, load(folder / "tiny.inr")
@@ -383,7 +383,7 @@ def test_the_limit_of_label_maps_can_be_set(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_forged_at_random(whole: tuple[Path, bytes, PiecewiseINR], data: st.DataObject) -> None:
+def test_forged_at_random(whole: tuple[Path, bytes, Piecewise], data: st.DataObject) -> None:
     """Any JSON anywhere in the header: an InputError, or a model that can be rendered."""
     path, file, _ = whole
     forged = taken_apart(file)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
@@ -17,9 +16,10 @@ from partinr import (
     Fourier,
     Gauss,
     Grid,
-    PiecewiseINR,
+    Piecewise,
     ReluHarmonic,
     Siren,
+    Structure,
     Wire,
     render,
 )
@@ -38,9 +38,9 @@ SMOOTH = Siren(6, 1, 2.0)
 
 
 def dense(
-    model: PiecewiseINR, size: tuple[int, ...], crop: Crop | None = None, between: int = 6
+    model: Piecewise, size: tuple[int, ...], crop: Crop | None = None, between: int = 6
 ) -> Float64[ndarray, "*shape channels"]:
-    """The mean over each pixel from many points of `forward`; each axis is cut where weights bend."""
+    """The mean over each pixel from many points; each axis is cut where weights bend."""
     coords, sums = [], []
     for n, pixels, (start, stop) in zip(model.signal.shape, size, crop or whole(model), strict=True):
         edges = start - 0.5 + np.arange(pixels + 1) * ((stop - start) / pixels)
@@ -58,9 +58,7 @@ def dense(
             matrix[pixel, np.arange(len(at))] = (length * w / 2).ravel() / (edges[1] - edges[0])
         coords.append((at * (2 / (n - 1)) - 1 if n > 1 else at).astype(np.float32))
         sums.append(matrix)
-    points = torch.as_tensor(lattice(coords))
-    with torch.no_grad():
-        values = torch.cat([model(some) for some in points.split(1 << 16)]).double().numpy()
+    values = model(lattice(coords)).astype(np.float64)
     values = values.reshape(*(len(c) for c in coords), -1)
     for a, matrix in enumerate(sums):
         values = np.moveaxis(np.tensordot(matrix, values, (1, a)), 0, a)
@@ -73,14 +71,12 @@ def model_of(
     overlap: int | None = 0,
     network: Network = SMOOTH,
     groups: int = 1,
-) -> PiecewiseINR:
+) -> Piecewise:
     spec = replace(noise(shape, 2).spec, dtype="float32", value_range=(0.0, 1.0))
     members = np.arange(partition.regions) % groups
-    networks = [replace(network, hidden=6 + g) for g in range(groups)]
-    blend = overlap is not None
-    model = PiecewiseINR(partition, networks, spec, "local", members, blend=blend, overlap=overlap or 0)
-    model.initialise(4)
-    return model
+    networks = tuple(replace(network, hidden=6 + g) for g in range(groups))
+    structure = Structure(partition, networks, spec, "local", members, overlap is not None, overlap or 0)
+    return Piecewise(structure, tuple(structure.initialise(4)))
 
 
 def scattered(shape: tuple[int, ...]) -> Partition:
@@ -169,11 +165,10 @@ def test_slabs_do_not_matter(
 def test_a_constant_stays_constant(rule: Callable[[tuple[int, ...]], Partition]) -> None:
     shape = (21, 30)
     model = model_of(shape, rule(shape), 1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        for group in model.group_list:
-            group.biases[-1].fill_(0.7)
+    for parameters in model.parameters:
+        for array in parameters.arrays:
+            array[:] = 0
+        parameters.biases[-1][:] = 0.7
     np.testing.assert_allclose(render(model, size=(8, 11)), 0.7, rtol=0, atol=1e-6)
 
 
@@ -184,8 +179,7 @@ def test_points_where_they_are_asked_for() -> None:
     points = lattice(
         [(x * (2 / (n - 1)) - 1).astype(np.float32) for x, n in zip(middles, shape, strict=True)]
     )
-    with torch.no_grad():
-        expected = model(torch.as_tensor(points)).numpy().reshape(7, 10, -1)
+    expected = model(points).reshape(7, 10, -1)
     np.testing.assert_allclose(render(model, size=(7, 10), point=True), expected, rtol=0, atol=2e-6)
     assert np.abs(render(model, size=(7, 10)) - expected).max() > 10 * CLOSE
     np.testing.assert_array_equal(render(model, point=True), render(model))
@@ -210,12 +204,12 @@ def test_nodes_follow_the_samples() -> None:
 def test_a_long_axis_takes_little_memory() -> None:
     script = """
 import resource, numpy as np, partinr
-from partinr import Grid, PiecewiseINR, Siren, from_array, render
+from partinr import Grid, Piecewise, Siren, Structure, from_array, render
 def model(n):
     signal = from_array(np.linspace(0, 1, n, dtype=np.float32))
-    model = PiecewiseINR(Grid(n // 25).partition(signal), Siren(4, 0, 5.0), signal.spec, "local", overlap=1)
-    model.initialise(0)
-    return model
+    partition = Grid(n // 25).partition(signal)
+    structure = Structure(partition, (Siren(4, 0, 5.0),), signal.spec, "local", overlap=1)
+    return Piecewise(structure, tuple(structure.initialise(0)))
 render(model(1000))
 long = model(200_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -12,9 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy import ndarray
 from torch import Tensor
 
 from partinr.errors import InputError
+from partinr.hashing import GOLDEN, splitmix64
 from partinr.model.networks import (
     NETWORKS,
     Finer,
@@ -29,7 +31,7 @@ from partinr.model.networks import (
     from_config,
     network_from_word,
 )
-from partinr.model.networks.fourier import splitmix64, standard_normals
+from partinr.model.networks.fourier import standard_normals
 from partinr.signals.frames import raster
 
 ALL = [
@@ -143,13 +145,16 @@ def example(
     network: Network, regions: int, samples: int, dims: int, channels: int, seed: int = 0
 ) -> tuple[Tensor, Parameters]:
     """Coordinates and parameters in double precision that ask for gradients, no bias zero."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = network.initialise(regions, dims, channels, generator)
-    jitter = [b + 0.1 * torch.randn(b.shape, generator=generator) for b in drawn.biases]
-    coords = 2 * torch.rand(regions, samples, dims, generator=generator) - 1
-    return coords.double().requires_grad_(), Parameters(
-        [w.double().requires_grad_() for w in drawn.weights], [b.double().requires_grad_() for b in jitter]
-    )
+    random = np.random.default_rng(seed)
+    drawn = network.initialise(regions, dims, channels, random)
+    jittered = [b + 0.1 * random.normal(size=b.shape) for b in drawn.biases]
+    coords = random.uniform(-1, 1, (regions, samples, dims))
+    parameters = Parameters(drawn.weights, jittered).map(leaf)
+    return leaf(coords), parameters
+
+
+def leaf(array: ndarray) -> Tensor:
+    return torch.tensor(array, dtype=torch.float64, requires_grad=True)
 
 
 @each_network
@@ -178,6 +183,24 @@ def test_batched_equals_a_loop_over_single_networks(network: Network, case: dict
 
 
 @each_network
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_the_formula_is_one_for_numpy_and_torch(network: Network, dims: int) -> None:
+    network = replace(network, hidden=7, layers=2)
+    coords, parameters = example(network, regions=3, samples=5, dims=dims, channels=2)
+    by_torch = network.forward(coords, parameters).detach()
+    by_numpy = network.forward(coords.detach().numpy(), parameters.map(lambda t: t.detach().numpy()))
+    assert isinstance(by_numpy, ndarray)
+    assert by_numpy.dtype == np.float64
+    np.testing.assert_allclose(by_numpy, by_torch, rtol=1e-11, atol=1e-12)
+    for single in (np.float32, np.float16):
+        values = network.forward(
+            coords.detach().numpy().astype(single),
+            parameters.map(lambda t, to=single: t.detach().numpy().astype(to)),
+        )
+        assert values.dtype == single
+
+
+@each_network
 def test_second_derivatives(network: Network) -> None:
     """Learning to learn differentiates twice; nothing that was overwritten may be needed again."""
     network = replace(network, hidden=3, layers=1)
@@ -202,19 +225,23 @@ def test_a_network_leaves_its_arguments_alone(network: Network) -> None:
         network.forward(coords, parameters)
         network.activate(z, 1)
     assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
+    # The same memory as arrays.
+    network.forward(coords.detach().numpy(), parameters.map(lambda t: t.detach().numpy()))
+    network.activate(z.numpy(), 1)
+    assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
 
 
 @each_network
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes_and_counts(network: Network, dims: int, channels: int) -> None:
-    parameters = network.initialise(5, dims, channels, torch.Generator())
+    parameters = network.initialise(5, dims, channels, np.random.default_rng(0))
     layers = network.layer_shapes(dims, channels)
     assert [tuple(w.shape) for w in parameters.weights] == [(5, *layer) for layer in layers]
     assert [tuple(b.shape) for b in parameters.biases] == [(5, layer.fan_out) for layer in layers]
-    total = sum(t.numel() for t in [*parameters.weights, *parameters.biases])
+    total = sum(array.size for array in parameters.arrays)
     assert total == 5 * network.params(dims, channels)
-    assert network.encode(torch.zeros(5, 4, dims)).shape == (5, 4, network.encoded(dims))
+    assert network.encode(np.zeros((5, 4, dims))).shape == (5, 4, network.encoded(dims))
 
 
 @pytest.mark.parametrize(
@@ -261,22 +288,22 @@ def test_uniform_initialisation(
     bias: Callable[[int], float],
 ) -> None:
     network = replace(network, hidden=64, layers=2)
-    drawn = network.initialise(200, 2, 3, torch.Generator().manual_seed(0))
+    drawn = network.initialise(200, 2, 3, np.random.default_rng(0))
     for layer, shape in enumerate(network.layer_shapes(2, 3)):
         bounds = first if layer == 0 else (weight(shape.fan_in), bias(shape.fan_in))
-        for tensor, bound in zip((drawn.weights[layer], drawn.biases[layer]), bounds, strict=True):
-            assert 0.98 * bound < tensor.abs().max() <= bound * (1 + 1e-6)
-            assert tensor.mean().abs() < 0.08 * bound
-            assert tensor.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.06)
+        for array, bound in zip((drawn.weights[layer], drawn.biases[layer]), bounds, strict=True):
+            assert 0.98 * bound < np.abs(array).max() <= bound * (1 + 1e-6)
+            assert abs(array.mean()) < 0.08 * bound
+            assert array.std() == pytest.approx(bound / math.sqrt(3), rel=0.06)
 
 
 def test_relu_initialisation() -> None:
     """Kaiming: normal with variance 2 / fan_in in every layer, no bias."""
     network = ReluHarmonic(hidden=64, layers=2)
-    drawn = network.initialise(100, 2, 3, torch.Generator().manual_seed(0))
+    drawn = network.initialise(100, 2, 3, np.random.default_rng(0))
     for layer, (w, b) in enumerate(zip(drawn.weights, drawn.biases, strict=True)):
         fan_in = network.layer_shapes(2, 3)[layer].fan_in
-        assert w.std().item() == pytest.approx(math.sqrt(2 / fan_in), rel=0.02)
+        assert w.std() == pytest.approx(math.sqrt(2 / fan_in), rel=0.02)
         assert (w**4).mean() / w.var() ** 2 == pytest.approx(3, rel=0.1)
         assert not b.any()
 
@@ -284,30 +311,25 @@ def test_relu_initialisation() -> None:
 def test_fourier_initialisation() -> None:
     """Glorot: normal, cut off at two of its deviations, with variance 2 / (fan_in + fan_out) after that."""
     network = Fourier(hidden=64, layers=2)
-    drawn = network.initialise(100, 2, 3, torch.Generator().manual_seed(0))
+    drawn = network.initialise(100, 2, 3, np.random.default_rng(0))
     for layer, (w, b) in enumerate(zip(drawn.weights, drawn.biases, strict=True)):
         deviation = math.sqrt(2 / sum(network.layer_shapes(2, 3)[layer]))
-        assert w.std().item() == pytest.approx(deviation, rel=0.02)
-        assert w.abs().max().item() == pytest.approx(2 * deviation / 0.8796, rel=0.01)
-        assert b.std().item() == pytest.approx(0.01, rel=0.15)
+        assert w.std() == pytest.approx(deviation, rel=0.02)
+        assert np.abs(w).max() == pytest.approx(2 * deviation / 0.8796, rel=0.01)
+        assert b.std() == pytest.approx(0.01, rel=0.15)
 
 
 @each_network
 def test_initialisation_depends_on_the_seed_alone(network: Network) -> None:
-    def draw(seed: int) -> list[Tensor]:
-        drawn = network.initialise(3, 2, 3, torch.Generator().manual_seed(seed))
-        return [*drawn.weights, *drawn.biases]
+    def draw(seed: int) -> list[ndarray]:
+        return network.initialise(3, 2, 3, np.random.default_rng(seed)).arrays
 
     mine = draw(0)
-    try:
-        torch.manual_seed(99)
-        torch.set_default_dtype(torch.float64)
-        again = draw(0)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    assert all(a.dtype == torch.float32 and torch.equal(a, b) for a, b in zip(mine, again, strict=True))
-    assert not torch.equal(mine[0], draw(1)[0])
-    assert not torch.equal(mine[0][0], mine[0][1])
+    np.random.seed(99)  # noqa: NPY002
+    again = draw(0)
+    assert all(a.dtype == np.float32 and np.array_equal(a, b) for a, b in zip(mine, again, strict=True))
+    assert not np.array_equal(mine[0], draw(1)[0])
+    assert not np.array_equal(mine[0][0], mine[0][1])
 
 
 # Encodings.
@@ -316,7 +338,7 @@ def test_initialisation_depends_on_the_seed_alone(network: Network) -> None:
 def test_harmonic_encoding_is_exact_up_to_the_highest_frequency() -> None:
     """Single-precision features are the sines of exactly coordinate times frequency."""
     coords = raster((7, 5))
-    features = ReluHarmonic().encode(torch.tensor(coords)[None])[0].numpy()
+    features = ReluHarmonic().encode(coords[None])[0]
     products = coords.astype(np.float64)[:, :, None] * (0.5 * 2.0 ** np.arange(60))
     phases = products.reshape(35, 120)
     expected = np.concatenate([np.sin(phases), np.cos(phases)], axis=1)
@@ -331,8 +353,10 @@ def test_splitmix64_gives_the_published_sequence() -> None:
         4593380528125082431,
         16408922859458223821,
     ]
-    assert splitmix64(1234567, 5).tolist() == expected == splitmix64_oracle(1234567, 5)
-    assert splitmix64(2**53 - 1, 100).tolist() == splitmix64_oracle(2**53 - 1, 100)
+    for seed, count in ((1234567, 5), (2**53 - 1, 100)):
+        states = np.uint64(seed) + np.arange(count, dtype=np.uint64) * GOLDEN
+        assert splitmix64(states).tolist() == splitmix64_oracle(seed, count)
+    assert splitmix64_oracle(1234567, 5) == expected
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])

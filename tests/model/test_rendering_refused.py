@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from helpers import noise
-from partinr import Grid, InputError, PiecewiseINR, Siren, render
+from partinr import Grid, InputError, Piecewise, Siren, Structure, render
 from partinr.model import rendering
 from partinr.model.rendering import render_blocks
 
 
 @pytest.fixture(scope="module")
-def model() -> PiecewiseINR:
+def model() -> Piecewise:
     signal = noise((8, 12))
-    return PiecewiseINR(Grid(2, 2).partition(signal), Siren(4, 0), signal.spec, "local")
+    structure = Structure(Grid(2, 2).partition(signal), (Siren(4, 0),), signal.spec, "local")
+    return Piecewise(structure, tuple(structure.initialise(0)))
 
 
 CASES: list[tuple[dict[str, Any], str]] = [
@@ -59,9 +60,10 @@ SCRIPT = """
 import json, sys
 from math import inf, nan
 import numpy as np
-from partinr import Grid, InputError, PiecewiseINR, Siren, from_array, render
+from partinr import Grid, InputError, Piecewise, Siren, Structure, from_array, render
 signal = from_array(np.zeros((8, 12), np.uint8))
-model = PiecewiseINR(Grid(2, 2).partition(signal), Siren(4, 0), signal.spec, "local")
+structure = Structure(Grid(2, 2).partition(signal), (Siren(4, 0),), signal.spec, "local")
+model = Piecewise(structure, tuple(structure.initialise(0)))
 said = []
 for options in [
     *eval(sys.argv[1]),
@@ -96,7 +98,7 @@ def test_one_clear_line(said: list[str], case: int) -> None:
     assert "\n" not in said[case]
 
 
-def test_what_there_is_no_room_for(model: PiecewiseINR, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_is_no_room_for(model: Piecewise, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "free_memory", lambda: 8 * 12 * 4)
     assert render(model, scale=2).shape == (16, 24, 1)
     with pytest.raises(InputError, match=r"17 x 24 = 408 samples takes 408 bytes, and 384 bytes of memory"):

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
-import torch
 from numpy import ndarray
 
 import partinr
 from helpers import noise, smooth
 from models import TINY, cells, made, scattered
-from partinr import Grid, Partition, PiecewiseINR, Siren, fit, seam
+from partinr import FAST, Grid, Partition, Piecewise, Siren, Steps, Structure, fit, seam
 
 
-class Drawn(PiecewiseINR):
+@dataclass(frozen=True, eq=False)
+class Drawn(Piecewise):
     """A function of global coordinates and regions that is given, instead of networks."""
 
-    jump, ridge = 0.0, 0.0
+    jump: float = 0.0
+    ridge: float = 0.0
 
-    def forward(self, coords: torch.Tensor) -> torch.Tensor:
-        x = coords.double()
-        value = sum(torch.sin(2 * x[:, a] + a) for a in range(x.shape[1]))
-        region = self.region_of(coords).double() % 2
+    def __call__(self, coords: ndarray) -> ndarray:
+        x = coords.astype(np.float64)
+        value = sum(np.sin(2 * x[:, a] + a) for a in range(x.shape[1]))
+        region = self.structure.region_of(coords) % 2
         position = (x[:, -1] + 1) / 2 * (self.signal.shape[-1] - 1)
-        between = position - position.floor()
-        left = self.region_of(self._at(coords, position.floor()))
-        right = self.region_of(self._at(coords, position.floor() + 1))
-        ridge = torch.where(left != right, 1 - (2 * between - 1).abs(), 0)
+        between = position - np.floor(position)
+        left = self.structure.region_of(self._at(coords, np.floor(position)))
+        right = self.structure.region_of(self._at(coords, np.floor(position) + 1))
+        ridge = np.where(left != right, 1 - np.abs(2 * between - 1), 0)
         return (value + self.jump * region + self.ridge * ridge)[:, None]
 
-    def _at(self, coords: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    def _at(self, coords: ndarray, index: ndarray) -> ndarray:
         last = self.signal.shape[-1] - 1
-        moved = coords.clone()
-        moved[:, -1] = (2 * index.clip(0, last) / last - 1).to(coords.dtype)
+        moved = coords.copy()
+        moved[:, -1] = 2 * index.clip(0, last) / last - 1
         return moved
 
 
 def drawn(partition: Partition) -> Drawn:
-    return Drawn(partition, TINY, noise(partition.shape, 1).spec, "global")
+    structure = Structure(partition, (TINY,), noise(partition.shape, 1).spec, "global")
+    return Drawn(structure, tuple(structure.initialise(0)))
 
 
 PARTITIONS = [cells((60,), 6), cells((24, 30), 3, 5), scattered((20, 24), 4), cells((6, 20, 20), 1, 3, 4)]
@@ -51,11 +55,8 @@ def test_a_smooth_function_has_no_seams(partition: Partition) -> None:
 @pytest.mark.parametrize("partition", PARTITIONS, ids=lambda p: f"{p.rule}-{len(p.shape)}D")
 @pytest.mark.parametrize("kind", ["jump", "ridge"])
 def test_seams_raise_the_figure(partition: Partition, kind: str) -> None:
-    model = drawn(partition)
-    figures = []
-    for height in (0.0, 0.003, 0.01, 0.03):
-        setattr(model, kind, height)
-        figures.append(seam(model))
+    heights = (0.0, 0.003, 0.01, 0.03)
+    figures = [seam(replace(drawn(partition), **{kind: height})) for height in heights]
     assert figures == sorted(figures)
     assert figures[-1] > 1.3
 
@@ -68,27 +69,24 @@ def test_edges_of_the_picture_along_borders_are_no_seams() -> None:
     partition = Grid(1, 2).partition(noise((40, 40)))
 
     class Cubic(Drawn):
-        def forward(self, coords: torch.Tensor) -> torch.Tensor:
+        def __call__(self, coords: ndarray) -> ndarray:
             from scipy.ndimage import map_coordinates
 
-            places = (coords.numpy().astype(float) + 1) / 2 * 39
-            return torch.as_tensor(map_coordinates(values[..., 0], places.T, order=3, mode="nearest"))[
-                :, None
-            ]
+            places = (coords.astype(float) + 1) / 2 * 39
+            return map_coordinates(values[..., 0], places.T, order=3, mode="nearest")[:, None]
 
-    figure = seam(Cubic(partition, TINY, noise((40, 40)).spec, "global"))
+    figure = seam(Cubic(*vars(drawn(partition)).values()))
     assert figure is not None
     assert 0.4 < figure < 1.4
 
 
-def oracle(model: PiecewiseINR) -> float:
+def oracle(model: Piecewise) -> float:
     """The figure of a 1-D model, gap after gap."""
     n = model.signal.shape[0]
     labels = model.partition.label_map
 
     def at(position: float) -> float:
-        with torch.no_grad():
-            return float(model(torch.tensor([[position * 2 / (n - 1) - 1]], dtype=torch.float32))[0, 0])
+        return float(model(np.array([[position * 2 / (n - 1) - 1]]))[0, 0])
 
     rough: dict[bool, list[float]] = {True: [], False: []}
     cubic: dict[bool, list[float]] = {True: [], False: []}
@@ -116,7 +114,7 @@ def test_without_borders_or_without_insides_there_is_none(partition: Partition) 
 
 
 def test_flat_pictures_have_no_seams() -> None:
-    result = fit(np.full((24, 24), 0.5), Grid(3, 3), Siren(6, 1), steps=100)
+    result = fit(np.full((24, 24), 0.5), Grid(3, 3), Siren(6, 1), goal=Steps(100))
     assert seam(result.model) == pytest.approx(1, abs=0.2)
 
 
@@ -125,7 +123,7 @@ def test_overlap_takes_seams_away() -> None:
     signal = partinr.from_array(np.cumsum(np.cumsum(values, 0), 1) / 100)
     network = Siren(16, 1).suited_to(10)
     figures = [
-        seam(fit(signal, Grid(4, 4), network, steps=200, **options).model)
+        seam(fit(signal, Grid(4, 4), network, goal=Steps(200), recipe=FAST.changed(**options)).model)
         for options in ({"overlap": 1}, {"overlap": 0}, {"blend": False})
     ]
     assert figures == sorted(figures)

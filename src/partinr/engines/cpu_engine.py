@@ -162,8 +162,6 @@ def _job(work: Work, losses: Float32[ndarray, "k steps"]) -> _native.Job:
     from partinr import _native
 
     network, state, samples, plan = work.network, work.state, work.samples, work.plan
-    if not kernel.knows(network):
-        raise InputError(f"engine cpu does not know the network {network.name}; use --engine torch")
     channels = samples.values.shape[1]
     counts = samples.counts
     used = counts if plan.batch is None else np.minimum(counts, plan.batch)

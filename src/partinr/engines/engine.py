@@ -91,7 +91,8 @@ class TrainingState:
     @classmethod
     def fresh(cls, parameters: Parameters) -> TrainingState:
         """State before the first step, around copies of these parameters."""
-        return cls(*(parameters.map(copy) for copy in (_copied, np.zeros_like, np.zeros_like)))
+        own = parameters.map(_copied)
+        return cls(own, own.map(np.zeros_like), own.map(np.zeros_like))
 
     def arrays(self) -> list[Float32[ndarray, "..."]]:
         """All arrays, in a fixed order: parameters, then both moments, each weights before biases."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
@@ -153,11 +154,25 @@ class TorchEngine(Engine):
         return max(1, _VALUES.get(self._device.type, _VALUES["cuda"]) // widest)
 
 
+_forked = False
+
+
+def _after_fork() -> None:
+    """A forked process has none of its parent's threads, and torch would wait for them for ever."""
+    global _forked
+    _forked = True
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextlib.contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
-    """So many of torch's CPU threads while this lasts; None for as many as before."""
+    """So many of torch's CPU threads while this lasts; None: as before. One in a forked process."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
+    torch.set_num_threads(1 if _forked else threads or before)
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 
 from partinr.errors import InputError
-from partinr.model.blending import MOST_OVERLAP, check_overlap
+from partinr.model.blending import MOST_OVERLAP
 from partinr.model.networks import from_config
 from partinr.model.networks.network import Network
 from partinr.model.structure import Structure
@@ -55,11 +55,10 @@ def describe(structure: Structure, summary: Mapping[str, Any]) -> dict[str, Any]
     """The header of a model, but for what every file has.
 
     Raises:
-        InputError: there are too many groups, or an overlap without blending.
+        InputError: there are too many groups.
     """
     if len(structure.networks) > _MOST_GROUPS:
         raise InputError(f"a file holds at most {_MOST_GROUPS} groups, got {len(structure.networks)}")
-    check_overlap(structure.overlap, structure.blend)
     spec = structure.signal
     return {
         "signal": {

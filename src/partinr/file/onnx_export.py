@@ -341,7 +341,11 @@ def _group_values(graph: _Graph, model: Piecewise, group: int, own: str, slots: 
         [constant("weights", layer, array) for layer, array in enumerate(stored.weights)],
         [constant("biases", layer, array) for layer, array in enumerate(stored.biases)],
     )
-    values: _Value = model.networks[group].forward(_Value(graph, own, (1, 1, model.signal.dims)), parameters)
+    network = model.networks[group]
+    try:
+        values: _Value = network.forward(_Value(graph, own, (1, 1, model.signal.dims)), parameters)
+    except (AttributeError, TypeError) as error:
+        raise InputError(f"the network {network.name} has no ONNX form: {error}") from error
     return values.name
 
 
@@ -399,8 +403,20 @@ class _Value:
     def __abs__(self) -> _Value:
         return self._with("Abs")
 
+    def __pow__(self, other: float) -> _Value:
+        return self._with("Pow", other)
+
     def __gt__(self, other: _Value | float) -> _Value:
         return self._with("Greater", other)
+
+    def __lt__(self, other: _Value | float) -> _Value:
+        return self._with("Less", other)
+
+    def __ge__(self, other: _Value | float) -> _Value:
+        return self._with("GreaterOrEqual", other)
+
+    def __le__(self, other: _Value | float) -> _Value:
+        return self._with("LessOrEqual", other)
 
     def __matmul__(self, other: _Value) -> _Value:
         name = self.graph("MatMul", self.name, other.name)
@@ -410,7 +426,7 @@ class _Value:
         if key == (slice(None), None):
             return _Value(self.graph, self.graph("Unsqueeze", self.name, np.array([1])), (1, *self.shape))
         if not (isinstance(key, tuple) and len(key) == 2 and key[0] is Ellipsis and key[1].step is None):
-            raise InputError(f"a network that is exported to ONNX may index with [..., a:b] alone, got {key}")
+            raise TypeError(f"it may index with [..., a:b] alone, got {key}")
         start, stop, _ = key[1].indices(self.shape[-1])
         name = self.graph("Slice", self.name, np.array([start]), np.array([stop]), np.array([-1]))
         return _Value(self.graph, name, (*self.shape[:-1], stop - start))
@@ -427,10 +443,7 @@ class _Functions:
     def __getattr__(self, name: str) -> Callable[[_Value], _Value]:
         operator = _UNARY.get(name)
         if operator is None:
-            raise InputError(
-                f"a network that is exported to ONNX may use {', '.join(_UNARY)}, where and concatenate, "
-                f"got {name}"
-            )
+            raise AttributeError(f"it may use {', '.join(_UNARY)}, where and concatenate, got {name}")
         return lambda x: x._with(operator)
 
     def concatenate(self, parts: Sequence[_Value], axis: int) -> _Value:
@@ -440,9 +453,9 @@ class _Functions:
         name = self._graph("Concat", *(part.name for part in parts), axis=axis)
         return _Value(self._graph, name, tuple(shape))
 
-    def where(self, condition: _Value, x: _Value, y: float) -> _Value:
+    def where(self, condition: _Value, x: _Value | float, y: _Value | float) -> _Value:
         """x where the condition holds, y elsewhere."""
-        return _Value(self._graph, self._graph("Where", condition.name, x.name, float(y)), x.shape)
+        return condition._with("Where", x, y)
 
     def asarray(self, values: Array, dtype: Any, device: None) -> _Value:  # noqa: ARG002
         """Constants."""

@@ -66,8 +66,8 @@ def halves(
 
 
 def positive(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """max(x, 0)."""
-    return namespace(x).where(x > 0, x, 0.0)
+    """max(x, 0); what is no number stays none."""
+    return namespace(x).where(x <= 0, 0.0, x)
 
 
 def sines_and_cosines(phases: Float[Array, "*rest features"]) -> Float[Array, "*rest twice"]:

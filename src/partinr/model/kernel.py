@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float, Float32, Int64
 from numpy import ndarray
 
+from partinr.errors import InputError
 from partinr.model.blending import Assignment
 from partinr.model.lattice import Nodes
 from partinr.model.networks.network import Network, Parameters
@@ -55,11 +56,16 @@ def knows(network: Network) -> bool:
 
 
 def spec(network: Network, dims: int, channels: int) -> NetSpec:
-    """The network as the kernel sees it."""
+    """The network as the kernel sees it.
+
+    Raises:
+        InputError: the kernel does not know it.
+    """
     from partinr import _native
 
-    numbers = network.kernel(dims)
-    assert numbers is not None
+    numbers = network.kernel(dims) if knows(network) else None
+    if numbers is None:
+        raise InputError(f"engine cpu does not know the network {network.name}; use --engine torch")
     return _native.NetSpec(
         network.name,
         dims=dims,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int, Int64, Shaped
 from numpy import ndarray
 from torch import Tensor, nn
+from torch._C import _len_torch_dispatch_stack
 
 from partinr.errors import InputError
 from partinr.model.blending import Windows, cell_index
@@ -80,7 +82,7 @@ class PiecewiseINR(nn.Module):
         super().__init__()
         self.structure = structure
         given = structure.initialise(0) if parameters is None else parameters
-        self.groups = nn.ModuleList([Group(of_group) for of_group in given])
+        self.groups = nn.ModuleList([Group(of_group) for of_group in structure.checked(given)])
         indices = {"table": structure.table, "group_of": structure.group_of}
         indices |= {"slot": structure.slot, "rank": structure.rank}
         indices |= {f"edges_{a}": edges for a, edges in enumerate(structure.edges)}
@@ -112,15 +114,17 @@ class PiecewiseINR(nn.Module):
     def _groups(self) -> list[Group]:
         return [group for group in self.groups if isinstance(group, Group)]
 
-    def forward(self, coords: Float[Tensor, "*points dims"]) -> Float[Tensor, "*points channels"]:
+    def forward(self, coords: Shaped[Tensor, "..."]) -> Float[Tensor, "*points channels"]:
         """Normalised values at global coordinates (-1..1 over the signal, first axis first).
 
         Args:
             coords: shape (..., dims).
 
         Raises:
-            InputError: the last axis of the coordinates is not as long as the signal has axes.
+            InputError: these are no such coordinates, or the module is traced by `torch.jit`.
         """
+        if torch.jit.is_tracing():
+            raise InputError("torch.jit.trace cannot see how regions are chosen; take torch.export instead")
         signal = self.structure.signal
         if coords.ndim < 1 or coords.shape[-1] != signal.dims or coords.is_complex():
             raise InputError(
@@ -129,15 +133,15 @@ class PiecewiseINR(nn.Module):
             )
         own = self._groups[0].weights[0].dtype
         precise = torch.promote_types(torch.promote_types(coords.dtype, own), torch.float32)
-        with torch.autocast(coords.device.type, enabled=False):
+        with _no_autocast(coords.device.type):
             points = coords.to(precise).reshape(-1, signal.dims)
             parts = list(self._parts(points))
             looked_up = _numbers(torch.stack([part.weights.detach() for part in parts]))
             if looked_up is None:
-                values = sum(self._gathered(points, part) for part in parts)
+                values = reduce(torch.add, [self._gathered(points, part) for part in parts])
             else:
                 values = self._packed(points, parts, looked_up)
-        return torch.as_tensor(values).reshape(*coords.shape[:-1], signal.channels)
+        return values.reshape(*coords.shape[:-1], signal.channels)
 
     def _parts(self, points: Float[Tensor, "points dims"]) -> Iterator[_Part]:
         """Regions that may contribute to each point, one for each cell that a window may touch."""
@@ -157,8 +161,8 @@ class PiecewiseINR(nn.Module):
             cells = [
                 (w.first + k).clip(0, n - 1) for w, k, n in zip(windows, combination, lengths, strict=True)
             ]
-            weight = math.prod(w.shares[k] for w, k in zip(windows, combination, strict=True))
-            yield _Part(self.table[cell_index(cells, lengths)].long(), torch.as_tensor(weight))
+            shares = [w.shares[k] for w, k in zip(windows, combination, strict=True)]
+            yield _Part(self.table[cell_index(cells, lengths)].long(), reduce(torch.mul, shares))
 
     def _own(self, points: Tensor, regions: Int[Tensor, "points"]) -> Float[Tensor, "points dims"]:
         """Global coordinates in the frame of each point's region, in the parameters' precision."""
@@ -190,7 +194,7 @@ class PiecewiseINR(nn.Module):
         weights: Float[ndarray, "parts points"],
     ) -> Float[Tensor, "points channels"]:
         """Weighted values, each network on its own points only."""
-        which, point = (torch.as_tensor(i, device=points.device) for i in np.nonzero(weights > 0))
+        which, point = (torch.as_tensor(i, device=points.device) for i in np.nonzero(~(weights <= 0)))
         regions = torch.stack([part.regions for part in parts])[which, point]
         shares = torch.stack([part.weights for part in parts])[which, point]
         if len(parts) > 1:  # the same region in several cells of a window is evaluated once
@@ -218,7 +222,8 @@ class PiecewiseINR(nn.Module):
         group, network = self._groups[g], self.structure.networks[g]
         most = _BATCH_VALUES.get(own.device.type, _BATCH_VALUES_ELSEWHERE)
         limit = max(1, most // max(b.shape[1] for b in group.biases))
-        pieces = [own.new_zeros(0, self.structure.signal.channels)]
+        # None, but part of the graph where there are no points at all.
+        pieces = [own[:0, :1].expand(0, self.structure.signal.channels)]
         places = [torch.zeros(0, dtype=torch.long, device=own.device)]
         for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
             place = torch.as_tensor(batch.index(), device=own.device)
@@ -235,9 +240,15 @@ class PiecewiseINR(nn.Module):
         return torch.cat(pieces)[back]
 
 
+def _no_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
+    if not torch.amp.is_autocast_available(device_type):
+        return contextlib.nullcontext()
+    return torch.autocast(device_type, enabled=False)
+
+
 def _numbers(tensor: Tensor) -> Float[ndarray, "..."] | None:
     """A tensor's numbers; None where it stands for others, inside a transformation or an export."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or _len_torch_dispatch_stack():
         return None
     try:
         found: Any = tensor.cpu().numpy()

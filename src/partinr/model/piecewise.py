@@ -42,6 +42,9 @@ class Piecewise:
         parameters: of each group: weights (regions, fan_in, fan_out) and biases (regions, fan_out) of each
             layer, in single precision.
 
+    Raises:
+        InputError: parameters have not the shapes of the networks' layers.
+
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
 
@@ -54,6 +57,9 @@ class Piecewise:
 
     structure: Structure
     parameters: tuple[Parameters, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", self.structure.checked(self.parameters))
 
     @property
     def partition(self) -> Partition:
@@ -119,18 +125,34 @@ class Piecewise:
         """Normalised values at global coordinates (-1..1 over the signal, first axis first).
 
         Args:
-            coords: shape (..., dims), real numbers; computed in single precision.
+            coords: shape (..., dims), real numbers; computed in single precision. Where one is not finite,
+                neither is the value.
 
         Raises:
-            InputError: the last axis of the coordinates is not as long as the signal has axes.
+            InputError: these are no such coordinates.
         """
-        given = np.asarray(coords)
+        try:
+            given = np.asarray(coords)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"coordinates must be an array that NumPy reads, got {type(coords).__name__} ({error}); for "
+                "tensors that ask for gradients or are on another device, take `torch()`"
+            ) from error
         if given.ndim < 1 or given.shape[-1] != self.signal.dims or given.dtype.kind not in "fiub":
             raise InputError(
                 f"coordinates must be real numbers of shape (..., {self.signal.dims}), "
                 f"got {given.dtype} of {given.shape}"
             )
         points = np.ascontiguousarray(given, np.float32).reshape(-1, self.signal.dims)
+        finite = np.isfinite(points).all(axis=1)
+        if finite.all():
+            out = self._values(points)
+        else:
+            out = np.full((len(points), self.signal.channels), np.nan, np.float32)
+            out[finite] = self._values(points[finite])
+        return out.reshape(*given.shape[:-1], self.signal.channels)
+
+    def _values(self, points: Float32[ndarray, "points dims"]) -> Float32[ndarray, "points channels"]:
         out = np.zeros((len(points), self.signal.channels), np.float32)
         for first in range(0, len(points), _BLOCK):
             block, values = points[first : first + _BLOCK], out[first : first + _BLOCK]
@@ -139,7 +161,7 @@ class Piecewise:
                 self._add_native(block, assigned, values)
             else:
                 self._add(block, assigned, values)
-        return out.reshape(*given.shape[:-1], self.signal.channels)
+        return out
 
     def _add_native(
         self,

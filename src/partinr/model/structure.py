@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from reprlib import repr as brief
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int64
@@ -18,6 +20,7 @@ from partinr.model.blending import (
     assign,
     assign_lattice,
     cell_index,
+    check_overlap,
     most_cells,
     near_borders,
     widened,
@@ -51,7 +54,8 @@ class Structure:
             blend. With 0, blending takes place between samples only and changes nothing at the samples.
 
     Raises:
-        InputError: the partition has another shape than the signal, or `groups` does not fit.
+        InputError: the partition has another shape than the signal, `groups` does not fit, or the overlap
+            is out of range.
 
     Example:
         >>> import numpy as np, partinr
@@ -74,6 +78,7 @@ class Structure:
     overlap: int = 0
 
     def __post_init__(self) -> None:
+        check_overlap(self.overlap, self.blend)
         if self.partition.shape != self.signal.shape:
             raise InputError(
                 f"the partition must have the signal's shape {self.signal.shape}, got {self.partition.shape}"
@@ -158,6 +163,31 @@ class Structure:
             network.initialise(len(regions), dims, channels, random)
             for network, regions in zip(self.networks, self.members, strict=True)
         ]
+
+    def checked(self, parameters: Sequence[Parameters]) -> tuple[Parameters, ...]:
+        """These parameters of every group as everything here wants them: single precision, contiguous; the
+        same arrays where they are that already.
+
+        Raises:
+            InputError: they have not the shapes of the networks' layers.
+        """
+        if len(parameters) != len(self.networks):
+            raise InputError(
+                f"there must be parameters of {len(self.networks)} groups, got {len(parameters)}"
+            )
+        for g, (network, members, own) in enumerate(
+            zip(self.networks, self.members, parameters, strict=True)
+        ):
+            layers = network.layer_shapes(self.signal.dims, self.signal.channels)
+            shapes = [[(len(members), *layer) for layer in layers]]
+            shapes += [[(len(members), layer.fan_out) for layer in layers]]
+            for what, arrays, wanted in zip(("weights", "biases"), own, shapes, strict=True):
+                found = [np.shape(array) for array in arrays]
+                if found != wanted:
+                    raise InputError(
+                        f"{what} of group {g} must have the shapes {brief(wanted)}, got {brief(found)}"
+                    )
+        return tuple(own.map(lambda array: np.ascontiguousarray(array, np.float32)) for own in parameters)
 
     def positions(self, coords: Float[Array, "*points dims"]) -> list[Float[Array, "*points"]]:
         """Position along each axis, in samples, not before the first nor after the last."""
