@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy import ndarray
 
 from models import TINY, made, scattered
-from partinr import InputError, Partition, PiecewiseINR, Siren, load, save
+from partinr import InputError, Partition, Piecewise, Siren, load, save
 
 _NAMES = {"f4": "F32", "f2": "F16", "f8": "F64", "u4": "U32", "u2": "U16", "u1": "U8", "i8": "I64"}
 
@@ -76,19 +75,20 @@ def taken_apart(file: bytes) -> Forgery:
     return Forgery(fields, tensors, {})
 
 
-def bits(tensor: torch.Tensor) -> list[int]:
+def bits(array: ndarray) -> list[int]:
     """Distinguishes 0 from -0, unlike a comparison."""
-    return tensor.detach().reshape(-1).view(torch.int32).tolist()
+    assert array.dtype == np.float32
+    return array.reshape(-1).view(np.int32).tolist()
 
 
-def same(a: PiecewiseINR, b: PiecewiseINR) -> bool:
+def same(a: Piecewise, b: Piecewise) -> bool:
     """Whether two models are the same function, bit by bit."""
-    ours, theirs = a.state_dict(), b.state_dict()
+    ours, theirs = a.named_parameters(), b.named_parameters()
     return (
         a.signal == b.signal
         and (a.frame, a.blend, a.overlap) == (b.frame, b.blend, b.overlap)
-        and [g.network for g in a.group_list] == [g.network for g in b.group_list]
-        and torch.equal(a.group_of, b.group_of)
+        and a.networks == b.networks
+        and np.array_equal(a.structure.group_of, b.structure.group_of)
         and (a.partition.boxes is None) == (b.partition.boxes is None)
         and np.array_equal(a.partition.label_map, b.partition.label_map)
         and a.partition.rule == b.partition.rule

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy import ndarray
 
-from partinr import PiecewiseINR, Signal, SignalSpec
+from partinr import Piecewise, Signal, SignalSpec
 from partinr.model.networks import Parameters
 
 
@@ -27,18 +26,17 @@ def smooth(shape: tuple[int, ...], channels: int = 1) -> Signal:
 
 def one_network(parameters: Parameters, region: int) -> Parameters:
     """The parameters of one region of a group, still stacked, with one region."""
-    pick = slice(region, region + 1)
-    return Parameters([w[pick] for w in parameters.weights], [b[pick] for b in parameters.biases])
+    return parameters.map(lambda array: array[region : region + 1])
 
 
-def evaluate_by_loop(model: PiecewiseINR, coords: ndarray, regions: ndarray) -> ndarray:
-    """Values of a one-group model, point after point: one network, one coordinate at a time."""
-    group = model.group_list[0]
+def evaluate_by_loop(model: Piecewise, coords: ndarray, regions: ndarray) -> ndarray:
+    """Values of a one-group function, point after point: one network, one coordinate at a time."""
+    (network,), (parameters,) = model.networks, model.parameters
+    scale, shift = model.structure.affine
     out = []
-    for x, r in zip(torch.as_tensor(coords), regions, strict=True):
-        own = x if model.frame == "global" else x * model.scale[r] + model.shift[r]
-        parameters = one_network(group.parameters_by_layer, int(r))
-        out.append(group.network.forward(own[None, None], parameters)[0, 0].detach().numpy())
+    for x, r in zip(coords, regions, strict=True):
+        own = x if model.frame == "global" else x * scale[r] + shift[r]
+        out.append(network.forward(own[None, None], one_network(parameters, int(r)))[0, 0])
     return np.stack(out)
 
 

@@ -1,4 +1,4 @@
-"""Models of every kind of network, small and with random parameters, that several tests use."""
+"""Functions of every kind of network, small and with random parameters, that several tests use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from partinr import (
     Grid,
     Network,
     Partition,
-    PiecewiseINR,
+    Piecewise,
     ReluHarmonic,
     SignalSpec,
     Siren,
+    Structure,
     Wire,
 )
 from partinr.signals.frames import Frame
@@ -55,11 +56,10 @@ def made(
     channels: int = 2,
     blend: bool = False,
     overlap: int = 0,
-) -> PiecewiseINR:
-    """A model with random parameters whose regions take the networks in turn."""
+) -> Piecewise:
+    """A function with random parameters whose regions take the networks in turn."""
     spec = SignalSpec("array", partition.shape, channels, dtype, span, channels > 1)
-    count = len(networks) if isinstance(networks, list) else 1
-    members = np.arange(partition.regions) % count
-    model = PiecewiseINR(partition, networks, spec, frame, members, blend=blend, overlap=overlap)
-    model.initialise(0)
-    return model
+    each = tuple(networks) if isinstance(networks, list) else (networks,)
+    groups = np.arange(partition.regions) % len(each)
+    structure = Structure(partition, each, spec, frame, groups, blend, overlap)
+    return Piecewise(structure, tuple(structure.initialise(0)))
