@@ -29,9 +29,9 @@ from partinr import (
 
 GOALS: list[Goal] = [Steps(), Steps(5, psnr=30), Quality(30), Growing(30, max_params=400)]
 IMPOSSIBLE: dict[str, tuple[Callable[[], object], str]] = {
-    "no steps": (lambda: Steps(0), "steps must be 1 to"),
-    "fewer than none": (lambda: Steps(-3), "steps must be 1 to"),
-    "more steps than anyone will do": (lambda: Steps(10**30), "steps must be 1 to"),
+    "no steps": (lambda: Steps(0), "steps must be at least 1 and at most"),
+    "fewer than none": (lambda: Steps(-3), "steps must be at least 1 and at most"),
+    "more steps than anyone will do": (lambda: Steps(10**30), "steps must be at least 1 and at most"),
     "steps to noise": (lambda: Steps(5, psnr=-3), "psnr must be a positive number of dB, got -3"),
     "steps to nothing": (lambda: Steps(5, psnr=0.0), "psnr must be a positive number of dB, got 0"),
     "a negative PSNR": (lambda: Quality(-3), "psnr must be a positive number of dB, got -3"),
