@@ -20,11 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 from numpy import ndarray
-from tables import README, machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import FAST, Auto, Signal, Siren, fit, from_array, psnr, render
+from partinr import FAST, Auto, FitResult, Signal, Siren, Steps, fit, from_array, psnr, render
 
-PAGE = README.parent / "docs" / "choosing.md"
+PAGE = "choosing.md"
+# Samples of margin, as a fit for which nothing is asked has them.
+OVERLAP = 1
 
 Array = Shaped[ndarray, "..."]
 
@@ -151,22 +153,22 @@ class Found(NamedTuple):
 def measure(signal: Signal, side: int, width: int, count: int) -> Found:
     """A fit in cells of `side` samples along each axis by networks of this width."""
     before = os.times()
-    result = fit(signal, *structure(signal, side, width), steps=count, init=None)
+    result = fitted(signal, side, width, count)
     after = os.times()
     spent = after.user - before.user + after.system - before.system
     return Found(result.params / signal.spec.samples, result.psnr, spent / 2)
 
 
-def structure(signal: Signal, side: int, width: int) -> tuple[Auto, Siren]:
-    """Cells, and networks with the constants that suit them."""
-    cells = Auto(side**signal.spec.dims)
-    return cells, Siren(hidden=width, layers=2).suited_to(side + 2 * FAST.overlap)
+def fitted(signal: Signal, side: int, width: int, count: int) -> FitResult:
+    """A fit from random numbers in cells of this side, by networks with the constants that suit them."""
+    cells, network = Auto(side**signal.spec.dims), Siren(hidden=width, layers=2).suited_to(side + 2 * OVERLAP)
+    return fit(signal, cells, network, goal=Steps(count), recipe=FAST.changed(overlap=OVERLAP), start=None)
 
 
 def enlarged(signal: Signal, side: int, width: int, count: int) -> float:
     """PSNR of a fit of the signal at half its size, rendered at its size."""
     small = halved(signal)
-    result = fit(small, *structure(small, side, width), steps=count, init=None)
+    result = fitted(small, side, width, count)
     size = tuple(2 * n for n in small.shape)
     found = render(result.model, size=size).reshape(*size, -1)
     low, high = signal.spec.value_range
@@ -210,7 +212,7 @@ def by_default(path: Path) -> tuple[list[str], list[str]]:
         "signal": path.stem,
         "shape": " x ".join(map(str, signal.shape)),
         "regions": f"{result.regions:,}",
-        "width": str(result.model.group_list[0].network.hidden),
+        "width": str(result.model.networks[0].hidden),
         "parameters a sample": f"{result.params / signal.spec.samples:.3f}",
         "steps": str(result.steps),
         "PSNR, dB": f"{result.psnr:.2f}",
@@ -243,8 +245,8 @@ def main() -> None:
         names, figures = by_default(*options.signals)
         busy = f"{os.getloadavg()[0]:.0f} processes at work"
         note = f"A default fit; {machine()}, {busy}; `benchmarks/budgets.py`."
-        text = f"{markdown(names, [figures])}\n\n{note}"
-        publish(f"whole {options.axes[0]}", text, options.write, PAGE)
+        text = f"{table(names, [figures])}\n\n{note}"
+        publish(PAGE, f"whole {options.axes[0]}", text, options.write)
         return
     for axes in options.axes:
         search = SEARCHES[axes]
@@ -268,8 +270,8 @@ def main() -> None:
             last = ["enlarged"] if name == "cells" else []
             taken = f"{search.steps} steps; " if last else ""
             note = f"{about}; {taken}{machine()}; `benchmarks/budgets.py`."
-            table = markdown([*first, *head, *last], lines)
-            publish(f"{name} {axes}", f"{table}\n\n{note}", options.write, PAGE)
+            text = f"{table([*first, *head, *last], lines)}\n\n{note}"
+            publish(PAGE, f"{name} {axes}", text, options.write)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tables import PERFORMANCE, machine, markdown, publish
+from tables import machine, publish, table
 
 
 def main() -> None:
@@ -44,8 +44,8 @@ def main() -> None:
         print(*rows[-1], flush=True)
     rows.append(["median", "", "", "", f"{statistics.median(fits):.2f}", f"{statistics.median(wholes):.2f}"])
     header = ["picture", "PSNR, dB", "steps", "parameters", "fit, s", "whole command, s"]
-    text = f"{markdown(header, rows)}\n\n{machine()}; `benchmarks/command.py --psnr {options.psnr:g}`."
-    publish("command", text, options.write, PERFORMANCE)
+    text = f"{table(header, rows)}\n\n{machine()}; `benchmarks/command.py --psnr {options.psnr:g}`."
+    publish("performance.md", "command", text, options.write)
 
 
 if __name__ == "__main__":

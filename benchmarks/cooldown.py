@@ -1,4 +1,4 @@
-"""How much the fall of the learning rate gains: what a fit to a named quality expects (`targeting.py`).
+"""How much the fall of the learning rate gains: what a fit to a named quality expects (`goals/quality.py`).
 
     python benchmarks/cooldown.py [--write]
 
@@ -13,12 +13,11 @@ import argparse
 
 import numpy as np
 import skimage.data
-from tables import README, machine, markdown, publish
+from tables import machine, publish, table
 
 import partinr
 from partinr.fitting.goals.quality import held_psnr
 
-METHOD = README.parent / "docs" / "method.md"
 STEPS = (8, 16, 32, 64, 128, 256)
 
 
@@ -30,10 +29,18 @@ def cases() -> dict[str, dict[str, object]]:
     sound = np.sin(np.cumsum(np.random.default_rng(0).uniform(0, 0.5, 40_000)))
     return {
         "astronaut": {"signal": astronaut},
-        "astronaut, 1/4 parameter a pixel": {"signal": astronaut, "params": 256 * 64},
-        "astronaut, 2 parameters a pixel": {"signal": astronaut, "params": 256 * 512},
-        "astronaut, one region": {"signal": astronaut, "partition": partinr.Whole(), "params": 20_000},
-        "astronaut, HFS 9": {"signal": astronaut, "partition": partinr.HFS(9), "params": 40_000},
+        "astronaut, 1/4 parameter a pixel": {"signal": astronaut, "network": partinr.Budget(256 * 64)},
+        "astronaut, 2 parameters a pixel": {"signal": astronaut, "network": partinr.Budget(256 * 512)},
+        "astronaut, one region": {
+            "signal": astronaut,
+            "partition": partinr.Whole(),
+            "network": partinr.Budget(20_000),
+        },
+        "astronaut, HFS 9": {
+            "signal": astronaut,
+            "partition": partinr.HFS(9),
+            "network": partinr.Budget(40_000),
+        },
         "camera": {"signal": camera},
         "coffee": {"signal": coffee},
         "a sweeping tone": {"signal": sound},
@@ -52,17 +59,14 @@ def main() -> None:
     for name, words in cases().items():
         gains = []
         for steps in STEPS:
-            result = partinr.fit(**words, steps=3 * steps, init=None, overlap=0)  # type: ignore[arg-type]
+            goal, recipe = partinr.Steps(3 * steps), partinr.FAST.changed(overlap=0)
+            result = partinr.fit(**words, goal=goal, recipe=recipe, start=None)  # type: ignore[arg-type]
             gains.append(result.psnr - held_psnr(result.history.loss[:steps]))
         rows.append([name, *(f"{gain:.1f}" for gain in gains)])
         print(*rows[-1], flush=True)
     header = ["steps at the peak rate", *map(str, STEPS)]
-    publish(
-        "cooldown",
-        f"{markdown(header, rows)}\n\n{machine()}; `benchmarks/cooldown.py`.",
-        options.write,
-        METHOD,
-    )
+    text = f"{table(header, rows)}\n\n{machine()}; `benchmarks/cooldown.py`."
+    publish("method.md", "cooldown", text, options.write)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from tables import machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import fit, read, save
+from partinr import Compute, Steps, fit, read, save
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     engine = ""
     for path in sorted(options.folder.glob(options.pattern)):
         signal = read(path)
-        result = fit(signal, steps=options.steps, engine=options.engine)
+        result = fit(signal, goal=Steps(options.steps), compute=Compute(engine=options.engine))
         engine = result.engine
         with tempfile.TemporaryDirectory() as folder:
             saved = save(result.model, Path(folder) / "a.inr", store="auto", signal=signal)
@@ -53,8 +53,8 @@ def main() -> None:
     middle = [f"{statistics.median(psnrs):.2f}", "", f"{statistics.median(seconds):.1f}"]
     rows.append(["median", *middle, "", "", ""])
     header = ["picture", "PSNR, dB", "SSIM", "seconds", "parameters", "bits a pixel", "PNG, bits a pixel"]
-    text = f"{markdown(header, rows)}\n\n{engine} engine; {machine()}; `benchmarks/folder.py`."
-    publish("folder", text, options.write)
+    text = f"{table(header, rows)}\n\n{engine} engine; {machine()}; `benchmarks/folder.py`."
+    publish("README.md", "folder", text, options.write)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tables import HYPOTHESIS, machine, markdown, publish
+from tables import machine, publish, table
 
 from partinr.engines import select
 from partinr.studies.hypothesis.study import Study
@@ -40,9 +40,10 @@ def by_sweep(study: Study, threads: int | None) -> float:
 
 def by_loop(study: Study) -> float:
     size, repeat, seed = list(study.members())[-1]
-    drawn = study.network.initialise(1, study.dims, 1, torch.Generator().manual_seed(seed))
-    leaves = [t.requires_grad_() for t in (*drawn.weights, *drawn.biases)]
-    optimiser = torch.optim.Adam(leaves, lr=study.rules.learning_rate)
+    random = np.random.Generator(np.random.Philox(seed))
+    fresh = study.network.initialise(1, study.dims, 1, random)
+    drawn = fresh.map(lambda array: torch.tensor(array, requires_grad=True))
+    optimiser = torch.optim.Adam(drawn.arrays, lr=study.rules.learning_rate)
     signal, net = study.signal(size, repeat), study.network
     grid = torch.from_numpy(study.grid())
     target = torch.from_numpy(signal(study.grid()))
@@ -80,7 +81,7 @@ def steps(options: argparse.Namespace) -> str:
         rows.append([f"{dims}d", *times, f"{published:,}", *minutes])
     head = ["sweep", "loop, ms a step", "side by side, ms a step and run", "ratio"]
     head += ["published steps in all", "minutes for them, loop", "side by side"]
-    return markdown(head, rows)
+    return table(head, rows)
 
 
 def quick() -> str:
@@ -104,7 +105,7 @@ def quick() -> str:
             rows.append(
                 [what + (f", {len(photos)} photographs" if len(words) > 1 else ""), count, f"{seconds:.0f}"]
             )
-    return markdown(["command", "runs", "seconds"], rows)
+    return table(["command", "runs", "seconds"], rows)
 
 
 def main() -> None:
@@ -120,7 +121,7 @@ def main() -> None:
     for name, measure in (("steps", lambda: steps(options)), ("quick", quick)):
         if name in chosen:
             note = f"{machine()}; `benchmarks/hypothesis.py`."
-            publish(name, f"\n{measure()}\n\n{note}\n", options.write, HYPOTHESIS)
+            publish("hypothesis.md", name, f"{measure()}\n\n{note}", options.write)
 
 
 if __name__ == "__main__":

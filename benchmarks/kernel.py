@@ -12,17 +12,32 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from unittest import mock
 
 import numpy as np
 import torch
-from tables import PERFORMANCE, machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import Adam, Auto, Grid, PiecewiseINR, Precision, Rule, Siren, Whole, _native, from_array, render
-from partinr.engines import CpuEngine, Plan, TorchEngine, TrainingState
-from partinr.fitting.loop import pack_groups
+from partinr import (
+    Adam,
+    Auto,
+    Grid,
+    Piecewise,
+    Precision,
+    Rule,
+    Siren,
+    Structure,
+    Whole,
+    _native,
+    from_array,
+    render,
+)
+from partinr.engines import CpuEngine, Plan, TrainingState
+from partinr.engines.torch_engine import TorchEngine
+from partinr.fitting.samples import pack_groups
 
 ROUNDS = 5
+# That torch evaluates at once.
+POINTS = 1 << 18
 
 
 def best(*works: Callable[[], object]) -> list[float]:
@@ -45,16 +60,16 @@ class Problem:
         values = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
         signal = from_array(values, kind="image")
         self.network, self.samples = network, side**2
-        self.model = PiecewiseINR(rule.partition(signal), network, signal.spec, "local")
-        self.model.initialise(0)
-        (self.packed,) = pack_groups(self.model, signal, 0, torch.device("cpu"))
+        structure = Structure(rule.partition(signal), (network,), signal.spec, "local")
+        self.model = Piecewise(structure, tuple(structure.initialise(0)))
+        (self.packed,) = pack_groups(structure, signal, 0)
 
     def step(
         self, steps: int, batch: int | None, threads: int, precision: Precision = "fp32", torch_: bool = False
     ) -> Callable[[], object]:
         """Some training steps from the start, ready to be called again and again."""
         engine = TorchEngine("cpu", threads) if torch_ else CpuEngine(threads, precision)
-        state = TrainingState.fresh(self.model.group_list[0].parameters_by_layer, torch.device("cpu"))
+        state = TrainingState.fresh(self.model.parameters[0])
         regions = np.arange(self.model.regions)
         plan = Plan(regions, np.full(steps, 1e-5), 0, batch, False, self.samples, Adam())
         return lambda: engine.advance(self.network, state, self.packed, plan, lambda _: False)
@@ -109,9 +124,13 @@ def rendering() -> list[list[str]]:
     model = Problem(600, Auto(), Siren(13, 2)).model
     rows = []
 
-    def by_torch(scale: float) -> object:
-        with mock.patch("partinr.model.kernel.can_evaluate", return_value=False):
-            return render(model, scale=scale)
+    module = model.torch()
+
+    def by_torch(scale: float) -> None:
+        along = torch.linspace(-1, 1, round(600 * scale))
+        with torch.no_grad():
+            for rows in along.split(max(1, POINTS // len(along))):
+                module(torch.cartesian_prod(rows, along))
 
     for scale in (1.0, 4.0):
         ours, theirs = best(
@@ -133,8 +152,8 @@ def main() -> None:
         rows += part()
         print(*rows, sep="\n", flush=True)
     peak = f"{_native.isa()}, peak {_native.peak(0.2) / 1e9:.0f} GFLOP/s a core"
-    text = f"{markdown(['what', 'measured', 'goal'], rows)}\n\n{peak}; {machine()}; `benchmarks/kernel.py`."
-    publish("kernel", text, options.write, PERFORMANCE)
+    text = f"{table(['what', 'measured', 'goal'], rows)}\n\n{peak}; {machine()}; `benchmarks/kernel.py`."
+    publish("performance.md", "kernel", text, options.write)
 
 
 if __name__ == "__main__":

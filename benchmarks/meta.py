@@ -17,18 +17,17 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
-from tables import machine, markdown, publish
+from tables import machine, publish, table
 
 from partinr import Crop, Grid, Signal, Siren, Start, from_array
-from partinr.fitting.starts.inner import meta_gradient
+from partinr.fitting.starts.inner import meta_gradient, on_device
 from partinr.fitting.starts.tasks import pack_tasks
 from partinr.signals.frames import axis
 
-START = Start.fresh(Siren(128, 3, 30.0, 30.0), 2, 3, rate=1e-3)
+START = on_device(Start.fresh(Siren(128, 3, 30.0, 30.0), 2, 3, rate=1e-3), "cpu")
 
 
 def signals(count: int, size: int) -> list[Signal]:
@@ -68,7 +67,7 @@ def looped(options: argparse.Namespace) -> dict[str, object]:
     coords = torch.stack(torch.meshgrid(own, own, indexing="ij"), dim=-1).reshape(-1, 2)
     target = torch.as_tensor(picture.normalised().reshape(-1, 3))
     labels = torch.as_tensor(partition.label_map.reshape(-1))
-    theta = [tensor[0].clone().requires_grad_() for tensor in START.tensors]
+    theta = [tensor[0].clone().requires_grad_() for tensor in START.parameters.arrays]
     rates = [value.clone().requires_grad_() for value in START.rates.values]
 
     def error(parameters: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
@@ -123,14 +122,13 @@ def main() -> None:
     ]
     rows.append(["ratio", *(f"{loop[key] / ours[key]:.1f}" for key in ("seconds", "peak"))])
     text = (
-        f"{markdown(['', 'seconds an outer step', 'peak memory, GiB'], rows)}\n\n"
+        f"{table(['', 'seconds an outer step', 'peak memory, GiB'], rows)}\n\n"
         f"{options.images} images of {options.size} x {options.size}, SIREN 128x3, three inner steps of "
         "second order, a rate for each parameter and step, "
         f"PoG {options.grid}x{options.grid}; norms of the gradient of one image agree to "
         f"{abs(ours['norm'] / loop['norm'] - 1):.0e} relative ({machine()}; `benchmarks/meta.py`)."
     )
-    page = Path(__file__).parent.parent / "docs" / "meta.md"
-    publish("meta", text, options.write, page)
+    publish("meta.md", "meta", text, options.write)
 
 
 if __name__ == "__main__":

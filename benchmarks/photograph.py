@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from step import by_loop
-from tables import PERFORMANCE, machine, markdown, publish
+from tables import machine, publish, table
 
 import partinr
 
@@ -31,7 +31,12 @@ def main() -> None:
 
     def fitted(psnr: float, params: int = options.params, engine: str = "cpu") -> tuple[float, str]:
         began = time.perf_counter()
-        result = partinr.fit(photo, params=params, psnr=psnr, engine=engine)
+        result = partinr.fit(
+            photo,
+            network=partinr.Budget(params),
+            goal=partinr.Quality(psnr),
+            compute=partinr.Compute(engine=engine),
+        )
         seconds = time.perf_counter() - began
         text = (
             f"{result.psnr:.2f} dB after {seconds:.2f} s, {result.steps} steps, {result.params:,} parameters"
@@ -53,9 +58,9 @@ def main() -> None:
     rows.append(["40 dB, twice the parameters", fitted(40, 2 * options.params)[1], "", "8 s"])
     loop = f"The loop: {published / STEPS:.1f} s a step"
     picture = f"{options.photo.name}, {' x '.join(map(str, photo.shape))} samples"
-    table = markdown(["quality", "fit", "against", "goal"], rows)
-    text = f"{table}\n\n{loop}. {picture}; {machine()}; `benchmarks/photograph.py`."
-    publish("photograph", text, options.write, PERFORMANCE)
+    text = table(["quality", "fit", "against", "goal"], rows)
+    text = f"{text}\n\n{loop}. {picture}; {machine()}; `benchmarks/photograph.py`."
+    publish("performance.md", "photograph", text, options.write)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import argparse
 import statistics
 from pathlib import Path
 
-from tables import PERFORMANCE, machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import Auto, Precision, Signal, Siren, fit, from_array, read
+from partinr import Auto, Compute, Precision, Signal, Siren, Steps, fit, from_array, read
 
 # Sides of cells in which a SIREN of this width and two hidden layers has about a parameter a pixel.
 CASES = {13: 20, 32: 46, 64: 91, 128: 181}
@@ -42,7 +42,13 @@ def main() -> None:
             for picture in pictures:
                 for precision in precisions:
                     network = Siren(width, 2).suited_to(side)
-                    result = fit(picture, Auto(side**2), network, steps=steps, precision=precision)
+                    result = fit(
+                        picture,
+                        Auto(side**2),
+                        network,
+                        goal=Steps(steps),
+                        compute=Compute(precision=precision),
+                    )
                     psnr[precision].append(result.psnr)
                     seconds[precision] += float(result.history.seconds[-1])
             lost = [a - b for a, b in zip(psnr["fp32"], psnr["bf16"], strict=True)]
@@ -60,10 +66,10 @@ def main() -> None:
     header = ["network", "steps", "fp32, dB", "bf16, dB", "lost, dB", "at most, dB", "times as fast"]
     names = ", ".join(path.stem for path in options.pictures)
     text = (
-        f"{markdown(header, rows)}\n\nMeans over the middle 512 x 512 pixels of {names}; {machine()}; "
+        f"{table(header, rows)}\n\nMeans over the middle 512 x 512 pixels of {names}; {machine()}; "
         "`benchmarks/precision.py`."
     )
-    publish("precision", text, options.write, PERFORMANCE)
+    publish("performance.md", "precision", text, options.write)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tables import machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import fit, read
-
-PAGE = Path(__file__).parent.parent / "docs" / "quality.md"
+from partinr import Budget, fit, read
 
 
 def command(path: Path, psnr: float) -> tuple[dict[str, float], float]:
@@ -43,7 +41,7 @@ def main() -> None:
     rows, figures = [], []
     for path in sorted(options.folder.glob(options.pattern)):
         facts, whole = command(path, options.psnr)
-        uniform = fit(read(path), params=int(facts["params"]))
+        uniform = fit(read(path), network=Budget(int(facts["params"])))
         figure = [facts["psnr"], facts["seconds"], whole, facts["params"], facts["bits_per_sample"]]
         figures.append([*figure, uniform.psnr, uniform.seconds])
         rows.append([path.stem, *_row(figures[-1]), f"{facts['regions']:,}"])
@@ -57,7 +55,7 @@ def main() -> None:
         f"Asked for: {options.psnr:g} dB. Uniform: the default grid with as many parameters. {machine()}; "
         "`benchmarks/quality.py`."
     )
-    publish("quality", f"{markdown(header, rows)}\n\n{note}", options.write, PAGE)
+    publish("quality.md", "quality", f"{table(header, rows)}\n\n{note}", options.write)
 
 
 def _row(figures: list[float]) -> list[str]:

@@ -23,14 +23,14 @@ from pathlib import Path
 
 import numpy as np
 from recipe_ideas import best_of_draws, error_weighted, spread_frequencies
-from tables import machine, markdown
+from tables import machine, table
 
 from partinr import (
     FAST,
     Adam,
     Auto,
     Network,
-    PiecewiseINR,
+    Piecewise,
     Recipe,
     Signal,
     Siren,
@@ -41,15 +41,15 @@ from partinr import (
     render,
 )
 
-Fit = Callable[[Signal, Auto, Network, Recipe], PiecewiseINR]
+Fit = Callable[[Signal, Auto, Network, Recipe], Piecewise]
 WIDTH, LAYERS = 12, 2
 # What overlap does is measured by `seams.py`.
-SEARCHED = replace(FAST, overlap=0)
+SEARCHED = replace(FAST, overlap=0, steps=FAST.steps_for(2))
 
 
-def plain(signal: Signal, rule: Auto, network: Network, recipe: Recipe) -> PiecewiseINR:
+def plain(signal: Signal, rule: Auto, network: Network, recipe: Recipe) -> Piecewise:
     """An ordinary fit from random numbers."""
-    return fit(signal, rule, network, recipe=recipe, init=None).model
+    return fit(signal, rule, network, recipe=recipe, start=None).model
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def variants() -> Iterator[Variant]:
         rate = SEARCHED.learning_rate * factor
         yield Variant("rate", f"{rate:.2g}", recipe=replace(SEARCHED, learning_rate=rate))
     for batch in (64, 96, 192):
-        changed = replace(SEARCHED, batch=batch, steps=SEARCHED.steps * 128 // batch)
+        changed = replace(SEARCHED, batch=batch, steps=FAST.steps_for(2) * 128 // batch)
         yield Variant("batch", f"{batch}, {changed.steps} steps", recipe=changed)
     for beta1, beta2 in ((0.8, 0.9), (0.95, 0.9), (0.9, 0.8), (0.9, 0.95), (0.9, 0.999)):
         yield Variant("Adam", f"{beta1:g}, {beta2:g}", recipe=replace(SEARCHED, adam=Adam(beta1, beta2)))
@@ -184,10 +184,10 @@ def main() -> None:
         print(*rows[-1].cells(options.budgets, rows[0]), sep=" | ", flush=True)
     columns = [f"{budget:g} a pixel" for budget in options.budgets]
     header = ["constant", "value", *columns, "enlarged", "processor seconds"]
-    table = [row.cells(options.budgets, rows[0]) for row in rows]
+    lines = [row.cells(options.budgets, rows[0]) for row in rows]
     names = ", ".join(path.stem for path in options.pictures)
     what = f"Mean PSNR, dB, over the middle {options.size[0]} x {options.size[1]} pixels of {names}"
-    text = f"{markdown(header, table)}\n\n{what}; {machine()}; `benchmarks/recipe.py`.\n"
+    text = f"{table(header, lines)}\n\n{what}; {machine()}; `benchmarks/recipe.py`.\n"
     print(text)
     if options.out:
         options.out.write_text(text)

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tables import machine, markdown
+from tables import machine, table
 
 RATIOS = (1.5, 2, 4, 8, 16)
 SHAPES = ((10_000, 100), (1_000_000,), (2_000_000,), (2, 250_000), (250_000, 2), (2, 2, 100_000))
@@ -30,19 +30,18 @@ TURNS = 9
 
 
 def smaller(picture: Path, steps: int | None) -> list[list[object]]:
-    import torch
-
     import partinr
     from partinr.model import piecewise
     from partinr.signals.frames import pixels
 
-    model = partinr.fit(partinr.read(picture), steps=steps).model
+    model = partinr.fit(picture, goal=partinr.Steps(steps)).model
     shape = model.signal.shape
 
     def means(size: tuple[int, ...]) -> np.ndarray:
         along = [pixels(n, m, 0.0, float(n)) for n, m in zip(shape, size, strict=True)]
-        with torch.no_grad():
-            return 255 * model.on_lattice(along).numpy()
+        found = model.on_lattice(along)
+        assert found is not None
+        return 255 * found
 
     rows: list[list[object]] = []
     usual = piecewise.pitch
@@ -69,14 +68,14 @@ def smaller(picture: Path, steps: int | None) -> list[list[object]]:
 
 
 def long(shape: tuple[int, ...]) -> dict[str, float]:
-    from partinr import Grid, PiecewiseINR, Siren, from_array, render
+    from partinr import Grid, Piecewise, Siren, Structure, from_array, render
 
-    def model(shape: tuple[int, ...]) -> PiecewiseINR:
+    def model(shape: tuple[int, ...]) -> Piecewise:
         signal = from_array(np.zeros(shape, np.float32), kind="array")
         cells = [max(1, n // (25 if n > 1000 else 10)) for n in shape]
-        made = PiecewiseINR(Grid(*cells).partition(signal), Siren(6, 1), signal.spec, "local", overlap=1)
-        made.initialise(0)
-        return made
+        partition = Grid(*cells).partition(signal)
+        structure = Structure(partition, (Siren(6, 1),), signal.spec, "local", overlap=1)
+        return Piecewise(structure, tuple(structure.initialise(0)))
 
     render(model((50,) * len(shape)))
     whole = model(shape)
@@ -103,14 +102,14 @@ def main() -> None:
         return
     rows = [row for picture in options.picture for row in smaller(picture, options.steps)]
     header = ["picture", "ratio", "error, RMS", "99.9 %", "largest", "PSNR, 8 bits", "time / native"]
-    print(f"\n{markdown(header, rows)}\n")
+    print(f"\n{table(header, rows)}\n")
     rows = []
     for shape in SHAPES:
         command = [sys.executable, __file__, "--shape", *map(str, shape)]
         done = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         rows.append([" x ".join(map(str, shape)), f"{done['seconds']:.2f}", f"{done['gib']:.2f}"])
         print(*rows[-1], flush=True)
-    print(f"\n{markdown(['samples', 'seconds', 'GiB'], rows)}\n\n{machine()}; `benchmarks/rendering.py`.")
+    print(f"\n{table(['samples', 'seconds', 'GiB'], rows)}\n\n{machine()}; `benchmarks/rendering.py`.")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from recipe import as_image, middle
-from tables import README, machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import FAST, fit, read
+from partinr import FAST, Steps, fit, read
 
-RECIPE = README.parent / "docs" / "recipe.md"
 STEPS = (30, 75, 150, 300, 600)
 
 
@@ -32,15 +31,18 @@ def main() -> None:
     for schedule in ("cooldown", "cosine", "constant"):
         recipe = replace(FAST, schedule=schedule, overlap=0)
         found = [
-            statistics.mean(fit(picture, recipe=recipe, steps=steps, init=None).psnr for picture in pictures)
+            statistics.mean(
+                fit(picture, goal=Steps(steps), recipe=recipe, start=None).psnr for picture in pictures
+            )
             for steps in STEPS
         ]
         rows.append([schedule, *(f"{psnr:.2f}" for psnr in found)])
         print(*rows[-1], flush=True)
-    table = markdown(["schedule", *(f"{steps} steps" for steps in STEPS)], rows)
+    header = ["schedule", *(f"{steps} steps" for steps in STEPS)]
     names = ", ".join(path.stem for path in options.pictures)
     what = f"Mean PSNR, dB, over the middle {options.size[0]} x {options.size[1]} pixels of {names}"
-    publish("schedule", f"{table}\n\n{what}; {machine()}; `benchmarks/schedule.py`.", options.write, RECIPE)
+    text = f"{table(header, rows)}\n\n{what}; {machine()}; `benchmarks/schedule.py`."
+    publish("recipe.md", "schedule", text, options.write)
 
 
 if __name__ == "__main__":

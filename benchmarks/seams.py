@@ -13,22 +13,21 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from tables import machine, markdown, publish
+from tables import DOCS, machine, publish, table
 
-from partinr import FitResult, PiecewiseINR, Signal, fit, from_array, psnr, read, render, seam
+from partinr import FAST, FitResult, Piecewise, Signal, fit, from_array, psnr, read, render, seam
 from partinr.model.seams import unblended
 
-DOCS = Path(__file__).parent.parent / "docs"
 PLAIN = ("astronaut", "chelsea", "coffee")
 SCALE = 4
 
 
-def variants(signal: Signal, overlaps: list[int]) -> dict[str, tuple[PiecewiseINR, FitResult]]:
+def variants(signal: Signal, overlaps: list[int]) -> dict[str, tuple[Piecewise, FitResult]]:
     """Models of a picture by what they do where regions meet, each with the fit that it is from."""
-    plain = fit(signal, overlap=0)
+    plain = fit(signal, recipe=FAST.changed(overlap=0))
     models = {"no blending": (unblended(plain.model), plain), "blending": (plain.model, plain)}
     for overlap in overlaps:
-        result = fit(signal, overlap=overlap)
+        result = fit(signal, recipe=FAST.changed(overlap=overlap))
         models[f"overlap {overlap}"] = (result.model, result)
     return models
 
@@ -91,7 +90,7 @@ def main() -> None:
         )
     header = ["", "PSNR, dB", "seam figure", "the worst", "parameters a pixel", "time of the fit"]
     text = f"Means over {', '.join(signals)}; {machine()}; `benchmarks/seams.py`."
-    publish("seams", f"{markdown(header, rows)}\n\n{text}", options.write, DOCS / "seams.md")
+    publish("seams.md", "seams", f"{table(header, rows)}\n\n{text}", options.write)
     if options.write:
         draw(options.crop)
 

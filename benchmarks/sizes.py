@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tables import PERFORMANCE, machine, markdown, publish
+from tables import machine, publish, table
+
+from partinr import Steps
 
 SIZES = {1: 1024, 4: 2048, 16: 4096}
 
@@ -34,11 +36,11 @@ def fitted(side: int, steps: int, picture: Path | None) -> dict[str, float]:
     from partinr import fit, from_array, read
 
     small = skimage.data.astronaut() if picture is None else read(picture).values
-    fit(small[:40, :40], steps=5)  # what is loaded once
+    fit(small[:40, :40], goal=Steps(5))  # what is loaded once
     before = resident()
     tiles = [-(-side // n) for n in small.shape[:2]]
     values = np.tile(small, (*tiles, 1))[:side, :side]
-    result = fit(from_array(values, kind="image"), steps=steps)
+    result = fit(from_array(values, kind="image"), goal=Steps(steps))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": result.seconds, "psnr": result.psnr, "bytes": peak - before - values.nbytes}
 
@@ -68,8 +70,8 @@ def main() -> None:
         print(*rows[-1], flush=True)
     header = ["megapixels", "seconds", "ns a pixel", "against the first", "memory, MiB", "bytes a pixel"]
     what = f"{options.steps} steps, about one parameter a pixel; memory beyond the picture itself"
-    text = f"{markdown(header, rows)}\n\n{what}; {machine()}; `benchmarks/sizes.py`."
-    publish("sizes", text, options.write, PERFORMANCE)
+    text = f"{table(header, rows)}\n\n{what}; {machine()}; `benchmarks/sizes.py`."
+    publish("performance.md", "sizes", text, options.write)
 
 
 if __name__ == "__main__":

@@ -15,27 +15,27 @@ import json
 import math
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from tables import machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import Signal, fit, read
+from partinr import Compute, Signal, Steps, Watch, fit, read
 
-PAGE = Path(__file__).parent.parent / "docs" / "meta.md"
 LOOKS = (0, 2, 5, 10, 15, 20, 30, 40, 60, 80, 110, 150, 200, 250, 300, 400, 500, 600)
 SHOWN = (0, 5, 10, 20, 40, 80, 150, 250, 300, 400, 500, 600)
 GOALS = (30.0, 35.0)
 SHORT = (30, 60, 150)
-INITS = (None, "auto")
+STARTS: tuple[Literal["auto"] | None, ...] = (None, "auto")
 
 
 def curves(picture: Signal, threads: int | None) -> dict[str, list[list[float]]]:
     """PSNR (dB) on the way, and at the end of short fits; from random numbers, and from the start."""
-    along, ends = [], []
-    for init in INITS:
-        found = fit(picture, init=init, engine="cpu", threads=threads, measure_at=LOOKS)
+    along, ends, by = [], [], Compute("cpu", threads=threads)
+    for start in STARTS:
+        found = fit(picture, start=start, compute=by, watch=Watch(measure_at=LOOKS))
         along.append([look.psnr for look in found.history.measured])
-        ends.append([fit(picture, init=init, engine="cpu", threads=threads, steps=n).psnr for n in SHORT])
+        ends.append([fit(picture, goal=Steps(n), start=start, compute=by).psnr for n in SHORT])
     return {"along": along, "ends": ends}
 
 
@@ -50,9 +50,11 @@ def reached(psnrs: list[float], goal: float) -> float:
     return math.inf
 
 
-def clocked(picture: Signal, init: str | None, threads: int | None, steps: list[float]) -> list[float]:
+def clocked(
+    picture: Signal, start: Literal["auto"] | None, threads: int | None, steps: list[float]
+) -> list[float]:
     """Seconds from the beginning of a default fit to these steps."""
-    result = fit(picture, init=init, engine="cpu", threads=threads, measure_at=(0,))
+    result = fit(picture, start=start, compute=Compute("cpu", threads=threads), watch=Watch(measure_at=(0,)))
     clock = [result.history.measured[0].seconds, *result.history.seconds]
     return [
         float(np.interp(step, range(len(clock)), clock)) if math.isfinite(step) else step for step in steps
@@ -78,12 +80,13 @@ def main() -> None:
         found = known[path.stem]
         steps = [[reached(psnrs, goal) for goal in GOALS] for psnrs in found["along"]]
         seconds.append(
-            [clocked(picture, init, options.threads, s) for init, s in zip(INITS, steps, strict=True)]
+            [clocked(picture, start, options.threads, s) for start, s in zip(STARTS, steps, strict=True)]
         )
         along.append(found["along"])
         ends.append(found["ends"])
         print(path.stem, np.round(seconds[-1], 2).tolist(), np.round(steps), flush=True)
-    publish("start", report(np.array(along), np.array(ends), np.array(seconds)), options.write, PAGE)
+    text = report(np.array(along), np.array(ends), np.array(seconds))
+    publish("meta.md", "start", text, options.write)
 
 
 def report(along: np.ndarray, ends: np.ndarray, seconds: np.ndarray) -> str:
@@ -104,9 +107,9 @@ def report(along: np.ndarray, ends: np.ndarray, seconds: np.ndarray) -> str:
         )
     return "\n\n".join(
         [
-            markdown(["steps of 600", "random, dB", "learned, dB", spread], rows),
-            markdown(["steps in all", "random, dB", "learned, dB", spread], short),
-            markdown(["PSNR", "random, s", "learned, s", "times sooner", "pictures that reach it"], times),
+            table(["steps of 600", "random, dB", "learned, dB", spread], rows),
+            table(["steps in all", "random, dB", "learned, dB", spread], short),
+            table(["PSNR", "random, s", "learned, s", "times sooner", "pictures that reach it"], times),
             f"Medians over {len(along)} pictures, native engine. Least gain after any of {len(LOOKS)} "
             f"numbers of steps of 600: {gains.min():+.2f} dB, after {LOOKS[least[1]]} ({machine()}; "
             "`benchmarks/start.py`).",

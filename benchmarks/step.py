@@ -18,38 +18,35 @@ import time
 
 import numpy as np
 import torch
-from tables import machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import PAPER, Grid, PiecewiseINR, Siren, from_array
-from partinr.engines import Plan, TorchEngine, TrainingState
-from partinr.fitting.loop import pack_groups
+from partinr import PAPER, Grid, Signal, Siren, Structure, from_array
+from partinr.engines import Plan, TrainingState
+from partinr.engines.torch_engine import TorchEngine
+from partinr.fitting.samples import pack_groups
 from partinr.signals.frames import raster
 
 NETWORK = Siren(170, 3, 60.0, 30.0)
 
 
-def problem(rows: int, columns: int) -> tuple[PiecewiseINR, object]:
+def problem(rows: int, columns: int) -> tuple[Structure, Signal]:
     from skimage.data import astronaut
     from skimage.transform import resize
 
     picture = (resize(astronaut(), (rows, columns), anti_aliasing=True) * 255).astype(np.uint8)
     signal = from_array(picture, kind="image")
-    model = PiecewiseINR(Grid(3, 3).partition(signal), NETWORK, signal.spec, "global")
-    model.initialise(0)
-    return model, signal
+    return Structure(Grid(3, 3).partition(signal), (NETWORK,), signal.spec, "global"), signal
 
 
 def by_loop(rows: int, columns: int, steps: int) -> tuple[list[float], list[float]]:
-    model, signal = problem(rows, columns)
-    group = model.group_list[0]
-    labels = torch.tensor(model.partition.label_map.reshape(-1)).long()
+    structure, signal = problem(rows, columns)
+    (fresh,) = structure.initialise(0)
+    labels = torch.tensor(structure.partition.label_map.reshape(-1)).long()
     x, y = torch.as_tensor(raster(signal.shape)), torch.as_tensor(signal.normalised().reshape(-1, 3))
     own = [labels == r for r in range(9)]
     coords, values = [x[m] for m in own], [y[m] for m in own]
-    weights = [[w[r].clone().requires_grad_() for w in group.weights] for r in range(9)]
-    biases = [[b[r].clone().requires_grad_() for b in group.biases] for r in range(9)]
-    weights = [[w.detach().requires_grad_() for w in ws] for ws in weights]
-    biases = [[b.detach().requires_grad_() for b in bs] for bs in biases]
+    weights = [[torch.tensor(w[r], requires_grad=True) for w in fresh.weights] for r in range(9)]
+    biases = [[torch.tensor(b[r], requires_grad=True) for b in fresh.biases] for r in range(9)]
     optimiser = torch.optim.Adam([t for ts in (*weights, *biases) for t in ts], lr=1e-4)
     seconds, losses = [], []
     for _ in range(steps):
@@ -72,9 +69,9 @@ def by_loop(rows: int, columns: int, steps: int) -> tuple[list[float], list[floa
 
 
 def by_engine(rows: int, columns: int, steps: int) -> tuple[list[float], list[float]]:
-    model, signal = problem(rows, columns)
-    (samples,) = pack_groups(model, signal, 0, torch.device("cpu"))
-    state = TrainingState.fresh(model.group_list[0].parameters_by_layer, torch.device("cpu"))
+    structure, signal = problem(rows, columns)
+    (samples,) = pack_groups(structure, signal, 0)
+    state = TrainingState.fresh(structure.initialise(0)[0])
     seconds, losses = [], []
     for step in range(steps):
         began = time.perf_counter()
@@ -115,13 +112,13 @@ def main() -> None:
     ]
     ratios = [f"{loop[key] / engine[key]:.1f}" for key in ("seconds", "peak")]
     rows.append(["ratio", *ratios])
-    table = markdown(["", "seconds a step", "peak memory, GiB"], rows)
+    head = ["", "seconds a step", "peak memory, GiB"]
     text = (
-        f"{table}\n\nPoG#9, nine SIRENs 170x3, {options.columns} x {options.rows} pixels, full batch, "
-        f"best of {options.steps} steps; losses agree to {difference:.0e} relative "
+        f"{table(head, rows)}\n\nPoG#9, nine SIRENs 170x3, {options.columns} x {options.rows} pixels, "
+        f"full batch, best of {options.steps} steps; losses agree to {difference:.0e} relative "
         f"({machine()}; `benchmarks/step.py`)."
     )
-    publish("step", text, options.write)
+    publish("README.md", "step", text, options.write)
 
 
 if __name__ == "__main__":

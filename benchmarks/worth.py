@@ -16,18 +16,16 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy import ndarray
-from tables import machine, markdown, publish
+from tables import machine, publish, table
 
-from partinr import FAST, Partition, PiecewiseINR, Signal, Siren, read
+from partinr import FAST, Partition, Signal, Siren, Structure, read
 from partinr.engines import CpuEngine, Plan, TrainingState
 from partinr.engines.readout import RIDGE
 from partinr.fitting.goals.allocation import worth
 from partinr.fitting.goals.difficulty import Level, levels
-from partinr.fitting.loop import pack_groups
+from partinr.fitting.samples import pack_groups
 
-PAGE = Path(__file__).parent.parent / "docs" / "quality.md"
 WIDTHS = (4, 8, 12, 16, 24, 32, 40)
 LEVELS = 4
 MSE = (1e-4, 1e-3)
@@ -37,11 +35,10 @@ def errors(signal: Signal, level: Level, cells: ndarray, hidden: int, steps: int
     """Squared error of some cells after a cycle of so many steps."""
     network = Siren(hidden=hidden, layers=2).suited_to(float(np.diff(level.edges[0]).max()))
     partition = Partition.from_boxes(signal.shape, level.boxes, "cells")
-    model = PiecewiseINR(partition, network, signal.spec, "local")
-    model.initialise(0)
-    (samples,) = pack_groups(model, signal, 0, torch.device("cpu"))
+    structure = Structure(partition, (network,), signal.spec, "local")
+    (samples,) = pack_groups(structure, signal, 0)
     engine = CpuEngine()
-    state = TrainingState.fresh(model.group_list[0].parameters_by_layer, torch.device("cpu"))
+    state = TrainingState.fresh(structure.initialise(0)[0])
     state.parameters = engine.solve_readout(network, state.parameters, samples, RIDGE)
     step = np.arange(steps, dtype=np.float64)
     rates = FAST.rate_for(hidden) * FAST.schedule_at((step + 1) / steps, step)
@@ -87,7 +84,7 @@ def main() -> None:
         rows.append(row)
     header = ["cell", *(f"width {hidden}" for hidden in WIDTHS)]
     note = f"{len(pictures)} pictures, {options.steps} steps. {machine()}; `benchmarks/worth.py`."
-    publish("worth", f"{markdown(header, rows)}\n\n{note}", options.write, PAGE)
+    publish("quality.md", "worth", f"{table(header, rows)}\n\n{note}", options.write)
 
 
 def _worth(found: list[tuple[Level, ndarray, ndarray]]) -> float:

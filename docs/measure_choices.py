@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
+import argparse
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +16,11 @@ from partinr.fitting.defaults import choose, network_for
 from partinr.model.networks import NETWORKS
 from partinr.model.rendering import quality
 
-PAGE = Path(__file__).parent / "choosing.md"
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+from tables import machine, publish, table
+
+PAGE = "choosing.md"
+HEAD = ("regions", "width x layers", "parameters", "PSNR, dB", "SSIM", "bits a sample", "seconds")
 SIGNAL = partinr.from_array(skimage.data.astronaut(), kind="image")
 BUDGET = 300_000
 
@@ -33,7 +36,7 @@ def fitted(name: str, partition: Any = None, network: Any = None, **options: Any
     return [
         name,
         f"{result.regions:,}",
-        f"{result.model.group_list[0].network.hidden} x {result.model.group_list[0].network.layers}",
+        f"{result.model.networks[0].hidden} x {result.model.networks[0].layers}",
         f"{result.params:,}",
         f"{measured.psnr:.2f}",
         f"{measured.ssim:.4f}",
@@ -49,9 +52,9 @@ def partitions() -> Iterable[Row]:
     ]
     for rule in rules:
         # What comes first is the partition; the width then follows from the number of regions it has.
-        made = choose(SIGNAL, rule, None, partinr.FAST, BUDGET, None)[0]
+        made = choose(SIGNAL, rule, partinr.Budget(BUDGET), partinr.FAST, 0)[0]
         suited = network_for("siren", partinr.FAST, SIGNAL.spec, made)
-        yield fitted(f"`{rule.word}`", made, suited, params=BUDGET)
+        yield fitted(f"`{rule.word}`", made, partinr.Budget(BUDGET, suited))
 
 
 def networks() -> Iterable[Row]:
@@ -62,44 +65,32 @@ def networks() -> Iterable[Row]:
 
 def budgets() -> Iterable[Row]:
     for params in (50_000, 100_000, 200_000, 400_000, 800_000):
-        yield fitted(f"`--params {params}`", params=params)
+        yield fitted(f"`--params {params}`", network=partinr.Budget(params))
 
 
 def steps() -> Iterable[Row]:
     for count in (50, 150, 600, 2400):
-        yield fitted(f"`--steps {count}`", steps=count)
+        yield fitted(f"`--steps {count}`", goal=partinr.Steps(count))
 
 
-def table(first: str, rows: Iterable[Row]) -> str:
-    """Rows as Markdown."""
-    head = [first, "regions", "width x layers", "parameters", "PSNR, dB", "SSIM", "bits a sample", "seconds"]
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def machine() -> str:
-    """What the seconds belong to."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    cores = len(os.sched_getaffinity(0))
-    engine = partinr.fit(SIGNAL, steps=1).engine
-    return (
-        f"Machine: {found[1] if found else platform.machine()}, {cores} cores, "
-        f"engine `{engine}`, partinr {partinr.__version__}."
-    )
+TABLES = {
+    "partitions": ("partition", partitions),
+    "networks": ("network", networks),
+    "budgets": ("budget", budgets),
+    "steps": ("steps", steps),
+}
 
 
 def main() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    for name, text in (
-        ("machine", machine()),
-        ("partitions", table("partition", partitions())),
-        ("networks", table("network", networks())),
-        ("budgets", table("budget", budgets())),
-        ("steps", table("steps", steps())),
-    ):
-        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        page = place.sub(lambda m, text=text: f"{m[1]}\n{text}\n\n{m[2]}", page)
-    PAGE.write_text(page, encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(TABLES)}; all without one")
+    chosen = parser.parse_args().names or TABLES
+    engine = partinr.fit(SIGNAL, goal=partinr.Steps(1)).engine
+    made_by = f"Machine: {machine()}, engine `{engine}`, partinr {partinr.__version__}."
+    publish(PAGE, "machine", made_by)
+    for name in chosen:
+        first, rows = TABLES[name]
+        publish(PAGE, name, table([first, *HEAD], list(rows())))
 
 
 if __name__ == "__main__":

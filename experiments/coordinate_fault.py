@@ -22,7 +22,7 @@ from typing import Any
 
 from manual import figure, photograph, publish, table
 
-from partinr import HFS, PAPER, FitResult, Grid, Partition, Signal, Variant, Whole, fit, from_array
+from partinr import HFS, PAPER, Compute, FitResult, Grid, Partition, Signal, Variant, Whole, fit, from_array
 
 RULES = {"one network": Whole(), "PoG 3x3": Grid(3, 3), "PoS 9 (HFS)": HFS(9)}
 # Published after 1500 steps, with the fault, at 700 x 1000 pixels.
@@ -43,7 +43,9 @@ def run(signal: Signal, faulty: bool, steps: int, threads: int | None) -> dict[s
         made = Variant.of(signal, rule, "siren", replace(PAPER, steps=steps))
         labels = made.partition.label_map.reshape(seen.shape)
         partition = Partition.from_labels(labels, rule.word)
-        results[name] = fit(seen, partition, made.network, recipe=made.recipe, threads=threads)
+        results[name] = fit(
+            seen, partition, made.network, recipe=made.recipe, compute=Compute(threads=threads)
+        )
         print(
             name,
             "with the fault" if faulty else "as it should be",

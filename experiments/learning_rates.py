@@ -17,7 +17,7 @@ from typing import Any
 
 from manual import figure, photograph, publish, table
 
-from partinr import HFS, PAPER, DivergedError, Grid, Signal, Variant, Whole, fit
+from partinr import HFS, PAPER, Compute, DivergedError, Grid, Signal, Variant, Whole, fit
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 RULES = (Whole(), Grid(2, 2), Grid(3, 3), HFS(9))
@@ -33,7 +33,9 @@ def measure(signal: Signal, density: float, steps: int, threads: int | None) -> 
             recipe = replace(PAPER, steps=steps, learning_rate=rate)
             made = Variant.of(signal, rule, "siren", recipe, params=round(density * signal.spec.samples))
             try:
-                psnr = fit(signal, made.partition, made.network, recipe=recipe, threads=threads).psnr
+                psnr = fit(
+                    signal, made.partition, made.network, recipe=recipe, compute=Compute(threads=threads)
+                ).psnr
             except DivergedError:
                 psnr = float("nan")
             found.setdefault(made.name, []).append(psnr)

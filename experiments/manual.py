@@ -1,11 +1,9 @@
-"""What every experiment shares: pictures, the machine, and the places in the manual for what was found."""
+"""What every experiment shares: pictures, figures, and what benchmarks have too (`benchmarks/tables.py`)."""
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,10 @@ import numpy as np
 
 from partinr import Signal, from_array
 
-DOCS = Path(__file__).parent.parent / "docs"
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+from tables import DOCS, machine, publish, table
+
+__all__ = ["DOCS", "figure", "machine", "photograph", "publish", "table"]
 
 
 def photograph(path: Path | None, rows: int, columns: int, *, crop: bool = False) -> Signal:
@@ -35,32 +36,6 @@ def photograph(path: Path | None, rows: int, columns: int, *, crop: bool = False
     else:
         made = ImageOps.fit(image, (columns, rows), Image.Resampling.LANCZOS)
     return from_array(np.asarray(made), kind="image")
-
-
-def machine() -> str:
-    """The processor, the number of cores and the versions that seconds belong to."""
-    import torch
-
-    cpuinfo = Path("/proc/cpuinfo")
-    match = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    model = match[1] if match else platform.processor() or platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model}, {cores} cores, Python {platform.python_version()}, torch {torch.__version__}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table whose first column names its rows."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
-def publish(page: str, name: str, text: str) -> None:
-    """Print a result; if the page has the marks `<!-- name -->` and `<!-- /name -->`, put it between them."""
-    print(f"\n{text}")
-    path = DOCS / page
-    place = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
-    content = path.read_text(encoding="utf-8")
-    path.write_text(place.sub(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", content), encoding="utf-8")
 
 
 def figure(name: str, draw: Callable[[Any], None], size: tuple[float, float]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from partinr import Piecewise, Signal, SignalSpec
+from partinr import Piecewise, Signal, SignalSpec, from_array
 from partinr.model.networks import Parameters
 
 
@@ -22,6 +22,19 @@ def smooth(shape: tuple[int, ...], channels: int = 1) -> Signal:
     values = np.stack([np.asarray(base) * (c + 1) for c in range(channels)], axis=-1).astype(np.float32)
     spec = SignalSpec("array", shape, channels, "float32", (float(values.min()), float(values.max())), True)
     return Signal(values, spec)
+
+
+def patchy(shape: tuple[int, ...], channels: int = 1, dtype: str = "uint8") -> Signal:
+    """A texture on one half, a constant on the other."""
+    texture = np.random.default_rng(0).uniform(0, 1, (*shape, channels))
+    for axis, samples in enumerate(shape):
+        texture = sum(np.roll(texture, shift, axis) for shift in range(min(5, samples))) / 5
+    texture = np.clip(0.5 + 4 * (texture - texture.mean()), 0, 1)
+    texture[..., : shape[-1] // 2, :] = 0.3
+    if dtype == "uint8":
+        texture = np.rint(255 * texture)
+    limits = (0, 255 if dtype == "uint8" else 1)
+    return from_array(texture.astype(dtype), channels_last=True, value_range=limits)
 
 
 def one_network(parameters: Parameters, region: int) -> Parameters:
@@ -66,3 +79,10 @@ def permute_one(i: int, size: int, key: int) -> int:
         i ^= i >> 5
         if i < size:
             return (i + key) % size
+
+
+def bytes_of(model: Piecewise) -> bytes:
+    """Every parameter of a function, and which networks are where."""
+    labels = model.partition.label_map.astype(np.int64).tobytes()
+    arrays = [array.tobytes() for array in model.named_parameters().values()]
+    return b"".join([*arrays, model.structure.group_of.tobytes(), labels])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from helpers import noise, smooth
-from partinr import InputError, PiecewiseINR, Signal, Siren, from_array
+from partinr import InputError, Signal, Siren, from_array
 from partinr.fitting.goals.allocation import (
     _REGION,
     Allocation,
@@ -35,15 +35,10 @@ def test_the_allowed_error_is_expected_to_be_kept(psnr: float) -> None:
     allowed = 10 ** (-psnr / 10) * signal.values.size
     found = Allocator(signal, LIKE).allocate(allowed, 10**6)
     assert found.left.sum() <= allowed
-    model = PiecewiseINR(
-        *structure(signal.spec, found, LIKE)[:2],
-        signal.spec,
-        "local",
-        structure(signal.spec, found, LIKE).group_of,
-    )
-    assert model.params == spent(found)
-    widths = {g.network.hidden for g in model.group_list}
-    assert widths == set(found.hidden.tolist())
+    made = structure(signal.spec, found, LIKE, "global", blend=False)
+    assert made.params == spent(found)
+    assert {network.hidden for network in made.networks} == set(found.hidden.tolist())
+    assert (made.frame, made.blend, made.overlap, made.signal) == ("global", False, 0, signal.spec)
 
 
 def test_flat_parts_cost_next_to_nothing() -> None:
@@ -91,7 +86,7 @@ def test_what_was_trained_is_never_narrowed_and_reaches_its_goal() -> None:
     before = allocator.allocate(allowed, 10**6)
     after = allocator.reallocate(before, 3 * before.left, allowed, 10**6)
     assert after.left.sum() <= allowed
-    model = structure(signal.spec, after, LIKE).partition
+    model = structure(signal.spec, after, LIKE, "local", blend=True).partition
     for box, width in zip(before.boxes, before.hidden, strict=True):
         inside = model.label_map[tuple(slice(*ends) for ends in box.T)]
         parts = np.unique(inside)

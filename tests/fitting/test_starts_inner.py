@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models import NETWORKS, cells, scattered
 from partinr import Network, Partition, Siren
-from partinr.fitting.starts.inner import Method, descend, meta_gradient
+from partinr.fitting.starts.inner import Method, descend, meta_gradient, on_device
 from partinr.fitting.starts.rates import RateKind, Rates
 from partinr.fitting.starts.start import Start
 from partinr.fitting.starts.tasks import Tasks, pack_tasks
@@ -25,10 +25,10 @@ SHAPE = (7, 6)
 def double(network: Network = TINY, kind: RateKind = "parameter-step", steps: int = 3, **more: Any) -> Start:
     """A start in double precision whose rates differ from each other."""
     start = Start.fresh(network, 2, 3, kind=kind, steps=steps, rate=0.02, **more)
-    start = start.on("cpu", torch.float64)
+    start = on_device(start, "cpu", torch.float64)
     noise = torch.Generator().manual_seed(5)
     rates = [v * (0.5 + torch.rand(v.shape, generator=noise, dtype=v.dtype)) for v in start.rates.values]
-    return start.moved(start.tensors, rates)
+    return start.moved(start.parameters.arrays, rates)
 
 
 def pictures(count: int, shape: tuple[int, ...] = SHAPE, channels: int = 3) -> list[ndarray]:
@@ -76,7 +76,7 @@ def by_hand(
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Outer loss and its gradients by the start and the rates, unrolled by autograd, region after region."""
     assert isinstance(start.network, Siren)
-    theta = [t[0].clone().requires_grad_() for t in start.tensors]
+    theta = [t[0].clone().requires_grad_() for t in start.parameters.arrays]
     rates = [v.clone().requires_grad_() for v in start.rates.values]
     total = torch.zeros((), dtype=torch.float64)
     ends = [torch.zeros_like(t) for t in theta]
@@ -161,14 +161,14 @@ def test_of_any_network_by_differences(network: Network) -> None:
     tasks = packed(start, pictures(2), [cells(SHAPE, 2, 2), scattered(SHAPE, 3)])
     noise = torch.Generator().manual_seed(1)
     # Biases of 0 would put units that see nothing at the kink of ReLU.
-    off = [t + 0.05 * torch.randn(t.shape, generator=noise, dtype=t.dtype) for t in start.tensors]
+    off = [t + 0.05 * torch.randn(t.shape, generator=noise, dtype=t.dtype) for t in start.parameters.arrays]
     start = start.moved(off, start.rates.values)
-    towards = [torch.randn(t.shape, generator=noise, dtype=t.dtype) for t in start.tensors]
+    towards = [torch.randn(t.shape, generator=noise, dtype=t.dtype) for t in start.parameters.arrays]
     rates = [v * torch.randn(v.shape, generator=noise, dtype=v.dtype) for v in start.rates.values]
 
     def outer(way: float) -> float:
         moved = start.moved(
-            [t + way * d for t, d in zip(start.tensors, towards, strict=True)],
+            [t + way * d for t, d in zip(start.parameters.arrays, towards, strict=True)],
             [v + way * d for v, d in zip(start.rates.values, rates, strict=True)],
         )
         return float(meta_gradient(moved, tasks, "first-order").losses[-1])
@@ -192,7 +192,7 @@ def test_a_batch_of_regions_is_a_loop_over_single_networks() -> None:
         for r in range(partition.regions):
             x = own_coords(partition, r, start.frame)
             y = torch.as_tensor(picture[labels == r], dtype=torch.float64)
-            own = [t[0] for t in start.tensors]
+            own = [t[0] for t in start.parameters.arrays]
             for step, state in enumerate(together):
                 assert isinstance(start.network, Siren)
                 leaves = [p.detach().requires_grad_() for p in own]
@@ -246,7 +246,7 @@ def test_signals_of_other_processes_count_in_the_mean() -> None:
 
 @pytest.mark.parametrize(("shape", "divisions"), [((40,), (3,)), ((4, 5, 3), (2, 2, 1))])
 def test_signals_of_one_and_three_axes(shape: tuple[int, ...], divisions: tuple[int, ...]) -> None:
-    start = Start.fresh(TINY, len(shape), 2, frame="local", rate=0.05, steps=5)
+    start = on_device(Start.fresh(TINY, len(shape), 2, frame="local", rate=0.05, steps=5), "cpu")
     tasks = pack_tasks(pictures(2, shape, 2), [cells(shape, *divisions)] * 2, TINY, "local")
     losses = meta_gradient(start, tasks).losses
     assert losses[-1] < losses[0]
@@ -260,14 +260,14 @@ def test_steps_beyond_those_learned_take_the_last_rates() -> None:
 def test_three_steps_of_the_published_network() -> None:
     """SIREN 128x3, ω 30, sample / samples − 1/2, a rate for each parameter and step; written out again."""
     network = Siren(128, 3, 30.0, 30.0)
-    start = Start.fresh(network, 2, 3, rate=1e-3, seed=2)
+    start = on_device(Start.fresh(network, 2, 3, rate=1e-3, seed=2), "cpu")
     shape = (24, 20)
     rows, columns = np.mgrid[:24, :20]
     picture = np.stack([rows / 24, columns / 20, (rows + columns) % 2], axis=-1).astype(np.float32)
     values = picture.reshape(-1, 3)
     tasks = pack_tasks([values], [cells(shape, 1, 1)], network, "centred")
     losses = [float(state.losses[0]) for state in descend(start, tasks)]
-    assert sum(t[0].numel() for t in start.tensors) == network.params(2, 3) == 50_307
+    assert sum(t[0].numel() for t in start.parameters.arrays) == network.params(2, 3) == 50_307
 
     x = torch.as_tensor(np.stack([rows.ravel() / 24 - 0.5, columns.ravel() / 20 - 0.5], axis=1))
     y = torch.as_tensor(values, dtype=torch.float64)
@@ -295,7 +295,7 @@ def test_three_steps_of_the_published_network() -> None:
 
 
 def test_half_precision_between_hidden_layers_is_close() -> None:
-    start = Start.fresh(Siren(16, 2, 10.0, 5.0), 2, 3, frame="local", rate=0.01)
+    start = on_device(Start.fresh(Siren(16, 2, 10.0, 5.0), 2, 3, frame="local", rate=0.01), "cpu")
     tasks = pack_tasks(pictures(2), [cells(SHAPE, 2, 2)] * 2, start.network, "local")
     exact = meta_gradient(start, tasks)
     mixed = meta_gradient(start, tasks, precision="bf16")

@@ -277,7 +277,7 @@ class TestEnlarging:
         import partinr
 
         signal = smooth(shape, 3)
-        model = partinr.fit(signal, Whole(), steps=2).model
+        model = partinr.fit(signal, Whole(), goal=partinr.Steps(2)).model
         finer = smooth((*shape[:-2], 48, 60), 3)
         pixels, bicubic, network, reference = enlarged(
             model, signal, ((4, 12), (10, 22)), 4, shown_range(signal), finer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,9 @@ from partinr.report import fit_report
 from partinr.signals.metrics import psnr
 
 
-def fitted(signal: Signal, steps: int = 3, **options: object) -> FitResult:
-    return partinr.fit(
-        signal, Grid(*[2] * signal.spec.dims), Siren(hidden=4, layers=1), steps=steps, **options
-    )
+def fitted(signal: Signal, steps: int = 3, psnr: float | None = None, **options: Any) -> FitResult:
+    goal = partinr.Steps(steps, psnr)
+    return partinr.fit(signal, Grid(*[2] * signal.spec.dims), Siren(hidden=4, layers=1), goal=goal, **options)
 
 
 def facts(parser: PageParser) -> dict[str, str]:
@@ -54,7 +54,9 @@ def test_any_signal_has_a_self_contained_page(signal: Signal, tmp_path: Path) ->
 
 def test_a_single_sample_has_one_too(tmp_path: Path) -> None:
     for shape in ((1,), (1, 1)):
-        result = partinr.fit(from_array(np.zeros((*shape, 1), np.uint8), channels_last=True), steps=2)
+        result = partinr.fit(
+            from_array(np.zeros((*shape, 1), np.uint8), channels_last=True), goal=partinr.Steps(2)
+        )
         write_report(tmp_path / "r.html", result)
         require_self_contained((tmp_path / "r.html").read_text(encoding="utf-8"))
 
@@ -83,8 +85,9 @@ def test_compares_with_a_reference(tmp_path: Path) -> None:
 
 def test_says_how_regions_meet(tmp_path: Path) -> None:
     told = []
-    for options in ({"blend": False}, {"overlap": 0}, {"overlap": 1}):
-        write_report(tmp_path / "r.html", fitted(noise((24, 30), 3), **options))
+    for changes in ({"blend": False}, {"overlap": 0}, {"overlap": 1}):
+        recipe = partinr.FAST.changed(**changes)
+        write_report(tmp_path / "r.html", fitted(noise((24, 30), 3), recipe=recipe))
         told.append((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert ["Each region alone" in html for html in told] == [True, True, True]
     assert ["Blended between samples" in html for html in told] == [False, True, False]
@@ -100,7 +103,7 @@ def test_says_whether_the_target_was_reached(target: float, said: str) -> None:
 
 
 def test_a_fit_without_a_step_has_a_page(tmp_path: Path) -> None:
-    result = fitted(noise((12, 12)), callback=lambda _: True)
+    result = fitted(noise((12, 12)), watch=partinr.Watch(lambda _: True))
     assert result.steps == 0
     write_report(tmp_path / "r.html", result)
     parser = require_self_contained((tmp_path / "r.html").read_text(encoding="utf-8"))

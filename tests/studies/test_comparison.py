@@ -18,7 +18,7 @@ import partinr
 from helpers import noise, smooth
 from partinr import FAST, HFS, PAPER, Comparison, DivergedError, Grid, InputError, Standing, Variant, Whole
 from partinr.fitting.history import History, Measurement
-from partinr.model.networks import NETWORKS, Parameters
+from partinr.model.networks import NETWORKS
 from partinr.studies.comparison import Record, Run, published_rules, running
 from partinr.studies.comparison import run as one_run
 from partinr.studies.comparison.summary import Line, Spread, families
@@ -87,8 +87,8 @@ class TestVariants:
         variant = Variant.of(signal, rule, name, params=8000)
         network, counts = variant.network, variant.partition.counts
         assert len(set(counts)) == 1
-        fresh = network.initialise(len(counts), 2, 2, torch.Generator())
-        leaves = Parameters(*[[t.requires_grad_() for t in tensors] for tensors in fresh])
+        fresh = network.initialise(len(counts), 2, 2, np.random.default_rng(0))
+        leaves = fresh.map(lambda array: torch.tensor(array, requires_grad=True))
         with FlopCounterMode(display=False) as counter:
             network.forward(torch.rand(len(counts), int(counts[0]), 2), leaves).sum().backward()
         assert counter.get_total_flops() == variant.flops(signal.spec)
@@ -113,7 +113,9 @@ class TestRunning:
         for run in comparison.runs:
             alone = partinr.fit(
                 *(signal, run.variant.partition, run.variant.network),
-                **{"recipe": SHORT, "seed": run.seed, "threads": 1},
+                recipe=SHORT,
+                seed=run.seed,
+                compute=partinr.Compute(threads=1),
             )
             assert (run.record.psnr, run.record.ssim) == (alone.psnr, alone.ssim)
             np.testing.assert_array_equal(run.record.history.loss, alone.history.loss)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from partinr import InputError, Siren
-from partinr.engines import TorchEngine
+from partinr.engines.torch_engine import TorchEngine
 from partinr.studies.hypothesis.corollary import Corollary
 from partinr.studies.hypothesis.likelihood import Fit
 from partinr.studies.hypothesis.material import Fresh
@@ -129,4 +129,4 @@ def test_own_coordinates_stretch_a_part_to_the_whole() -> None:
         assert grid.coords[0, 0] == low
         assert high - 0.05 < grid.coords[-1, 0] < high
         whole = np.linspace(0, 1, 45, endpoint=False)[:, None]
-        assert np.array_equal(grid.values.numpy(), stretches[1].signal(whole.astype(np.float32)))
+        assert np.array_equal(grid.values, stretches[1].signal(whole.astype(np.float32)))

@@ -8,7 +8,7 @@ import skimage.data
 from scipy.stats import spearmanr
 
 from partinr import InputError, from_array
-from partinr.engines import TorchEngine
+from partinr.engines.torch_engine import TorchEngine
 from partinr.model.networks import Siren
 from partinr.studies.hypothesis.correlation import Correlation, Ranking, correlate, pooled_steps
 from partinr.studies.hypothesis.evidence import Interval

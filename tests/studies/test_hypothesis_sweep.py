@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from partinr import InputError, Siren
-from partinr.engines import TorchEngine, select
+from partinr.engines import select
 from partinr.engines.engine import Engine
+from partinr.engines.torch_engine import TorchEngine
 from partinr.model.kernel import why_missing
 from partinr.studies.hypothesis.signals import Size
 from partinr.studies.hypothesis.study import Study, observations, table
@@ -43,16 +44,17 @@ def by_loop(study: Study, place: int) -> tuple[int, Ending]:
     """One run, as one writes it first: a network, an optimiser, and the error after every step."""
     size, repeat, seed = list(study.members())[place]
     signal, net = study.signal(size, repeat), study.network
-    drawn = net.initialise(1, study.dims, 1, torch.Generator().manual_seed(seed))
-    leaves = [t.requires_grad_() for t in (*drawn.weights, *drawn.biases)]
-    optimiser = torch.optim.Adam(leaves, lr=study.rules.learning_rate)
+    random = np.random.Generator(np.random.Philox(seed))
+    drawn = net.initialise(1, study.dims, 1, random).map(lambda a: torch.tensor(a, requires_grad=True))
+    optimiser = torch.optim.Adam(drawn.arrays, lr=study.rules.learning_rate)
     grid = torch.from_numpy(study.grid())
     target = torch.from_numpy(signal(study.grid()))
     material = study._material()
     for step in range(study.rules.limit):
         samples = material.training(step, np.array([place]))
         own = slice(int(samples.offsets[place]), int(samples.offsets[place + 1]))
-        error = net.forward(samples.coords[own][None], drawn)[0] - samples.values[own]
+        found = net.forward(torch.as_tensor(samples.coords[own][None]), drawn)[0]
+        error = found - torch.as_tensor(samples.values[own])
         optimiser.zero_grad()
         error.square().mean().backward()
         optimiser.step()

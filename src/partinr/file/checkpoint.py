@@ -76,8 +76,9 @@ class Checkpoint:
 
 
 def _first_difference(theirs: Settings, ours: Settings, within: str = "") -> tuple[str, Any, Any] | None:
-    """Name and both values of the first setting that differs, such as rules.limit."""
-    for key in sorted({*theirs, *ours}):
+    """Name and both values of the first setting that differs, such as rules.limit; the name of a thing comes
+    before what it has."""
+    for key in sorted({*theirs, *ours}, key=lambda key: (key != "name", key)):
         name, a, b = f"{within}{key}", theirs.get(key), ours.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             found = _first_difference(a, b, f"{name}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from reprlib import repr as brief
 from typing import Any, Literal
 
 from partinr.engines import Precision, select
@@ -174,7 +175,10 @@ def fit(
     """
     if not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be 0 to 2^64 - 1, got {seed}")
-    what, aim, where = as_signal(signal), goal or Steps(), compute or Compute()
+    aim, where = Steps() if goal is None else goal, compute or Compute()
+    if not isinstance(aim, Goal):
+        raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
+    what = as_signal(signal)
     course = aim.begin(what, recipe)
     structure, given = course.structure(), None if start == "auto" else start
     if structure is not None:
@@ -207,7 +211,7 @@ def fit(
             settings_of(
                 what,
                 structure,
-                recipe=asdict(recipe),
+                recipe={field: value for field, value in asdict(recipe).items() if field != "name"},
                 goal={"name": type(aim).__name__, **vars(aim), "within": loop.seconds},
                 seed=seed,
                 engine=engine.name,

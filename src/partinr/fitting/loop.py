@@ -209,7 +209,9 @@ class Loop:
         squared = np.full(stop - start, (fit.losses * counts)[~fit.active].sum())
         for one, trained_now, losses in zip(work, regions, found, strict=True):
             fit.follow(trained_now, losses)
-            squared += (losses * one.samples.counts[one.plan.regions, None]).sum(axis=0)
+            # Regions lie side by side, so that numbers are added in one order in rounds of any length.
+            by_step = np.ascontiguousarray((losses * one.samples.counts[one.plan.regions, None]).T)
+            squared += by_step.sum(axis=1)
         if not np.isfinite(squared).all():
             step = start + int(np.flatnonzero(~np.isfinite(squared))[0])
             raise DivergedError(f"the loss is no longer finite at step {step}; lower the learning rate")

@@ -26,7 +26,14 @@ def settings_of(signal: Signal, structure: Structure, **others: Any) -> Settings
         "overlap": structure.overlap,
         **others,
     }
-    return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(settings, default=_number))  # type: ignore[no-any-return]
+
+
+def _number(value: object) -> object:
+    """A number of NumPy's as one of Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"settings are numbers, words and None, got {type(value).__name__}")
 
 
 def digest(*arrays: Shaped[ndarray, "..."]) -> str:

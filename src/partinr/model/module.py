@@ -123,7 +123,7 @@ class PiecewiseINR(nn.Module):
         Raises:
             InputError: these are no such coordinates, or the module is traced by `torch.jit`.
         """
-        if torch.jit.is_tracing():
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             raise InputError("torch.jit.trace cannot see how regions are chosen; take torch.export instead")
         signal = self.structure.signal
         if coords.ndim < 1 or coords.shape[-1] != signal.dims or coords.is_complex():

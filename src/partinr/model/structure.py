@@ -179,9 +179,9 @@ class Structure:
             zip(self.networks, self.members, parameters, strict=True)
         ):
             layers = network.layer_shapes(self.signal.dims, self.signal.channels)
-            shapes = [[(len(members), *layer) for layer in layers]]
-            shapes += [[(len(members), layer.fan_out) for layer in layers]]
-            for what, arrays, wanted in zip(("weights", "biases"), own, shapes, strict=True):
+            weights: list[tuple[int, ...]] = [(len(members), *layer) for layer in layers]
+            biases: list[tuple[int, ...]] = [(len(members), layer.fan_out) for layer in layers]
+            for what, arrays, wanted in zip(("weights", "biases"), own, (weights, biases), strict=True):
                 found = [np.shape(array) for array in arrays]
                 if found != wanted:
                     raise InputError(

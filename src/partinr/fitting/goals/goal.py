@@ -6,6 +6,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
+from reprlib import repr as brief
 from typing import ClassVar
 
 from jaxtyping import Shaped
@@ -44,18 +46,32 @@ class Seconds:
     seconds: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.seconds < math.inf:
-            raise InputError(f"seconds must be a positive number, got {self.seconds}")
+        if not _positive(self.seconds):
+            raise InputError(f"seconds must be a positive number, got {brief(self.seconds)}")
 
 
-def check_psnr(psnr: float | None) -> None:
+def check_psnr(psnr: float) -> None:
     """Make sure that a fit can be asked to reach this PSNR.
 
     Raises:
         InputError: it is not a positive number of dB.
     """
-    if psnr is not None and not 0 < psnr < math.inf:
-        raise InputError(f"psnr must be a positive number of dB, got {psnr}")
+    if not _positive(psnr):
+        raise InputError(f"psnr must be a positive number of dB, got {brief(psnr)}")
+
+
+def check_within(within: Seconds | None) -> None:
+    """Make sure that the time which a fit may take is one.
+
+    Raises:
+        InputError: it is a bare number, or something else.
+    """
+    if within is not None and not isinstance(within, Seconds):
+        raise InputError(f"within must be a time such as Seconds(10), got {brief(within)}")
+
+
+def _positive(number: object) -> bool:
+    return isinstance(number, Real) and 0 < float(number) < math.inf
 
 
 class Goal(ABC):

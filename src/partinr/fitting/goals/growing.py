@@ -18,7 +18,7 @@ from numpy import ndarray
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
 from partinr.fitting.goals.allocation import Allocation, Allocator, before_rounding, structure
-from partinr.fitting.goals.goal import Course, Goal, Seconds, check_psnr
+from partinr.fitting.goals.goal import Course, Goal, Seconds, check_psnr, check_within
 from partinr.fitting.goals.widening import carry_over
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
@@ -98,6 +98,7 @@ class Growing(Goal):
 
     def __post_init__(self) -> None:
         check_psnr(self.psnr)
+        check_within(self.within)
         if self.max_params is not None and self.max_params < 1:
             raise InputError(f"max_params must be at least 1, got {self.max_params}")
 

@@ -15,7 +15,7 @@ from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from partinr.fitting.goals.allocation import before_rounding
-from partinr.fitting.goals.goal import ENDLESS, Course, Goal, Seconds, check_psnr
+from partinr.fitting.goals.goal import ENDLESS, Course, Goal, Seconds, check_psnr, check_within
 from partinr.fitting.goals.steps import StepsCourse
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
@@ -60,7 +60,7 @@ class Quality(Goal):
         within: stop after this time; without it, after seven times the recipe's steps.
 
     Raises:
-        InputError: the PSNR is not a positive number.
+        InputError: the PSNR is not a positive number, or the time is none.
 
     Example:
         >>> import numpy as np, partinr
@@ -76,6 +76,7 @@ class Quality(Goal):
 
     def __post_init__(self) -> None:
         check_psnr(self.psnr)
+        check_within(self.within)
 
     def begin(self, signal: Signal, recipe: Recipe) -> Course:  # noqa: ARG002
         """See `Goal.begin`; by a recipe whose rate does not fall, one cycle that ends at the PSNR."""

@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.fitting.goals.goal import ENDLESS, Course, Goal, Seconds, check_psnr
+from partinr.fitting.goals.goal import ENDLESS, Course, Goal, Seconds, check_psnr, check_within
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
 from partinr.fitting.state import Fit
@@ -50,7 +50,9 @@ class Steps(Goal):
     def __post_init__(self) -> None:
         if self.steps is not None and not 1 <= self.steps <= ENDLESS:
             raise InputError(f"steps must be at least 1 and at most {ENDLESS}, got {self.steps}")
-        check_psnr(self.psnr)
+        if self.psnr is not None:
+            check_psnr(self.psnr)
+        check_within(self.within)
 
     def begin(self, signal: Signal, recipe: Recipe) -> StepsCourse:
         """See `Goal.begin`."""
