@@ -17,12 +17,15 @@ void evaluate_points(const NetSpec& net, const Matrices& weights, const Rows& bi
                      const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
                      const Array<const float, 2>& shift, int threads, const Array<float, 2>& out);
 
-// Adds weighted values of a grid's regions on a lattice.
+// Adds weighted sums of values of regions, whose weights are products over the axes, on a lattice.
 void evaluate_lattice(const NetSpec& net, const Matrices& weights, const Rows& biases,
                       const std::vector<Array<const float, 1>>& coords,
-                      const std::vector<Array<const int64_t, 1>>& cells,
-                      const std::vector<Array<const float, 2>>& shares, const std::vector<int64_t>& lengths,
-                      const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
-                      const Array<const float, 2>& shift, int threads, const Array<float, 2>& out);
+                      const std::vector<Array<const int64_t, 1>>& entries,
+                      const std::vector<Array<const int64_t, 1>>& places,
+                      const std::vector<Array<const float, 1>>& shares,
+                      const std::vector<Array<const int64_t, 1>>& offsets, const Array<const int64_t, 2>& spans,
+                      const std::vector<int64_t>& sizes, const Array<const int64_t, 1>& members,
+                      const Array<const float, 2>& scale, const Array<const float, 2>& shift, int threads,
+                      const Array<float, 2>& out);
 
 }  // namespace partinr

@@ -165,8 +165,8 @@ NB_MODULE(_native, m) {
         "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a,
         "out"_a.noconvert());
   m.def("evaluate_lattice", &evaluate_lattice, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
-        "coords"_a.noconvert(), "cells"_a.noconvert(), "shares"_a.noconvert(), "lengths"_a, "members"_a.noconvert(),
-        "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert());
+        "coords"_a.noconvert(), "entries"_a.noconvert(), "places"_a.noconvert(), "shares"_a.noconvert(), "offsets"_a.noconvert(),
+        "spans"_a.noconvert(), "sizes"_a, "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert());
   m.def("gradient", &gradient, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(),
         "loss_scale"_a.noconvert(), "grad_w"_a.noconvert(), "grad_b"_a.noconvert(), "threads"_a,

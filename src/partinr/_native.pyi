@@ -177,9 +177,12 @@ def evaluate_lattice(
     weights: Sequence[_F32],
     biases: Sequence[_F32],
     coords: Sequence[_F32],
-    cells: Sequence[_I64],
+    entries: Sequence[_I64],
+    places: Sequence[_I64],
     shares: Sequence[_F32],
-    lengths: Sequence[int],
+    offsets: Sequence[_I64],
+    spans: _I64,
+    sizes: Sequence[int],
     members: _I64,
     scale: _F32,
     shift: _F32,
@@ -187,14 +190,16 @@ def evaluate_lattice(
     threads: int,
     out: _F32,
 ) -> None:
-    """Add weighted values of a grid's regions on a lattice to `out` (points, channels), in raster order.
+    """Add weighted sums of regions' values on a lattice to `out` (places, channels), in raster order.
 
     Args:
-        coords: positions along each axis, in the global frame.
-        cells: (positions,) for each axis: the first cell that has weight at a position.
-        shares: (most, positions) for each axis: weights of that cell, the next one, and so on; a point's
-            weight is the product over the axes.
-        lengths: cells along each axis; regions are the cells in raster order.
+        coords: (nodes,) for each axis: where functions are evaluated, in the global frame, span by span.
+        entries: (nodes + 1,) for each axis: node i has the entries entries[i] .. entries[i + 1] - 1.
+        places: (entries,) for each axis: where in the output a node counts.
+        shares: (entries,) for each axis: and how much; a value's weight is the product over the axes.
+        offsets: (spans + 1,) for each axis: span s has the nodes offsets[s] .. offsets[s + 1] - 1.
+        spans: (regions, dims), the span of each region along each axis.
+        sizes: places along each axis of the output.
         members, scale, shift: see `evaluate_points`.
 
     The result doesn't depend on the number of threads.

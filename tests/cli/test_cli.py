@@ -111,7 +111,7 @@ class TestFit:
         assert (facts["target"], facts["reached"], facts["stopped"]) == (None, True, "steps")
         model = partinr.load(output)
         assert facts["params"] == model.params
-        assert facts["width"] == model.group_list[0].network.hidden
+        assert facts["width"] == model.networks[0].hidden
 
     @pytest.mark.parametrize("store", ["float32", "float16"])
     def test_quality_is_that_of_the_stored_file(self, photo: Path, store: str) -> None:
@@ -135,12 +135,12 @@ class TestFit:
             *("--engine", "torch", "--device", "cpu", "--omega-0", 12, "--store", "float32"),
         )
         model, header = inr.load_with_header(photo.with_suffix(".inr"))
-        network = model.group_list[0].network.config()
+        network = model.networks[0].config()
         assert (network["name"], network["hidden"], network["layers"]) == ("finer", 5, 1)
         assert network["omega_0"] == 12
         assert (facts["partition"], facts["frame"], model.frame) == ("grid:2x2", "global", "global")
-        recipe = header["summary"]["recipe"]
-        assert (recipe["batch"], recipe["learning_rate"], recipe["steps"]) == (None, 0.003, 2)
+        recipe, steps = header["summary"]["recipe"], header["summary"]["steps"]
+        assert (recipe["batch"], recipe["learning_rate"], steps) == (None, 0.003, 2)
 
     def test_paper_preset_is_the_published_recipe(self, photo: Path) -> None:
         facts = fit_json(photo, "--preset", "paper", "--steps", 1)
@@ -306,7 +306,7 @@ class TestInterruption:
     ) -> None:
         from partinr.model import rendering
 
-        def blocks(*_: Any) -> Any:
+        def blocks(*_: Any, **__: Any) -> Any:
             yield np.zeros((1, 16, 3), np.uint8)
             signal.raise_signal(signal.SIGTERM)
 
@@ -327,6 +327,12 @@ class TestRender:
         assert run("render", fitted, "-o", tmp_path / "out.png", "--size", "31x20", "--quiet") == (0, "", "")
         expected = partinr.render(partinr.load(fitted), size=(20, 31))
         np.testing.assert_array_equal(read(tmp_path / "out.png"), expected)
+
+    def test_smaller_is_the_mean_unless_points_are_asked_for(self, fitted: Path, tmp_path: Path) -> None:
+        for given, point in (((), False), (("--point",), True)):
+            assert run("render", fitted, "-o", tmp_path / "out.png", "--size", "5x4", "-q", *given).code == 0
+            expected = partinr.render(partinr.load(fitted), size=(4, 5), point=point)
+            np.testing.assert_array_equal(read(tmp_path / "out.png"), expected)
 
     def test_crop_is_x_before_y(self, fitted: Path, tmp_path: Path) -> None:
         given = ("render", fitted, "-o", tmp_path / "out.tif", "--crop", "2,1,13,6.5", "--scale", 2)
@@ -365,7 +371,7 @@ class TestInfo:
         model = partinr.load(fitted)
         assert facts["params"] == model.params
         assert facts["shape"] == [12, 16]
-        assert facts["networks"] == [model.group_list[0].network.config()]
+        assert facts["networks"] == [model.networks[0].config()]
         assert facts["psnr"] == partinr.psnr(picture(), partinr.render(model), 255)
         assert facts["bits_per_sample"] == 8 * facts["bytes"] / 192
 

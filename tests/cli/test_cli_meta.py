@@ -14,7 +14,6 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import partinr
@@ -97,8 +96,8 @@ def test_eval_renders_what_the_network_gives(data: Path, tmp_path: Path) -> None
     assert run("meta", "eval", out, data, "--workers", 0, "--csv", table, "--limit", 1).code == 0
     learned = load_start(out)
     picture = partinr.read(data / "0.png").values[2:12, 2:14]
-    coords = torch.as_tensor(partinr.signals.frames.raster((10, 12)))
-    values = learned.network.forward(coords[None], learned.parameters)[0].detach().numpy()
+    coords = partinr.signals.frames.raster((10, 12))
+    values = learned.network.forward(coords[None], learned.parameters)[0]
     rendered = np.clip(np.rint(values * 255), 0, 255).reshape(10, 12, 3)
     (row,) = [r for r in scores(table) if (r["start"], r["step"]) == ("learned", "0")]
     assert float(row["psnr"]) == pytest.approx(psnr(picture, rendered, 255), abs=0.01)
@@ -118,13 +117,36 @@ def test_an_lsun_database_and_a_list(data: Path, tmp_path: Path) -> None:
     assert starts[0] == starts[1] == starts[2]
 
 
+@pytest.mark.parametrize(("asked", "channels"), [("grey", 1), ("rgb", 3), (None, 3)])
+@pytest.mark.parametrize("of_array", [1, 3])
+def test_arrays_among_pictures_become_what_is_asked(
+    data: Path, tmp_path: Path, asked: str | None, channels: int, of_array: int
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (14, 16, of_array)).astype(np.uint8)
+    # By its name the first of all, which decides where nothing is asked.
+    np.save(data / "0.npy", values)
+    np.save(data / "00.npy", np.zeros((14, 16, 4)))
+    out = tmp_path / "start.inr"
+    options = () if asked is None else ("--colour", asked)
+    if asked is None:
+        (data / "00.npy").rename(data / "z.npy")
+        channels = of_array
+    trained = run("meta", "train", data, "-o", out, *QUICK, "--steps", 9, *options, "--json")
+    assert trained.code == 0
+    assert load_start(out).channels == channels
+    (reason,) = json.loads(trained.out)["skipped"].values()
+    assert "array of 4 channels cannot be made" in reason
+
+
 def test_a_grey_start_and_one_that_goes_on(data: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.inr", tmp_path / "second.inr"
     assert run("meta", "train", data, "-o", first, *QUICK, "--colour", "grey").code == 0
     assert load_start(first).channels == 1
     assert run("meta", "train", data, "-o", second, *QUICK, "--colour", "grey", "--init", first).code == 0
     assert load_start(second).network == load_start(first).network
-    refused = run("meta", "train", data, "-o", second, *QUICK, "--init", first)
+    assert run("meta", "train", data, "-o", second, *QUICK, "--init", first).code == 0
+    assert load_start(second).channels == 1
+    refused = run("meta", "train", data, "-o", second, *QUICK, "--colour", "rgb", "--init", first)
     assert refused.code == 2
     assert "1 channel" in refused.err
 
@@ -187,7 +209,7 @@ def test_a_loss_that_is_no_number(data: Path, tmp_path: Path) -> None:
     ran = run("meta", "train", data, "-o", out, *QUICK, "--lr", 1e30)
     assert ran.code == 1
     assert "no longer finite in outer step" in ran.err
-    assert all(bool(tensor.isfinite().all()) for tensor in load_start(out).tensors)
+    assert all(np.isfinite(array).all() for array in load_start(out).parameters.arrays)
 
 
 class TestProcesses:
@@ -220,6 +242,6 @@ class TestProcesses:
         )
         assert ran.returncode == 0, ran.stderr
         one, two = load_start(tmp_path / "one.inr"), load_start(tmp_path / "two.inr")
-        for a, b in zip(one.tensors, two.tensors, strict=True):
-            assert torch.allclose(a, b, atol=1e-5, rtol=1e-5)
+        for a, b in zip(one.parameters.arrays, two.parameters.arrays, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
         assert two.summary["validation_psnr"] == pytest.approx(one.summary["validation_psnr"], abs=1e-3)

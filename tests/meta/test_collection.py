@@ -79,6 +79,24 @@ def test_a_list_of_paths_is_relative_to_itself(folder: Path) -> None:
     assert list(all_of(collection)) == ["b.png", str(Path("deeper/still/a.bmp"))]
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-be", "utf-16-le"])
+def test_lists_of_any_line_ends_and_byte_order_marks(tmp_path: Path, encoding: str, ends: str) -> None:
+    mark = "\ufeff" if encoding.endswith(("-be", "-le")) else ""
+    Image.fromarray(photo(0)).save(tmp_path / "bär.png")
+    Image.fromarray(photo(1)).save(tmp_path / "b.png")
+    (tmp_path / "list.txt").write_bytes(f"{mark}bär.png{ends}b.png{ends}".encode(encoding))
+    found = all_of(open_collection(tmp_path / "list.txt"))
+    assert list(found) == ["bär.png", "b.png"]
+    assert np.array_equal(found["bär.png"], photo(0))
+
+
+def test_a_list_of_utf_16_that_does_not_say_so_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes("a.png\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match="text file of paths"):
+        open_collection(tmp_path / "list.txt")
+
+
 def test_collections_can_be_sent_to_other_processes(folder: Path, lsun: Path) -> None:
     for path in (folder, lsun):
         collection = open_collection(path)
@@ -186,9 +204,18 @@ class TestCrops:
         luma = first @ [0.299, 0.587, 0.114] if channels > 2 else first[..., 0]
         assert np.abs(grey.values[..., 0] - luma).max() <= 0.5
 
-    def test_arrays_keep_their_channels(self) -> None:
+    def test_arrays_keep_their_channels_where_nothing_is_asked(self) -> None:
         signal = from_array(np.zeros((4, 5, 2)), channels_last=True, value_range=(0, 1))
-        assert coloured(signal, "rgb") is signal
+        assert coloured(signal, None) is signal
+
+    def test_arrays_become_what_is_asked_where_that_is_defined(self) -> None:
+        values = np.random.default_rng(0).random((4, 5, 3))
+        array = from_array(values, value_range=(0, 1))
+        grey = coloured(array, "grey")
+        np.testing.assert_allclose(grey.values[..., 0], values @ [0.299, 0.587, 0.114])
+        assert np.array_equal(coloured(grey, "rgb").values, grey.values.repeat(3, -1))
+        with pytest.raises(InputError, match="array of 2 channels cannot be made grey"):
+            coloured(from_array(values[..., :2]), "grey")
 
 
 class TestLoading:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from helpers import noise, one_network
 from partinr import Grid, InputError, Partition, Piecewise, Siren, Structure
+from partinr.model.blending import Windows, assign, assign_lattice
 from partinr.signals.frames import raster, to_index
 
 
@@ -206,3 +207,24 @@ def test_the_kernel_and_torch_evaluate_the_same_function(overlap: int) -> None:
     coords = np.random.default_rng(0).uniform(-1, 1, (300, 2)).astype(np.float32)
     by_torch = model.torch()(torch.as_tensor(coords)).detach()
     np.testing.assert_allclose(model(coords), by_torch, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("partition", [p for p in PARTITIONS if p.edges is not None])
+@pytest.mark.parametrize("overlap", [1, 2])
+def test_pairs_of_a_lattice_are_those_of_its_points(partition: Partition, overlap: int) -> None:
+    structure = made(partition, overlap=overlap).structure
+    shape = partition.shape
+    distinct = len(structure.table) == structure.regions
+    along = [
+        Windows.along(np.arange(n, dtype=np.float64), structure.edges[a], overlap, structure.most_cells[a])
+        for a, n in enumerate(shape)
+    ]
+    # The same windows, told to be of points anywhere.
+    mesh = [
+        Windows(w.first.reshape(to), [share.reshape(to) for share in w.shares])
+        for w, to in ((w, [-1 if a == b else 1 for b in range(len(shape))]) for a, w in enumerate(along))
+    ]
+    lattice = assign_lattice(along, structure.table, partition.table.shape, distinct)
+    points = assign(mesh, structure.table, partition.table.shape, distinct)
+    for one, other in zip(lattice, points, strict=True):
+        np.testing.assert_array_equal(one, other)

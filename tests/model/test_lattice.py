@@ -10,7 +10,7 @@ from partinr import Grid, Piecewise, ReluHarmonic, Rule, Siren, Structure, Whole
 from partinr.model import kernel
 from partinr.model.kernel import why_missing
 from partinr.model.partition import Partition
-from partinr.signals.frames import lattice
+from partinr.signals.frames import Pixels, lattice
 
 pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
 
@@ -62,11 +62,12 @@ def test_a_lattice_is_its_points(
     # Beyond the border too, in no regular steps.
     rng = np.random.default_rng(1)
     axes = [np.sort(rng.uniform(-1.1, 1.1, n)).astype(np.float32) for n in size]
-    expected, found = model(lattice(axes)), model.on_lattice(axes)
+    pixels = [Pixels(axis) for axis in axes]
+    expected, found = model(lattice(axes)), model.on_lattice(pixels)
     assert found is not None
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
     monkeypatch.setattr(kernel, "usable_cores", lambda: 3)
-    np.testing.assert_array_equal(model.on_lattice(axes), found)
+    np.testing.assert_array_equal(model.on_lattice(pixels), found)
 
 
 def test_samples_are_those_of_one_region_to_the_bit() -> None:
@@ -77,7 +78,7 @@ def test_samples_are_those_of_one_region_to_the_bit() -> None:
 
 def test_label_maps_are_left_to_a_call() -> None:
     shape = (12, 10)
-    axes = [np.linspace(-1, 1, n, dtype=np.float32) for n in shape]
+    pixels = [Pixels(np.linspace(-1, 1, n, dtype=np.float32)) for n in shape]
     scattered = Partition.from_labels(np.arange(120).reshape(shape) % 3, "labels")
-    assert model_of(shape, scattered, True).on_lattice(axes) is None
-    assert model_of(shape, Whole().partition(noise(shape)), True).on_lattice(axes) is not None
+    assert model_of(shape, scattered, True).on_lattice(pixels) is None
+    assert model_of(shape, Whole().partition(noise(shape)), True).on_lattice(pixels) is not None

@@ -6,6 +6,8 @@ import io
 import math
 import pickle
 import warnings
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from torch import Tensor
 
 from partinr.errors import InputError
 from partinr.signals import Signal, SignalSpec, as_signal, from_array, read
@@ -164,7 +167,6 @@ def test_ranges_that_are_none_or_do_not_hold_the_values(
         (np.array([0, 2**53 + 1]), "2\\^53"),
         (np.array([-(2**63), 0]), "2\\^53"),
         (np.array([-1.7e308, 1.7e308]), "span a range"),
-        (torch.zeros(3, dtype=torch.bfloat16), "convertible to a NumPy array, got Tensor"),
     ],
     ids=str,
 )
@@ -481,3 +483,135 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match="may not be read; check its permissions"):
         read(path)
+
+
+# Archives
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", ">i2", "bool"])
+def test_an_archive_of_one_array(tmp_path: Path, save: Callable[..., None], dtype: str) -> None:
+    values = np.random.default_rng(0).integers(0, 2, (5, 7, 3)).astype(dtype)
+    save(tmp_path / "one.npz", picture=np.asfortranarray(values))
+    signal = read(tmp_path / "one.npz")
+    np.testing.assert_array_equal(signal.values, values)
+    assert signal.spec == from_array(values).spec
+    assert read(tmp_path / "one.npz", channels_last=False, value_range=(0, 1)).shape == (5, 7, 3)
+
+
+def test_an_archive_of_several_arrays_names_them(tmp_path: Path) -> None:
+    np.savez(tmp_path / "two.npz", first=np.zeros(4), second=np.ones(4))
+    with pytest.raises(InputError, match=r"got 2: first, second; save one, .*numpy\.load\(FILE\)\['first'\]"):
+        read(tmp_path / "two.npz")
+
+
+def damaged_archive(change: Callable[[bytes], bytes]) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, np.random.default_rng(0).random(500))
+    return change(file.getvalue())
+
+
+def archive_of(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+def npy_bytes(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=True)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (damaged_archive(lambda data: data[:-30]), r"cannot be decoded as a NumPy \.npz"),
+        (
+            damaged_archive(lambda data: data[:900] + bytes(200) + data[1100:]),
+            r"cannot be decoded as a NumPy",
+        ),
+        (archive_of("notes.txt", b"no array"), "expected an array in the .npz file, got none"),
+        (archive_of("a.npy", b"no array"), "not a whole .npy file"),
+        (archive_of("a.npy", npy_bytes(np.arange(50))[:-1]), "truncated"),
+        (archive_of("a.npy", npy_bytes(np.array([{}]))), "never unpickled"),
+        (archive_of("a.npy", npy_bytes(np.array(["x"]))), "must be integers"),
+    ],
+)
+def test_archives_that_are_no_signals(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "one.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as error:
+        read(path)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_compressed_archive_above_the_limit_is_not_unpacked(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "one.npz", np.zeros(1001, np.uint8))
+    with pytest.raises(InputError, match="at most 1,000 pixels, got 1,001"):
+        read(tmp_path / "one.npz", max_pixels=1000)
+
+
+# Ranges at the ends of what a type holds
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([0, 3, 10]) * 1e199,
+        np.array([-5, 3, 10]) * 1e307,
+        np.array([0, 3, 10]) * 1e-171,
+        np.array([0, 3, 10]) * 1e-310,
+        np.array([0, 1, 2]) * 5e-324,
+        np.array([1e200, np.nextafter(1e200, np.inf)]),
+        np.full(3, np.finfo(np.float64).max),
+        np.array([2**53 - 3, 2**53]),
+        np.array([0, 2**53], np.uint64),
+    ],
+)
+def test_extreme_values_come_back(values: np.ndarray) -> None:
+    signal = from_array(values)
+    low, high = signal.spec.value_range
+    back = signal.spec.quantise(signal.normalised())[..., 0]
+    error = np.abs(back.astype(np.float64) / 2 - values.astype(np.float64) / 2) / (high / 2 - low / 2)
+    assert np.isfinite(back).all()
+    assert error.max() <= 6e-8
+
+
+def test_integers_that_a_double_may_not_hold_are_refused_in_a_range_of_their_own() -> None:
+    for values, value_range in (
+        (np.array([2**60, 2**60 + 9]), (2.0**60, 2.0**60 + 1024)),
+        (np.array([0, 9], np.uint64), (0.0, 2.0**60)),
+    ):
+        with pytest.raises(InputError, match="within ±2\\^53"):
+            from_array(values, value_range=value_range)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.bfloat16(),
+        lambda t: t.to(torch.float8_e4m3fn),
+        lambda t: torch._neg_view(-t),
+        lambda t: torch.complex(t, -t).conj().imag,
+        lambda t: t.to_sparse(),
+        lambda t: t.to_sparse_csr(),
+        lambda t: t.half().requires_grad_(),
+    ],
+    ids=["bfloat16", "float8", "negative bit", "conjugate's part", "sparse", "compressed rows", "gradient"],
+)
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_tensors_whose_numbers_numpy_could_hold(change: Callable[[Tensor], Tensor]) -> None:
+    exact = torch.tensor([[0.5, 1.0, 0.0], [2.0, 0.25, 4.0]])  # in every type
+    np.testing.assert_array_equal(from_array(change(exact)).values[..., 0], exact.numpy())
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.empty(3, 4, device="meta"), torch.complex(torch.ones(3), torch.ones(3))]
+)
+def test_tensors_without_real_numbers(tensor: Tensor) -> None:
+    with pytest.raises(InputError, match="signal values must be") as refused:
+        from_array(tensor)
+    assert "\n" not in str(refused.value)

@@ -291,39 +291,6 @@ def with_orientation(path: Path, orientation: int) -> None:
     path.write_bytes(content)
 
 
-@pytest.fixture
-def without_imagecodecs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tifffile knows of compressions where that library is not installed."""
-    monkeypatch.setattr(tifffile.TIFF, "DECOMPRESSORS", {1: lambda data: data})
-
-
-@pytest.mark.usefixtures("without_imagecodecs")
-def test_a_compression_that_nobody_here_reads(tmp_path: Path) -> None:
-    path = tiff(tmp_path / "a.tif", noise((5, 7, 5)), photometric="minisblack", planarconfig="contig")
-    content = path.read_bytes()
-    # Tag 259, compression: 22610 is JPEG XR as one maker of microscopes writes it.
-    old, new = (
-        (259).to_bytes(2, "little") + bytes([3, 0, 1, 0, 0, 0]) + n.to_bytes(4, "little") for n in (1, 22610)
-    )
-    assert content.count(old) == 1
-    path.write_bytes(content.replace(old, new))
-    with pytest.raises(InputError, match=r"JPEGXR_NDPI needs the library imagecodecs"):
-        read(path)
-
-
-@pytest.mark.usefixtures("without_imagecodecs")
-def test_pages_beyond_the_first_series_are_not_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """OpenCV decodes every page of a file; one that was not held against the pixel limit might be a bomb."""
-    first, second = (Image.fromarray(noise((n, 8))) for n in (5, 9))
-    path = tmp_path / "a.tif"
-    first.save(path, compression="tiff_lzw", save_all=True, append_images=[second])
-    monkeypatch.setattr("partinr.signals.tiff.decode_pages", None)
-    with pytest.raises(InputError, match="imagecodecs"):
-        read(path)
-
-
 # --- alpha --------------------------------------------------------------------------------------------------
 
 

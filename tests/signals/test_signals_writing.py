@@ -187,7 +187,7 @@ def test_the_path_may_be_a_string_and_the_values_not_contiguous(tmp_path: Path) 
 # --- in parts -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".npy", ".bmp"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".npy", ".npz", ".bmp"])
 @pytest.mark.parametrize("sizes", [(50,), (1,) * 50, (7, 30, 13), (49, 1)])
 def test_parts_make_the_same_file_as_the_whole(
     tmp_path: Path, suffix: str, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
@@ -220,7 +220,7 @@ def test_parts_of_a_stack(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(read(tmp_path / f"a{suffix}").values, signal.values)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".npy"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".npy", ".npz"])
 def test_only_one_part_is_in_memory(tmp_path: Path, suffix: str) -> None:
     rows, columns, part = 4000, 1000, 50
     spec = replace(noise((1, 1), 3, "uint8").spec, shape=(rows, columns))
@@ -359,27 +359,27 @@ def test_photographs_compress_as_well_as_with_pillow() -> None:
 @pytest.mark.parametrize(
     ("suffix", "shape", "channels", "dtype", "kind", "choices"),
     [
-        (".png", (5, 7), 3, "float32", "image", ".tif, .npy"),
-        (".png", (5, 7), 1, "int16", "array", ".tif, .npy"),
-        (".png", (5, 7), 1, "bool", "array", ".npy"),
-        (".png", (4, 5, 7), 1, "uint8", "array", ".tif, .npy"),
-        (".png", (7,), 1, "uint8", "array", ".npy"),
-        (".png", (5, 7), 2, "uint8", "array", ".tif, .npy"),
-        (".png", (5, 7), 5, "uint8", "image", ".tif, .npy"),
-        (".tif", (7,), 1, "uint8", "array", ".npy"),
-        (".tif", (5, 7), 1, "int64", "array", ".npy"),
-        (".tiff", (5, 7), 1, "bool", "array", ".npy"),
-        (".jpg", (5, 7), 4, "uint8", "image", ".png, .tif, .npy, .webp"),
-        (".jpeg", (5, 7), 2, "uint8", "image", ".png, .tif, .npy"),
-        (".jpg", (5, 7), 3, "uint16", "image", ".png, .tif, .npy"),
-        (".jpg", (1, 70_000), 1, "uint8", "image", ".png, .tif, .npy, .bmp, .pgm"),
-        (".webp", (5, 7), 1, "uint8", "image", ".png, .tif, .npy, .jpg, .bmp, .pgm"),
-        (".webp", (1, 20_000), 3, "uint8", "image", ".png, .tif, .npy, .jpg, .bmp, .ppm"),
-        (".bmp", (5, 7), 4, "uint8", "image", ".png, .tif, .npy, .webp"),
-        (".pgm", (5, 7), 3, "uint8", "image", ".png, .tif, .npy, .jpg, .webp, .bmp, .ppm"),
-        (".ppm", (5, 7), 1, "uint8", "image", ".png, .tif, .npy, .jpg, .bmp, .pgm"),
-        (".gif", (5, 7), 3, "uint8", "image", ".png, .tif, .npy, .jpg, .webp, .bmp, .ppm"),
-        ("", (5, 7), 3, "uint16", "image", ".png, .tif, .npy"),
+        (".png", (5, 7), 3, "float32", "image", ".tif, .npy, .pfm, .npz"),
+        (".png", (5, 7), 1, "int16", "array", ".tif, .npy, .npz"),
+        (".png", (5, 7), 1, "bool", "array", ".npy, .npz"),
+        (".png", (4, 5, 7), 1, "uint8", "array", ".tif, .npy, .npz"),
+        (".png", (7,), 1, "uint8", "array", ".npy, .npz"),
+        (".png", (5, 7), 2, "uint8", "array", ".tif, .npy, .npz"),
+        (".png", (5, 7), 5, "uint8", "image", ".tif, .npy, .npz"),
+        (".tif", (7,), 1, "uint8", "array", ".npy, .npz"),
+        (".tif", (5, 7), 1, "int64", "array", ".npy, .npz"),
+        (".tiff", (5, 7), 1, "bool", "array", ".npy, .npz"),
+        (".jpg", (5, 7), 4, "uint8", "image", ".png, .tif, .npy, .webp, .npz"),
+        (".jpeg", (5, 7), 2, "uint8", "image", ".png, .tif, .npy, .npz"),
+        (".jpg", (5, 7), 3, "uint16", "image", ".png, .tif, .npy, .npz"),
+        (".jpg", (1, 70_000), 1, "uint8", "image", ".png, .tif, .npy, .bmp, .pgm, .npz"),
+        (".webp", (5, 7), 1, "uint8", "image", ".png, .tif, .npy, .jpg, .bmp, .pgm, .npz"),
+        (".webp", (1, 20_000), 3, "uint8", "image", ".png, .tif, .npy, .jpg, .bmp, .ppm, .npz"),
+        (".bmp", (5, 7), 4, "uint8", "image", ".png, .tif, .npy, .webp, .npz"),
+        (".pgm", (5, 7), 3, "uint8", "image", ".png, .tif, .npy, .jpg, .webp, .bmp, .ppm, .npz"),
+        (".ppm", (5, 7), 1, "uint8", "image", ".png, .tif, .npy, .jpg, .bmp, .pgm, .npz"),
+        (".gif", (5, 7), 3, "uint8", "image", ".png, .tif, .npy, .jpg, .webp, .bmp, .ppm, .npz"),
+        ("", (5, 7), 3, "uint16", "image", ".png, .tif, .npy, .npz"),
     ],
 )
 def test_formats_that_cannot_hold_the_data_name_those_that_can(

@@ -19,7 +19,9 @@ from partinr.cli.wishes import Wishes, goal_for
 from partinr.errors import InputError
 
 SUFFIX = ".inr"
-PICTURES = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm")
+PICTURES = (
+    *(".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz"),
+)
 """Suffixes that `render` writes and `fit` does not."""
 
 _WHAT, _LONG = "What to fit", "For how long"

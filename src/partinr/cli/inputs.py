@@ -15,14 +15,16 @@ _PANEL = "How to read it"
 INPUT = Annotated[
     Path,
     typer.Argument(
-        metavar="INPUT", show_default=False, help="An image, a TIFF, or a NumPy .npy array of 1 to 3 axes."
+        metavar="INPUT",
+        show_default=False,
+        help="An image, a TIFF, or a NumPy .npy or .npz array of 1 to 3 axes.",
     ),
 ]
 CHANNELS_LAST = Annotated[
     bool | None,
     typer.Option(
         "--channels-last/--no-channels-last",
-        help="Whether the last axis of an .npy array holds the channels. Default: it does in an array of "
+        help="Whether the last axis of a NumPy array holds the channels. Default: it does in an array of "
         "four axes, and of three if it has 1 to 4 entries.",
         rich_help_panel=_PANEL,
     ),
@@ -32,7 +34,7 @@ VALUE_RANGE = Annotated[
     typer.Option(
         metavar="LOW,HIGH",
         help="Lowest and highest possible value, whose difference is the peak of PSNR. Default: all that an "
-        "8 or 16-bit type holds, lowest and highest value of other data.",
+        "8 or 16-bit type or the bits of a TIFF hold, lowest and highest value of other data.",
         rich_help_panel=_PANEL,
     ),
 ]

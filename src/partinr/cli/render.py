@@ -49,6 +49,14 @@ def render(
             "Default: everything.",
         ),
     ] = None,
+    point: Annotated[
+        bool,
+        typer.Option(
+            "--point",
+            help="Values at the middles of pixels also where pixels are larger than samples of the signal. "
+            "Without it, each such pixel is the mean of the function over its area.",
+        ),
+    ] = False,
     max_pixels: MAX_PIXELS = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
@@ -61,16 +69,21 @@ def render(
     """
     check_outputs({"-o": output}, [source])
 
+    import shutil
+
     from partinr.file.inr import load
-    from partinr.model.rendering import output_shape, render_blocks
+    from partinr.model.rendering import check_room, output_shape, render_blocks
     from partinr.signals import write_slabs
 
     model = load(source, max_samples=pixel_limit(max_pixels))
     dims = model.signal.dims
     wanted, part = words.size(size, dims), words.crop(crop, dims)
     shape = output_shape(model, wanted, scale, part)
+    check_room(
+        shape, model.signal, shutil.disk_usage(output.resolve().parent).free, f"on the disk of {output}"
+    )
     with Bar("rendering", quiet=quiet) as bar:
-        blocks = render_blocks(model, wanted, scale, part)
+        blocks = render_blocks(model, wanted, scale, part, point=point)
         write_slabs(output, _watched(blocks, shape[0], bar), shape, model.signal)
     if not quiet:
         values = signal_row(words.spelled(shape), model.signal.channels, model.signal.dtype)

@@ -12,7 +12,7 @@ import partinr
 from partinr.errors import InputError
 
 _PACKAGES = (
-    *("numpy", "torch", "scipy", "pillow", "tifffile", "scikit-image"),
+    *("numpy", "torch", "scipy", "pillow", "tifffile", "imagecodecs", "scikit-image"),
     *("opencv-contrib-python-headless", "safetensors", "typer", "rich"),
 )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
+from partinr.fitting.budgets import BUDGETS
 from partinr.fitting.recipe import Recipe
 from partinr.model import kernel
 from partinr.model.blending import widened
@@ -22,9 +23,7 @@ from partinr.signals.signal import Signal, SignalSpec
 # Published experiments compare piecewise networks with one network at equal numbers of parameters; "equal"
 # there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
 _EQUAL = 1.01
-# Without a budget, a fit has at most this many parameters a sample: 12 x 2 in cells of 19 x 19 pixels.
-_WIDTH, _LAYERS, _DENSITY = 12, 2, 1.2
-_NARROWEST, _WIDEST = 8, 256
+_LAYERS, _NARROWEST, _WIDEST = 2, 8, 256
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,9 @@ def divide(
         InputError: the partition does not fit the signal.
     """
     if isinstance(partition, Auto) and params is not None:
-        like = network if network is not None else Siren(hidden=_WIDTH, layers=_LAYERS)
+        like = (
+            network if network is not None else Siren(hidden=BUDGETS[signal.spec.dims].width, layers=_LAYERS)
+        )
         each = like.params(signal.spec.dims, signal.channels)
         partition = replace(partition, samples=max(1.0, signal.spec.samples * each / params))
     chosen = partition if isinstance(partition, Partition) else partition.partition(signal)
@@ -132,15 +133,15 @@ def network_for(
 
     With `recipe.like_one`, it has the published constants and the width at which all regions together have as
     many parameters as that one network; otherwise constants that suit the size of the regions, margins
-    included, and the largest width that keeps to about one parameter a sample. `hidden` and `layers` override
-    either.
+    included, and the largest width that keeps to the parameters a sample of `BUDGETS`. `hidden` and `layers`
+    override either.
     """
     kind = NETWORKS.get(name)
     if kind is None:
         raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {name}")
-    width, deep = recipe.like_one or (_WIDTH, _LAYERS)
+    width, deep = recipe.like_one or (BUDGETS[signal.dims].width, _LAYERS)
     depth = deep if layers is None else layers
-    network = kind(hidden=hidden or _WIDTH, layers=depth)
+    network = kind(hidden=hidden or BUDGETS[signal.dims].width, layers=depth)
     dims, channels = signal.dims, signal.channels
     if recipe.like_one is None:
         boxes = widened(partition.bounding_boxes, overlap, signal.shape)
@@ -154,7 +155,7 @@ def network_for(
             return replace(network, hidden=width)
         whole = kind(hidden=width, layers=deep).params(dims, channels)
         return fit_width(network, int(whole * _EQUAL), partition.regions, dims, channels)
-    budget = int(signal.samples * _DENSITY)
+    budget = int(signal.samples * BUDGETS[signal.dims].density)
     narrow = replace(network, hidden=_NARROWEST)
     if partition.regions * narrow.params(dims, channels) > budget:
         return narrow

@@ -50,6 +50,12 @@ class Compute:
 
     Raises:
         InputError: the threads are out of range.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> compute = partinr.Compute(threads=1)
+        >>> partinr.fit(np.eye(16), goal=partinr.Steps(5), compute=compute).device
+        'cpu'
     """
 
     engine: str = "auto"
@@ -184,7 +190,7 @@ def fit(
         chosen, like = choose(what, partition, network, recipe, overlap, as_it_is=isinstance(given, Start))
         if start == "auto" and recipe.solve_readout:
             given = shipped_start(like, what.spec.dims, recipe.frame)
-        steps = aim.planned(recipe)
+        steps = aim.planned(recipe, what.spec.dims)
         if isinstance(given, Start) and not given.inner_steps and steps is not None:
             recipe = recipe.from_start(steps)
         precision = where.precision or precision_for(recipe, like, where.engine, where.device)

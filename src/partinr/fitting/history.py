@@ -27,7 +27,8 @@ class Measurement(NamedTuple):
 
     Example:
         >>> import numpy as np, partinr
-        >>> result = partinr.fit(np.eye(16), steps=20, measure_at=(0, 10, 20))
+        >>> watch = partinr.Watch(measure_at=(0, 10, 20))
+        >>> result = partinr.fit(np.eye(16), goal=partinr.Steps(20), watch=watch)
         >>> [measurement.steps for measurement in result.history.measured]
         [0, 10, 20]
     """

@@ -66,6 +66,12 @@ class Watch:
         callback: called with `Progress`; returning True stops the fit.
         measure_at: numbers of steps after which the signal is rendered and its quality kept in
             `history.measured`; the clock stands still meanwhile, and the fit's result does not change.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> impatient = partinr.Watch(lambda progress: progress.steps >= 5)
+        >>> partinr.fit(np.eye(16), watch=impatient).stopped
+        'callback'
     """
 
     callback: Callback | None = None
@@ -79,6 +85,12 @@ class Keep:
     Attributes:
         folder: written every few seconds; made if missing.
         resume: go on from the checkpoint in it, if there is one. The fit ends with the same bytes.
+
+    Example:
+        >>> import numpy as np, partinr, tempfile
+        >>> keep = partinr.Keep(tempfile.mkdtemp(), resume=True)
+        >>> partinr.fit(np.eye(16), goal=partinr.Steps(5), keep=keep).steps
+        5
     """
 
     folder: str | Path

@@ -12,8 +12,12 @@ from numpy import ndarray
 
 from partinr.engines.engine import Adam
 from partinr.errors import InputError
+from partinr.fitting.budgets import BUDGETS
 from partinr.model.blending import check_overlap
 from partinr.signals.frames import Frame
+
+PSNR_STEPS = 600
+"""Steps of the longest first cycle of a fit to a PSNR, whatever the signal's axes."""
 
 STABLE = 1 / 3
 """Share of a fit during which the "cooldown" schedule holds the peak rate."""
@@ -30,7 +34,8 @@ class Recipe:
     Attributes:
         name: what the file and the report call it; decides nothing.
         frame: coordinates that networks see: "global" or "local" to each region.
-        steps: optimiser updates, where the goal does not say how many.
+        steps: optimiser updates, where the goal does not say how many; None: as many as suit the signal's
+            number of axes (`BUDGETS`), or a PSNR (`PSNR_STEPS`).
         batch: samples of each region in a step; None for all of them; "auto": see `batch_for`.
         learning_rate: peak rate of Adam for networks `reference_width` wide; see `rate_for`.
         reference_width: width at which `learning_rate` holds as it is; None: at every width.
@@ -62,7 +67,7 @@ class Recipe:
 
     name: str
     frame: Frame
-    steps: int
+    steps: int | None
     batch: int | Literal["auto"] | None
     learning_rate: float
     reference_width: int | None
@@ -78,7 +83,7 @@ class Recipe:
     bf16: bool = True
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
+        if self.steps is not None and self.steps < 1:
             raise InputError(f"steps must be at least 1, got {self.steps}")
         if isinstance(self.batch, int) and self.batch < 1:
             raise InputError(f"batch must be at least 1 or full, got {self.batch}")
@@ -99,6 +104,15 @@ class Recipe:
         if "learning_rate" in changes:
             changes.setdefault("reference_width", None)
         return replace(self, **changes)
+
+    def steps_for(self, axes: int) -> int:
+        """Steps of a fit of a signal with so many axes to which no quality is named."""
+        return BUDGETS[axes].steps if self.steps is None else self.steps
+
+    @property
+    def steps_to_psnr(self) -> int:
+        """Steps of the longest first cycle of a fit to a PSNR."""
+        return PSNR_STEPS if self.steps is None else self.steps
 
     def from_start(self, steps: int) -> Recipe:
         """The same for a fit of so many steps from learned hidden layers, which need less of a high rate: it
@@ -150,7 +164,7 @@ class Recipe:
 FAST = Recipe(
     name="fast",
     frame="local",
-    steps=600,
+    steps=None,
     batch="auto",
     learning_rate=9e-3,
     reference_width=12,

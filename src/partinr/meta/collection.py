@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     import lmdb
 
 _DATABASE = "data.mdb"
-_ARRAYS = (".npy", ".tif", ".tiff")
+_ARRAYS = (".npy", ".npz", ".tif", ".tiff", ".pfm", ".hdr")
+
+# How text files begin that say their encoding; UTF-16 begins as UTF-32 does.
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 class Collection(ABC):
@@ -136,7 +146,7 @@ class Part(Collection):
 
 def open_collection(path: str | os.PathLike[str], *, max_pixels: int | None = MAX_PIXELS) -> Collection:
     """A folder with images anywhere below it, an LSUN database (a folder with `data.mdb`), or a text file
-    with one path a line, relative to the text file's folder.
+    with one path a line, relative to the text file's folder, in UTF-8 or with a byte order mark.
 
     In a folder, names decide what counts as an image; hidden files do not.
 
@@ -214,8 +224,13 @@ def _folder(path: Path, max_pixels: int | None) -> Collection:
 
 def _list(path: Path, max_pixels: int | None) -> Collection:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
+        data = path.read_bytes()
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+        text = data.decode(encoding)
+        if "\0" in text:
+            raise UnicodeError("no text, or UTF-16 without a byte order mark")
+        lines = text.splitlines()
+    except UnicodeError:
         raise InputError(
             f"{path}: expected a folder, an LSUN database or a text file of paths, got another file"
         ) from None

@@ -27,8 +27,8 @@ class Crop:
         size: samples along each axis.
         where: "centre", as published, or "random", another part each time.
         resize: first make the signal as small as it can be with `size` still in it.
-        colour: what pictures become: "rgb" repeats grey, "grey" takes the luma; both drop alpha. Arrays keep
-            their channels.
+        colour: what signals become: "rgb" repeats grey, "grey" takes the luma; both drop the alpha of
+            pictures. None: pictures become RGB, arrays keep their channels.
 
     Raises:
         InputError: the size has no axes, more than three, or an empty one.
@@ -43,7 +43,7 @@ class Crop:
     size: tuple[int, ...]
     where: Literal["centre", "random"] = "centre"
     resize: bool = False
-    colour: Colour = "rgb"
+    colour: Colour | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.size) <= 3 or any(n < 1 for n in self.size):
@@ -57,7 +57,7 @@ class Crop:
             draw: decides where a random crop is.
 
         Raises:
-            InputError: the signal has other axes, or is smaller than the crop.
+            InputError: the signal has other axes, is smaller than the crop, or its channels are no colours.
         """
         if len(signal.shape) != len(self.size):
             raise InputError(f"expected {_axes(len(self.size))}, got {_axes(len(signal.shape))}")
@@ -80,20 +80,36 @@ class Crop:
         return Signal(values, replace(signal.spec, shape=self.size), signal.metadata)
 
 
-def coloured(signal: Signal, colour: Colour) -> Signal:
-    """A picture in colour or grey, without alpha; arrays as they are."""
-    if signal.spec.kind != "image":
-        return signal
+def coloured(signal: Signal, colour: Colour | None) -> Signal:
+    """A signal in colour or grey, pictures without alpha; see `Crop.colour`.
+
+    Raises:
+        InputError: an array whose channels are neither grey nor RGB.
+    """
     values = signal.values
-    if signal.channels in (2, 4):
+    if signal.spec.kind == "image" and signal.channels in (2, 4):
         values = values[..., :-1]
-    if colour == "rgb" and values.shape[-1] == 1:
-        values = np.repeat(values, 3, axis=-1)
-    elif colour == "grey" and values.shape[-1] == 3:
+    elif signal.spec.kind != "image" and colour is None:
+        return signal
+    channels = values.shape[-1]
+    if channels not in (1, 3):
+        raise InputError(
+            f"an array of {channels} channels cannot be made {colour}, one of 1 or 3 can; save those channels"
+        )
+    if colour == "grey" and channels == 3:
         luma = values.astype(np.float64) @ np.array(_LUMA)
         values = (luma if values.dtype.kind == "f" else np.rint(luma)).astype(values.dtype)[..., None]
+    elif colour != "grey" and channels == 1:
+        values = np.repeat(values, 3, axis=-1)
+    if values is signal.values:
+        return signal
     spec = replace(signal.spec, channels=values.shape[-1], channel_axis=values.shape[-1] > 1)
     return Signal(values, spec, signal.metadata)
+
+
+def colour_of(channels: int) -> Colour | None:
+    """What signals are made so that they have so many channels; None where that cannot be said."""
+    return {1: "grey", 3: "rgb"}.get(channels)  # type: ignore[return-value]
 
 
 def _resized(signal: Signal, size: tuple[int, ...]) -> Signal:

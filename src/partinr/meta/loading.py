@@ -22,7 +22,7 @@ from partinr.signals import Signal
 _AHEAD = 2
 
 
-def first_usable(collection: Collection, colour: Colour) -> Signal:
+def first_usable(collection: Collection, colour: Colour | None) -> Signal:
     """The first signal that can be read, with the channels that it would have.
 
     Raises:

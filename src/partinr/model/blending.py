@@ -10,6 +10,7 @@ from one of its own along each axis.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -72,16 +73,32 @@ class Windows(NamedTuple):
             overlap: samples of a window on each side of the middle one.
             cells: the most that a window can touch, see `most_cells`.
         """
-        module, width = namespace(position), 2 * overlap + 1
+        module = namespace(position)
         first = module.searchsorted(edges, whole(position - overlap + AT_SAMPLE), side="right")
-        before = [0 * position]
+        shares = [0 * position]
         for k in range(cells - 1):
             edge = edges[module.clip(first + k, 0, len(edges) - 1)]
-            reach = cast(edge + overlap, position) - position  # from the window's start to the edge
-            within = module.where(reach > AT_SAMPLE, reach / width, 0 * reach)
-            beyond = (reach >= width - AT_SAMPLE) | (first + k >= len(edges))
-            before.append(module.where(beyond, 0 * reach + 1, within))
-        return cls(first, [stop - start for start, stop in itertools.pairwise([*before, 0 * position + 1])])
+            beyond = first + k >= len(edges)
+            shares.append(module.where(beyond, 0 * position + 1, before(edge, position, overlap)))
+        return cls(first, [stop - start for start, stop in itertools.pairwise([*shares, 0 * position + 1])])
+
+    def at(self, some: Int64[ndarray, "some"] | slice) -> Windows:
+        """Those of some of the points of one axis."""
+        return Windows(self.first[some], [share[some] for share in self.shares])
+
+
+def before(edge: Int[Array, "*_"], position: Float[Array, "*_"], overlap: int) -> Float[Array, "*_"]:
+    """Share of windows that lies before an edge: 0..1.
+
+    Args:
+        edge: the first sample beyond it.
+        position: the windows' middles, in samples.
+        overlap: see `Windows.along`.
+    """
+    width = 2 * overlap + 1
+    reach = cast(edge + overlap, position) - position  # from the window's start to the edge
+    at_start, at_end = reach <= AT_SAMPLE, reach >= width - AT_SAMPLE
+    return (reach / width) * ~(at_start | at_end) + at_end
 
 
 def check_overlap(overlap: int, blend: bool) -> None:
@@ -172,12 +189,56 @@ def _shared(
         cells = cell_index([first[some] + k for first, k in zip(firsts, combination, strict=True)], lengths)
         found.append(Assignment(points[some], table[cells].astype(np.int64), weight[some]))
     pairs = Assignment.joined(found)
-    if distinct:
-        return pairs
-    regions = int(table.max()) + 1
+    return pairs if distinct else _merged(pairs, int(table.max()) + 1)
+
+
+def assign_lattice(
+    windows: Sequence[Windows], table: Int[ndarray, " _"], lengths: tuple[int, ...], distinct: bool
+) -> Assignment:
+    """What `assign` gives at the points of a lattice, whose windows hold the same along all of its lines.
+
+    A cell has weight at the points of a smaller lattice, so none of them has to be searched for.
+
+    Args:
+        windows: of the points along each axis, of shape (points along it,).
+        table: region of each cell, flattened.
+        lengths: cells along each axis.
+        distinct: whether each cell is a region of its own.
+    """
+    shape = [len(w.first) for w in windows]
+    alone = [w.shares[0] >= 1 for w in windows]
+    inside = [np.flatnonzero(mine) for mine in alone]
+    cells = _outer([w.first[at] for w, at in zip(windows, inside, strict=True)], lengths)
+    weight = np.ones(len(cells), windows[0].shares[0].dtype)
+    single = Assignment(_outer(inside, shape), table[cells].astype(np.int64), weight)
+    found = []
+    for combination in itertools.product(*(range(len(w.shares)) for w in windows)):
+        held = [w.shares[k] for w, k in zip(windows, combination, strict=True)]
+        at = [np.flatnonzero(share > 0) for share in held]
+        weight = functools.reduce(np.multiply.outer, [s[i] for s, i in zip(held, at, strict=True)])
+        cells = _outer([w.first[i] + k for w, i, k in zip(windows, at, combination, strict=True)], lengths)
+        pairs = Assignment(_outer(at, shape), table[cells].astype(np.int64), weight.reshape(-1))
+        if not any(combination):
+            near = ~functools.reduce(np.logical_and.outer, [a[i] for a, i in zip(alone, at, strict=True)])
+            pairs = Assignment(*(part[near.reshape(-1)] for part in pairs))
+        found.append(pairs)
+    shared = Assignment.joined(found)
+    return Assignment.joined([single, shared if distinct else _merged(shared, int(table.max()) + 1)])
+
+
+def _merged(pairs: Assignment, regions: int) -> Assignment:
+    """One pair for all those of the same point and region."""
     keys, which = np.unique(pairs.points * regions + pairs.regions, return_inverse=True)
     weights = np.bincount(which, pairs.weights, len(keys)).astype(pairs.weights.dtype)
     return Assignment(keys // regions, keys % regions, weights)
+
+
+def _outer(indices: Sequence[Int64[ndarray, "_"]], lengths: Sequence[int]) -> Int64[ndarray, "_"]:
+    """Flat indices of a lattice's points, in raster order, from those along each axis."""
+    flat = indices[0]
+    for index, length in zip(indices[1:], lengths[1:], strict=True):
+        flat = (flat[:, None] * length + index).reshape(-1)
+    return flat
 
 
 def cell_index(indices: Sequence[Int[Array, "*_"]], lengths: Sequence[int]) -> Int[Array, "*_"]:

@@ -6,12 +6,12 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
 from jaxtyping import Float, Float32, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.blending import Assignment
+from partinr.model.lattice import Nodes
 from partinr.model.networks.network import Network, Parameters
 
 if TYPE_CHECKING:
@@ -116,35 +116,37 @@ def add_values(
 def add_lattice(
     network: Network,
     parameters: Parameters,
-    axes: list[Float32[ndarray, "_"]],
-    windows: list[tuple[Int64[ndarray, "_"], Float[ndarray, "_ _"]]],
-    lengths: tuple[int, ...],
+    nodes: list[Nodes],
+    spans: Int64[ndarray, "regions dims"],
+    sizes: tuple[int, ...],
     members: Int64[ndarray, "regions"],
     affine: tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]],
-    out: Float32[ndarray, "points channels"],
+    out: Float32[ndarray, "pixels channels"],
 ) -> None:
-    """Add weighted values of a group's networks, whose regions are cells of a grid, on a lattice to `out`.
+    """Add weighted sums of a group's networks, whose regions are boxes, on a lattice to `out`.
 
     Args:
         network: shape and activation.
         parameters: of the group's members.
-        axes: positions along each axis in the global frame.
-        windows: for each axis, the first cell that has weight at a position, and the weights of it and the
-            next ones.
-        lengths: cells along each axis.
+        nodes: along each axis, for each span.
+        spans: the span of each region along each axis.
+        sizes: pixels along each axis.
         members: place of each region in the group, negative for those of other groups.
         affine: scale and shift from the global frame to each region's own.
-        out: points in raster order, changed in place.
+        out: pixels in raster order, changed in place.
     """
     from partinr import _native
 
     _native.evaluate_lattice(
-        spec(network, len(axes), out.shape[1]),
+        spec(network, len(nodes), out.shape[1]),
         *parameters,
-        [np.ascontiguousarray(axis) for axis in axes],
-        [np.ascontiguousarray(first) for first, _ in windows],
-        [np.ascontiguousarray(shares, np.float32) for _, shares in windows],
-        lengths,
+        [along.coords for along in nodes],
+        [along.entries for along in nodes],
+        [along.places for along in nodes],
+        [along.shares for along in nodes],
+        [along.offsets for along in nodes],
+        spans,
+        sizes,
         members,
         *affine,
         threads=usable_cores(),

@@ -105,7 +105,7 @@ class PiecewiseINR(nn.Module):
         return Piecewise(
             self.structure,
             tuple(
-                Parameters.of([np.array(t.detach().float().cpu().numpy()) for t in (*g.weights, *g.biases)])
+                Parameters.of([t.detach().float().cpu().numpy().copy() for t in (*g.weights, *g.biases)])
                 for g in self._groups
             ),
         )

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float32, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError, need
 from partinr.model import kernel
-from partinr.model.blending import Assignment, Windows
+from partinr.model.blending import Assignment
+from partinr.model.lattice import Blend, pitch
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.packing import batches, pack
 from partinr.model.partition.partition import Partition
 from partinr.model.structure import Structure
+from partinr.signals import frames
 from partinr.signals.frames import Frame
 from partinr.signals.signal import SignalSpec
 
@@ -152,11 +154,10 @@ class Piecewise:
 
     def _values(self, points: Float32[ndarray, "points dims"]) -> Float32[ndarray, "points channels"]:
         out = np.zeros((len(points), self.signal.channels), np.float32)
-        native = all(kernel.knows(network) for network in self.networks) and kernel.why_missing() is None
         for first in range(0, len(points), _BLOCK):
             block, values = points[first : first + _BLOCK], out[first : first + _BLOCK]
             assigned = self.structure.assign(block)
-            if native:
+            if self._native:
                 self._add_native(block, assigned, values)
             else:
                 self._add(block, assigned, values)
@@ -194,42 +195,37 @@ class Piecewise:
             )
         np.add.at(out, points, values * assigned.weights[packing.order][:, None])
 
-    def on_lattice(self, axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "points channels"] | None:
-        """What calling gives at the points of a lattice in raster order, by the native kernel alone.
+    def on_lattice(self, pixels: list[frames.Pixels]) -> Float32[ndarray, "pixels channels"] | None:
+        """Values at the points of a lattice, or means over its pixels, in raster order, by the native kernel.
 
         Boxes meet a lattice in boxes, so nothing has to be looked up point by point.
 
         Args:
-            axes: global coordinates along each axis.
+            pixels: what is to be known along each axis.
 
         Returns:
             None where only a call can do it: label maps, and networks that the kernel does not know.
         """
-        able = all(kernel.knows(network) for network in self.networks) and kernel.why_missing() is None
-        if self.partition.edges is None or not able:
+        if self.partition.spans is None or not self._native:
             return None
-        out = np.zeros((math.prod(len(axis) for axis in axes), self.signal.channels), np.float32)
-        windows = [self._window(a, axis) for a, axis in enumerate(axes)]
-        cells, lengths = self.structure.table, self.partition.table.shape
-        affine = [np.ascontiguousarray(each[cells]) for each in self.structure.affine]
+        spans, which = self.partition.spans
+        overlap = self.overlap if self.structure.blends else None
+        apart = pitch(pixels)
+        nodes = [
+            Blend(samples, overlap, extents).nodes(along, apart)
+            for samples, extents, along in zip(self.signal.shape, spans, pixels, strict=True)
+        ]
+        sizes = tuple(len(along.coords) for along in pixels)
+        out = np.zeros((math.prod(sizes), self.signal.channels), np.float32)
         for g, (network, parameters) in enumerate(zip(self.networks, self.parameters, strict=True)):
-            members = self.structure.slots(g)[cells]
-            kernel.add_lattice(
-                network, parameters, axes, windows, lengths, members, (affine[0], affine[1]), out
-            )
+            members = self.structure.slots(g)
+            kernel.add_lattice(network, parameters, nodes, which, sizes, members, self.structure.affine, out)
         return out
 
-    def _window(
-        self, a: int, coords: Float32[ndarray, "_"]
-    ) -> tuple[Int64[ndarray, "_"], Float[ndarray, "_ _"]]:
-        """What `assign` does, along one axis: the first cell with a weight, and the weights from it on."""
-        columns = np.repeat(coords[:, None], self.signal.dims, axis=1)
-        position, edges = self.structure.positions(columns)[a], self.structure.edges[a]
-        if not self.structure.blends:
-            nearest = np.rint(position).astype(np.int64)
-            return np.searchsorted(edges, nearest, side="right"), np.ones((1, len(coords)))
-        window = Windows.along(position, edges, self.overlap, self.structure.most_cells[a])
-        return window.first, np.stack(window.shares)
+    @property
+    def _native(self) -> bool:
+        """Whether the native kernel is there and knows all networks."""
+        return kernel.why_missing() is None and all(kernel.knows(network) for network in self.networks)
 
 
 def network_values(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +12,20 @@ from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.model.averaging import averaged
+from partinr.model.memory import free_memory
 from partinr.model.piecewise import Piecewise
 from partinr.signals import frames
 from partinr.signals.metrics import psnr, ssim
-from partinr.signals.signal import Signal
+from partinr.signals.signal import Signal, SignalSpec
 
-# Output samples that are rendered at once.
+# Longest axis that can be asked for: whatever is less than this in bytes is looked at closely.
+_LONGEST = 1 << 48
+# Output samples that are rendered at once, samples of the signal whose means are taken at once, and points
+# that are evaluated at once where each is looked up.
 _SLAB = 1 << 20
+_MEANS = 1 << 18
+_BLOCK = 1 << 18
 
 Crop = tuple[tuple[float, float], ...]
 """Start and stop along each axis in samples of the signal: ((100, 200), (0, 50)) for rows and columns."""
@@ -24,36 +33,78 @@ Crop = tuple[tuple[float, float], ...]
 
 def output_shape(
     model: Piecewise,
-    size: tuple[int, ...] | None = None,
+    size: Sequence[int] | None = None,
     scale: float | None = None,
-    crop: Crop | None = None,
+    crop: Sequence[Sequence[float]] | None = None,
 ) -> tuple[int, ...]:
     """Shape of a rendering, without channels; see `render`.
 
     Raises:
         InputError: the size, scale or crop cannot be rendered.
     """
-    shape = model.signal.shape
-    window = whole(model) if crop is None else crop
+    window = _window(model, crop)
     if size is not None and scale is not None:
         raise InputError("give either a size or a scale, not both")
-    if len(window) != len(shape):
+    if size is not None:
+        return _size(model, size)
+    factor = 1.0 if scale is None else _number("the scale", scale)
+    if not 0 < factor < math.inf:
+        raise InputError(f"the scale must be a positive number, got {scale}")
+    lengths = [(stop - start) * factor for start, stop in window]
+    if max(lengths) > _LONGEST:
         raise InputError(
-            f"the crop must have {len(shape)} pairs for a signal of shape {shape}, got {len(window)}"
+            f"the scale must give axes of at most {_LONGEST:,} samples, got {scale}; take a smaller one"
         )
+    return tuple(max(1, round(length)) for length in lengths)
+
+
+def _size(model: Piecewise, size: Sequence[int]) -> tuple[int, ...]:
+    dims = model.signal.dims
+    wanted = f"the size must have {dims} whole positive number{'s' if dims > 1 else ''}, one for each axis"
+    if isinstance(size, (str, bytes, Mapping)) or not isinstance(size, Iterable):
+        raise InputError(
+            f"{wanted}, got {size!r:.100}; write size=({', '.join(map(str, model.signal.shape))},)"
+        )
+    found = list(size)
+    if any(isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)) for n in found):
+        raise InputError(f"{wanted}, got {size!r:.100}")
+    if len(found) != dims or min(found) < 1:
+        raise InputError(f"{wanted}, got {size!r:.100}")
+    if max(found) > _LONGEST:
+        raise InputError(f"the size must have axes of at most {_LONGEST:,} samples, got {size!r:.100}")
+    return tuple(int(n) for n in found)
+
+
+def _window(model: Piecewise, crop: Sequence[Sequence[float]] | None) -> Crop:
+    """The part to render, checked."""
+    shape = model.signal.shape
+    if crop is None:
+        return whole(model)
+    wanted = f"the crop must have {len(shape)} pairs for a signal of shape {shape}"
+    try:
+        pairs = [tuple(pair) for pair in crop if not isinstance(pair, str)]
+        fits = len(pairs) == len(crop) == len(shape) and all(len(pair) == 2 for pair in pairs)
+    except TypeError:
+        fits = False
+    if not fits:
+        raise InputError(f"{wanted}, a start and a stop for each axis, got {crop!r:.100}")
+    window = tuple((_number("the crop", start), _number("the crop", stop)) for start, stop in pairs)
     for (start, stop), samples in zip(window, shape, strict=True):
         if not 0 <= start < stop <= samples:
             raise InputError(
                 f"the crop must lie in 0..{samples} and start before it stops, got {start}..{stop}"
             )
-    if size is None:
-        factor = 1.0 if scale is None else scale
-        if not 0 < factor < float("inf"):
-            raise InputError(f"the scale must be a positive number, got {factor}")
-        size = tuple(max(1, round((stop - start) * factor)) for start, stop in window)
-    if len(size) != len(shape) or min(size) < 1:
-        raise InputError(f"the size must have {len(shape)} positive numbers, got {size}")
-    return size
+    return window
+
+
+def _number(name: str, value: object) -> float:
+    """A number that may be NumPy's; no truth value and no text."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputError(f"{name} must be a number, got {value!r:.100}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(f"{name} must be a number that a double can hold, got {value!r:.100}") from None
 
 
 def whole(model: Piecewise) -> Crop:
@@ -61,55 +112,102 @@ def whole(model: Piecewise) -> Crop:
     return tuple((0.0, float(n)) for n in model.signal.shape)
 
 
+def check_room(shape: tuple[int, ...], spec: SignalSpec, free: int, where: str) -> None:
+    """Refuse a rendering for which there is no room, before any work.
+
+    Args:
+        shape: samples along each axis.
+        spec: channels and data type.
+        free: bytes that it may take.
+        where: what the bytes are of, for the message.
+
+    Raises:
+        InputError: it would take more.
+    """
+    samples = math.prod(shape)
+    size = samples * spec.channels * np.dtype(spec.dtype).itemsize
+    if size > free:
+        axes = " x ".join(f"{n:,}" for n in shape)
+        raise InputError(
+            f"a rendering of {axes} = {samples:,} samples takes {size:,} bytes, and {free:,} bytes {where} "
+            "are free; take a smaller size or scale, or render crops one by one"
+        )
+
+
 def render_blocks(
     model: Piecewise,
-    size: tuple[int, ...] | None = None,
+    size: Sequence[int] | None = None,
     scale: float | None = None,
-    crop: Crop | None = None,
+    crop: Sequence[Sequence[float]] | None = None,
+    *,
+    point: bool = False,
 ) -> Iterator[Shaped[ndarray, "_ *rest channels"]]:
     """A rendering as consecutive slabs along the first axis, in the signal's data type; see `render`.
 
     Memory is bounded by the slab, at least one row of the output.
+
+    Raises:
+        InputError: before any work; the size, scale or crop cannot be rendered, or not even one row.
     """
     shape = output_shape(model, size, scale, crop)
-    window = whole(model) if crop is None else crop
-    axes = [
-        frames.resampled_axis(n, length, float(start), float(stop))
+    largest = max(shape[0], math.prod(shape[1:]))
+    check_room((largest,), replace(model.signal, dtype="float64"), free_memory(), "of memory, for one row,")
+    return _blocks(model, shape, _window(model, crop), point)
+
+
+def _blocks(
+    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
+) -> Iterator[Shaped[ndarray, "_ *rest channels"]]:
+    pixels = [
+        frames.pixels(n, length, float(start), float(stop), point=point)
         for n, length, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
     ]
-    row = int(np.prod(shape[1:]))
-    rows = max(1, _SLAB // row)
+    # As many samples of the output, or of the signal where the output has fewer.
+    reach = [max(n, stop - start) for n, (start, stop) in zip(shape, window, strict=True)]
+    in_row = math.prod(reach) / shape[0]
+    # On one axis, what is known about each node is more than its values.
+    most = _MEANS if len(shape) == 1 and pixels[0].edges is not None else _SLAB
+    rows = max(1, int(most / in_row))
+    parts = 1 if pixels[0].edges is None else max(1, math.ceil(in_row / most))
     for first in range(0, shape[0], rows):
-        slab = [axes[0][first : first + rows], *axes[1:]]
-        values = _evaluate(model, slab)
-        yield model.signal.quantise(values)
+        slab = pixels[0].part(first, first + rows)
+        # The mean over a row is that of the means over its parts.
+        pieces = (_evaluate(model, [slab.share(k, parts), *pixels[1:]]) for k in range(parts))
+        values = next(pieces)
+        for piece in pieces:
+            values += piece
+        yield model.signal.quantise(values / parts if parts > 1 else values)
 
 
 def render(
     model: Piecewise,
     *,
-    size: tuple[int, ...] | None = None,
+    size: Sequence[int] | None = None,
     scale: float | None = None,
-    crop: Crop | None = None,
+    crop: Sequence[Sequence[float]] | None = None,
+    point: bool = False,
     callback: Callable[[float], None] | None = None,
 ) -> Shaped[ndarray, "*array_shape"]:
     """The signal as an array in its own data type, at any size.
 
     Samples are areas: rendering at twice the size divides each sample's area in four, as image viewers and
-    Pillow's `resize` do. Integer signals are rounded and clipped to their value range.
+    Pillow's `resize` do. Along an axis with as many samples as the signal or more, a sample is the value at
+    the middle of its area; along one with fewer, the mean of the function over it. Integer signals are
+    rounded and clipped to their value range.
 
     Args:
         model: a fitted piecewise network.
-        size: output samples along each axis; by default the size of the crop.
+        size: output samples along each axis, one number for each; by default the size of the crop.
         scale: factor for every axis instead of a size.
         crop: part of the signal to render, in samples of the signal; by default everything.
+        point: take the value at the middle of an area, also along axes with fewer samples than the signal.
         callback: called with the share that is done, 0..1.
 
     Returns:
         Array of the output shape, with a last axis for channels if the source had one.
 
     Raises:
-        InputError: the size, scale or crop cannot be rendered.
+        InputError: the size, scale or crop cannot be rendered, or the memory that is free cannot hold it.
 
     Example:
         >>> import numpy as np, partinr
@@ -118,9 +216,10 @@ def render(
         (16, 16)
     """
     shape = output_shape(model, size, scale, crop)
+    check_room(shape, model.signal, free_memory(), "of memory")
     out = np.empty((*shape, model.signal.channels), np.dtype(model.signal.dtype))
     first = 0
-    for block in render_blocks(model, size, scale, crop):
+    for block in render_blocks(model, size, scale, crop, point=point):
         out[first : first + len(block)] = block
         first += len(block)
         if callback is not None:
@@ -172,10 +271,10 @@ def _peak(model: Piecewise) -> float:
     return high - low
 
 
-def _evaluate(model: Piecewise, axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "*shape channels"]:
-    """Normalised values on a lattice."""
-    shape = tuple(len(axis) for axis in axes)
-    values = model.on_lattice(axes)
+def _evaluate(model: Piecewise, pixels: list[frames.Pixels]) -> Float32[ndarray, "*shape channels"]:
+    """Normalised values at the points or means over the pixels of a lattice."""
+    shape = tuple(len(along.coords) for along in pixels)
+    values = model.on_lattice(pixels)
     if values is None:
-        values = model(frames.lattice(axes))
+        values = averaged(model, pixels, _BLOCK)
     return values.reshape(*shape, model.signal.channels)

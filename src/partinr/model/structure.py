@@ -18,6 +18,7 @@ from partinr.model.blending import (
     Assignment,
     Windows,
     assign,
+    assign_lattice,
     cell_index,
     check_overlap,
     most_cells,
@@ -55,6 +56,14 @@ class Structure:
     Raises:
         InputError: the partition has another shape than the signal, `groups` does not fit, or the overlap
             is out of range.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> signal = partinr.from_array(np.eye(20))
+        >>> partition = partinr.Grid(2, 2).partition(signal)
+        >>> structure = partinr.Structure(partition, (partinr.Siren(8, 1),), signal.spec, "local")
+        >>> partinr.Piecewise(structure, tuple(structure.initialise(seed=0))).params
+        420
 
     Source: Liu et al., "Partition Speeds Up Learning Implicit Neural Representations Based on
     Exponential-Increase Hypothesis", ICCV 2023, section 4.
@@ -208,13 +217,16 @@ class Structure:
             )
         return self._assign(self.positions(coords))
 
-    def _assign(self, positions: list[Float[ndarray, "..."]]) -> Assignment:
-        windows = [
+    def _assign(self, positions: list[Float[ndarray, "points"]]) -> Assignment:
+        distinct = len(self.table) == self.regions
+        return assign(self._windows(positions), self.table, self.partition.table.shape, distinct)
+
+    def _windows(self, positions: list[Float[ndarray, "_"]]) -> list[Windows]:
+        """Windows along each axis around positions in samples."""
+        return [
             Windows.along(position, edges, self.overlap, cells)
             for position, edges, cells in zip(positions, self.edges, self.most_cells, strict=True)
         ]
-        lengths = self.partition.table.shape
-        return assign(windows, self.table, lengths, len(self.table) == self.regions)
 
     def assign_samples(self) -> Assignment:
         """The pairs of every sample, counted in raster order: what each region is trained on.
@@ -228,15 +240,13 @@ class Structure:
         return Assignment.joined(found)
 
     def _assign_boxes(self) -> list[Assignment]:
-        shape = self.signal.shape
+        shape, lengths = self.signal.shape, self.partition.table.shape
         row = math.prod(shape[1:])
-        found = []
-        for first in range(0, shape[0], max(1, _SLAB // row)):
-            rows = np.arange(first, min(shape[0], first + max(1, _SLAB // row)))
-            axes = [rows, *(np.arange(n) for n in shape[1:])]
-            # Not a mesh: what windows hold along an axis is the same for all lines.
-            along = [[-1 if a == b else 1 for b in range(len(shape))] for a in range(len(shape))]
-            here = self._assign([p.astype(np.float64).reshape(to) for p, to in zip(axes, along, strict=True)])
+        _, *others = windows = self._windows([np.arange(n, dtype=np.float64) for n in shape])
+        found, some = [], max(1, _SLAB // row)
+        for first in range(0, shape[0], some):
+            slab = [windows[0].at(slice(first, first + some)), *others]
+            here = assign_lattice(slab, self.table, lengths, len(self.table) == self.regions)
             weights = here.weights.astype(np.float32)
             found.append(Assignment(here.points + first * row, here.regions, weights))
         return found

@@ -69,7 +69,7 @@ def write_report(
     Example:
         >>> import numpy as np, partinr, tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "fit.html"
-        >>> write_report(file, partinr.fit(np.eye(16), steps=5))
+        >>> write_report(file, partinr.fit(np.eye(16), goal=partinr.Steps(5)))
         >>> file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
         True
     """

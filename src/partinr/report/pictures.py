@@ -131,7 +131,7 @@ def error_map(
     for i in range(len(reference)):
         # In double precision: neither unsigned integers nor their half-precision differences may wrap.
         error = np.abs(reference[i].astype(np.float64) - values[i].astype(np.float64))
-        difference[i] = error.mean(axis=-1) * (100 / (high - low))
+        difference[i] = (error / (high - low)).mean(axis=-1) * 100
     return difference
 
 
@@ -162,7 +162,7 @@ def _colours(spec: SignalSpec) -> int:
 
 
 def _normalised(values: Shaped[ndarray, "*shape"], low: float, high: float) -> Float32[ndarray, "*shape"]:
-    scaled = (values.astype(np.float64) - low) * (1 / (high - low))
+    scaled = (values.astype(np.float64) - low) / (high - low)
     return np.clip(scaled, 0, 1).astype(np.float32)
 
 

@@ -1,11 +1,12 @@
-"""Signals from arrays: in memory, or in NumPy's .npy files."""
+"""Signals from arrays: in memory, or in NumPy's .npy and .npz files."""
 
 from __future__ import annotations
 
+import io
 import math
-from os import PathLike
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -13,7 +14,8 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from partinr.errors import InputError
-from partinr.signals.decoding import quiet
+from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, quiet
+from partinr.signals.pillow import is_picture, picture_values
 from partinr.signals.signal import Kind, Signal, SignalSpec, require_finite
 
 MAX_CHANNELS_GUESSED = 4
@@ -24,22 +26,24 @@ _EXACT_INTEGERS = 2**53
 
 
 def from_array(
-    values: ArrayLike,
+    values: Any,
     *,
     channels_last: bool | None = None,
     value_range: tuple[float, float] | None = None,
-    kind: Kind = "array",
+    kind: Kind | None = None,
 ) -> Signal:
-    """A signal from an array in memory; the values are copied.
+    """A signal from an array or a picture in memory; the values are copied.
 
     Args:
         values: array of shape (*shape) or (*shape, channels) with the axes (plane, row, column, channels), of
             which planes, rows and channels may lack: a NumPy array, a tensor on any device, or nested lists.
-            Integers, booleans or floating-point numbers.
+            Integers, booleans or floating-point numbers. Or a picture of Pillow's of any mode, which becomes
+            what `read` makes of its file, as far as Pillow keeps it: of palettes the colours, and so on.
         channels_last: whether the last axis holds the channels. None: it does in an array of four axes, and
             in one of three axes whose last has 1 to 4 entries; otherwise there is one channel.
         value_range: lowest and highest possible value, in the array's units. None: what `default_range` says.
-        kind: "image" if the channels mean grey, grey and alpha, RGB, or RGB and alpha.
+        kind: "image" if the channels mean grey, grey and alpha, RGB, or RGB and alpha. None: "image" for
+            pictures of Pillow's, "array" for all else.
 
     Raises:
         InputError: too many or too few axes, an empty array, NaN or infinity, a data type that holds no
@@ -52,9 +56,19 @@ def from_array(
         >>> signal.shape, signal.channels, signal.spec.value_range
         ((50,), 1, (0.0, 2.0))
     """
-    array = np.array(_to_numpy(values), order="C")
+    metadata: dict[str, Any] = {}
+    if is_picture(values):
+        picture, metadata = picture_values(values)
+        array, channel_axis, kind = np.array(picture, order="C"), picture.ndim == 3, kind or "image"
+    else:
+        array = np.array(_to_numpy(values), order="C")
+        channel_axis = _has_channel_axis(array.shape, channels_last)
     return signal_of(
-        array, channel_axis=_has_channel_axis(array.shape, channels_last), value_range=value_range, kind=kind
+        array,
+        channel_axis=channel_axis,
+        value_range=value_range,
+        kind=kind or "array",
+        metadata=metadata,
     )
 
 
@@ -71,13 +85,46 @@ def read_npy(
     Raises:
         InputError: the file is damaged or truncated, or for one of the reasons of `from_array`.
     """
-    try:
-        values = _load(path)
-        return signal_of(
-            values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
-        )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    with path.open("rb") as file, quiet():
+        values = _load(file, path.stat().st_size)
+    return signal_of(
+        values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
+    )
+
+
+def read_npz(
+    path: Path,
+    *,
+    channels_last: bool | None = None,
+    value_range: tuple[float, float] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+) -> Signal:
+    """A signal from a .npz file that holds one array; objects in it are never unpickled.
+
+    Args:
+        path: the file.
+        channels_last: as for `from_array`.
+        value_range: as for `from_array`.
+        max_pixels: greatest number of values of a compressed array, checked before it is unpacked; None for
+            no limit.
+
+    Raises:
+        InputError: the file is damaged, holds no array or several, or one above the limit, or for one of the
+            reasons of `from_array`.
+    """
+    with decoding(path, "a NumPy .npz file"), zipfile.ZipFile(path) as archive:
+        member = _only_array(archive)
+        with archive.open(member) as file:
+            shape, _ = _npy_header(file)
+        if member.compress_type != zipfile.ZIP_STORED:
+            check_pixels(path, shape, max_pixels)
+        with archive.open(member) as file:
+            values = _load(file, member.file_size)
+            # The checksum is compared at the end.
+            file.read(1)
+    return signal_of(
+        values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
+    )
 
 
 def signal_of(
@@ -137,16 +184,15 @@ def default_range(values: Shaped[ndarray, "..."]) -> tuple[float, float]:
     if dtype.kind in "ui" and dtype.itemsize <= 2:
         return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
     low, high = values.min().item(), values.max().item()
-    if dtype.kind in "ui" and max(-low, high) > _EXACT_INTEGERS:
-        raise InputError(
-            f"signal values must be within ±2^53 to be exact in double precision, got {low}..{high}; "
-            "subtract an offset or convert them to float64"
-        )
+    if dtype.kind in "ui":
+        _require_exact(low, high)
     low, high = float(low), float(high)
     if low == high:
         high = low + 1 if low + 1 > low else math.nextafter(low, math.inf)
         if dtype.kind in "ui" and high > np.iinfo(dtype).max:
             low, high = low - 1, low
+        elif math.isinf(high):
+            low, high = math.nextafter(low, -math.inf), low
     if not math.isfinite(high - low):
         raise InputError(
             f"signal values must span a range that a double can hold, got {low}..{high}; scale them"
@@ -172,11 +218,21 @@ def _checked_range(values: Shaped[ndarray, "..."], value_range: tuple[float, flo
             raise InputError(
                 f"value_range must be within what {dtype} holds, {info[0]}..{info[1]}, got {given}"
             )
+        _require_exact(min(low, least), max(high, most))
     if not inside:
         raise InputError(
             f"signal values must lie in value_range {given}, got {least:g}..{most:g}; widen it or clip them"
         )
     return low, high
+
+
+def _require_exact(low: float, high: float) -> None:
+    """Refuse integers that a double may not hold."""
+    if max(-low, high) > _EXACT_INTEGERS:
+        raise InputError(
+            f"signal values must be within ±2^53 to be exact in double precision, got {low}..{high}; "
+            "subtract an offset or convert them to float64"
+        )
 
 
 def _has_channel_axis(shape: tuple[int, ...], channels_last: bool | None) -> bool:
@@ -196,54 +252,86 @@ def _has_channel_axis(shape: tuple[int, ...], channels_last: bool | None) -> boo
 
 
 def _to_numpy(values: Any) -> ArrayLike:
-    """Values that NumPy can take, from tensors on any device as well, without importing their library."""
+    """Values that NumPy can take, from tensors of any kind as well, without importing their library."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise InputError("signal values must all be present, got a masked array; fill the masked ones first")
-    for step in ("detach", "cpu"):
-        if hasattr(values, step):
-            values = getattr(values, step)()
+    kind = type(values).__name__
     try:
-        return np.asarray(values.numpy() if hasattr(values, "numpy") else values)
-    except (TypeError, ValueError, RuntimeError) as error:
+        return np.asarray(_plain(values) if hasattr(values, "numpy") else values)
+    except InputError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:  # NotImplementedError is one, too
         reason = " ".join(str(error).split())
         raise InputError(
-            f"signal values must be convertible to a NumPy array, got {type(values).__name__} ({reason})"
+            f"signal values must be convertible to a NumPy array, got {kind} ({reason})"
         ) from error
 
 
-def _load(path: Path) -> Shaped[ndarray, "..."]:
-    """The array of a .npy file, its size checked against the file's before anything is allocated."""
+def _plain(tensor: Any) -> Any:
+    """A tensor's numbers as NumPy has them: dense, on the CPU, with signs and conjugates carried out.
+
+    Types that NumPy lacks, bfloat16 and those of eight bits, become single precision, which holds all their
+    numbers.
+    """
+    if type(tensor).__name__ == "MaskedTensor":
+        raise InputError("signal values must all be present, got a masked tensor; fill the masked ones first")
+    for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):
+        tensor = getattr(tensor, step, lambda tensor=tensor: tensor)()
+    if getattr(tensor, "is_quantized", False):
+        tensor = tensor.dequantize()
+    if hasattr(tensor, "to_dense"):
+        tensor = tensor.to_dense()
+    small = getattr(tensor, "is_floating_point", bool)() and str(tensor.dtype).startswith(
+        ("torch.bfloat16", "torch.float8")
+    )
+    return (tensor.float() if small else tensor).numpy()
+
+
+def _only_array(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """The one array of a .npz file."""
+    members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+    names = [member.filename.removesuffix(".npy") for member in members]
+    if not names:
+        raise InputError("expected an array in the .npz file, got none; save one with numpy.savez")
+    if len(names) > 1:
+        raise InputError(
+            f"expected one array in the .npz file, got {len(names)}: {', '.join(names):.200}; save one, "
+            f"as with numpy.save('{names[0]}.npy', numpy.load(FILE)['{names[0]}'])"
+        )
+    return members[0]
+
+
+def _load(file: IO[bytes] | io.BufferedIOBase, size: int) -> Shaped[ndarray, "..."]:
+    """The array of a .npy file of so many bytes, which are compared before anything is allocated."""
     from numpy.lib import format as npy
 
-    with path.open("rb") as file, quiet():
-        try:
-            version = npy.read_magic(file)
-            if version not in ((1, 0), (2, 0)):
-                raise ValueError(f"format version {version[0]}.{version[1]}")
-            read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read_header(file)
-            if min(shape, default=0) < 0:
-                raise ValueError(f"shape {shape}")
-        except Exception as error:
-            # The header is a Python literal: a damaged one ends in SyntaxError, TokenError, TypeError, ...
-            raise InputError("not a whole .npy file of numbers; save it with numpy.save") from error
-        if dtype.hasobject:
-            raise InputError("holds Python objects, which are never unpickled; save an array of numbers")
-        expected = math.prod(shape) * dtype.itemsize
-        found = path.stat().st_size - file.tell()
-        if found < expected:
-            raise InputError(
-                f"truncated: {shape} values of {dtype} take {expected} bytes after the header, got {found}"
-            )
-        file.seek(0)
-        values: Shaped[ndarray, "..."] = np.load(file, allow_pickle=False)
+    shape, dtype = _npy_header(file)
+    expected = math.prod(shape) * dtype.itemsize
+    found = size - file.tell()
+    if found < expected:
+        raise InputError(
+            f"truncated: {shape} values of {dtype} take {expected} bytes after the header, got {found}"
+        )
+    file.seek(0)
+    values: Shaped[ndarray, "..."] = npy.read_array(file, allow_pickle=False)
     return values
 
 
-def as_signal(signal: Any) -> Signal:
-    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor."""
-    if isinstance(signal, str | PathLike):
-        from partinr.signals.reading import read
+def _npy_header(file: IO[bytes] | io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and data type of a .npy file, whose data come next."""
+    from numpy.lib import format as npy
 
-        return read(Path(signal))
-    return signal if isinstance(signal, Signal) else from_array(signal)
+    try:
+        version = npy.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"format version {version[0]}.{version[1]}")
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        if min(shape, default=0) < 0:
+            raise ValueError(f"shape {shape}")
+    except Exception as error:
+        # The header is a Python literal: a damaged one ends in SyntaxError, TokenError, TypeError, ...
+        raise InputError("not a whole .npy file of numbers; save it with numpy.save") from error
+    if dtype.hasobject:
+        raise InputError("holds Python objects, which are never unpickled; save an array of numbers")
+    return shape, dtype

@@ -69,15 +69,23 @@ def decoding(path: Path, what: str) -> Iterator[None]:
             yield
         except (InputError, MemoryError):
             raise
-        except Exception as error:
-            # Damaged data make decoders raise anything: SyntaxError, struct.error, KeyError, cv2.error, ...
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+        except (ImportError, NotImplementedError) as error:
             raise InputError(
-                f"{path}: cannot be decoded as {what} ({reason}); the file is damaged or of another kind"
+                f"{path}: cannot be decoded as {what} ({_reason(error)}); save it in another compression"
+            ) from error
+        except Exception as error:
+            # Damaged data make decoders raise anything: SyntaxError, struct.error, KeyError, ...
+            raise InputError(
+                f"{path}: cannot be decoded as {what} ({_reason(error)}); "
+                "the file is damaged or of another kind"
             ) from error
         finally:
             logger.removeHandler(silence)
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def check_pixels(path: Path, shape: tuple[int, ...], max_pixels: int | None) -> None:

@@ -7,10 +7,10 @@ n samples, sample i has the global coordinate -1 + 2 i / (n - 1), so the first s
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Float64, Int
 from numpy import ndarray
 
 Frame = Literal["global", "local"]
@@ -61,6 +61,41 @@ def resampled_axis(
     if samples == 1:
         return np.zeros(size, np.float32)
     return (centres * (2.0 / (samples - 1)) - 1.0).astype(np.float32)
+
+
+class Pixels(NamedTuple):
+    """What is to be known along one axis: values at coordinates, or means over pixels.
+
+    Attributes:
+        coords: the middle of each pixel, in the global frame, ascending.
+        edges: where means are meant, the ends of the pixels in samples (0 is the first sample's centre).
+    """
+
+    coords: Float32[ndarray, "size"]
+    edges: Float64[ndarray, " _"] | None = None
+
+    def part(self, first: int, last: int) -> Pixels:
+        """The pixels first .. last - 1."""
+        edges = None if self.edges is None else self.edges[first : last + 1]
+        return Pixels(self.coords[first:last], edges)
+
+    def share(self, k: int, parts: int) -> Pixels:
+        """Of one pixel, its part number k of so many equal ones; all pixels where there is one part."""
+        if parts == 1 or self.edges is None:
+            return self
+        start, length = self.edges[0], (self.edges[1] - self.edges[0]) / parts
+        return Pixels(self.coords, start + length * np.array([k, k + 1.0]))
+
+
+def pixels(samples: int, size: int, start: float, stop: float, *, point: bool = False) -> Pixels:
+    """`size` pixels that cover the samples `start` to `stop` of an axis; see `resampled_axis`.
+
+    Pixels larger than a sample are meant as means, unless `point` asks for values at their middles.
+    """
+    middles = resampled_axis(samples, size, start, stop)
+    if point or stop - start <= size:
+        return Pixels(middles)
+    return Pixels(middles, start - 0.5 + np.arange(size + 1) * ((stop - start) / size))
 
 
 def to_index(coordinate: Any, samples: int) -> Any:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from partinr.errors import InputError
-from partinr.signals.array import read_npy
+from partinr.signals.array import from_array, read_npy, read_npz
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.image import read_image
+from partinr.signals.radiance import read_hdr, read_pfm
 from partinr.signals.signal import Signal
 from partinr.signals.tiff import read_tiff
 
@@ -22,13 +25,16 @@ def read(
     value_range: tuple[float, float] | None = None,
     max_pixels: int | None = MAX_PIXELS,
 ) -> Signal:
-    """Read a signal from a file: a NumPy .npy array, a TIFF of any depth, or an image that Pillow reads.
+    """Read a signal from a file: a NumPy array, a TIFF of any depth, or an image.
+
+    .npy and .npz files of one array, TIFF, portable float maps (.pfm), Radiance pictures (.hdr), and every
+    image that Pillow reads.
 
     What a file is, is seen from its first bytes, not from its name.
 
     Args:
         path: the file.
-        channels_last: for .npy files, whether the last axis holds the channels; None: as `from_array` says.
+        channels_last: for NumPy's files, whether the last axis holds the channels; None: as `from_array`.
         value_range: lowest and highest possible value, in the file's units. None: for integers of 8 and 16
             bits all that the type can hold, for other data the lowest and the highest value.
         max_pixels: greatest number of pixels of an image, checked before it is decoded; None for no limit.
@@ -48,7 +54,20 @@ def read(
     head = _first_bytes(path)
     options = _Options(channels_last, value_range, max_pixels)
     reader = next(r for r in READERS if head.startswith(r.magic))
-    return reader.read(path, options)
+    try:
+        return reader.read(path, options)
+    except InputError as error:
+        # What is wrong with values is found where their file is not known.
+        if str(error).startswith(f"{path}: "):
+            raise
+        raise InputError(f"{path}: {error}") from error
+
+
+def as_signal(signal: Any) -> Signal:
+    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor."""
+    if isinstance(signal, str | PathLike):
+        return read(Path(signal))
+    return signal if isinstance(signal, Signal) else from_array(signal)
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,23 @@ def _npy(path: Path, options: _Options) -> Signal:
     return read_npy(path, channels_last=options.channels_last, value_range=options.value_range)
 
 
+def _npz(path: Path, options: _Options) -> Signal:
+    return read_npz(
+        path,
+        channels_last=options.channels_last,
+        value_range=options.value_range,
+        max_pixels=options.max_pixels,
+    )
+
+
+def _pfm(path: Path, options: _Options) -> Signal:
+    return read_pfm(path, value_range=options.value_range, max_pixels=options.max_pixels)
+
+
+def _hdr(path: Path, options: _Options) -> Signal:
+    return read_hdr(path, value_range=options.value_range, max_pixels=options.max_pixels)
+
+
 def _tiff(path: Path, options: _Options) -> Signal:
     return read_tiff(path, value_range=options.value_range, max_pixels=options.max_pixels)
 
@@ -89,6 +125,9 @@ def _image(path: Path, options: _Options) -> Signal:
 
 READERS = (
     Reader("NumPy array", (b"\x93NUMPY",), _npy),
+    Reader("NumPy archive", (b"PK\x03\x04", b"PK\x05\x06"), _npz),
+    Reader("portable float map", (b"PF", b"Pf"), _pfm),
+    Reader("Radiance picture", (b"#?",), _hdr),
     # Little and big endian, classic and BigTIFF.
     Reader("TIFF", (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _tiff),
     Reader("image", (b"",), _image),

@@ -61,8 +61,9 @@ class SignalSpec:
         dtype = np.dtype(self.dtype)
         # Single precision holds every 16-bit integer; wider types need double.
         exact = np.float32 if dtype.kind != "f" and dtype.itemsize <= 2 else np.float64
-        values = np.multiply(normalised, high - low, dtype=exact)
-        values += low
+        with np.errstate(over="ignore"):
+            values = np.multiply(normalised, high - low, dtype=exact)
+            values += low
         if dtype.kind == "f":
             low, high = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
         else:

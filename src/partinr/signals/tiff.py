@@ -7,24 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Shaped, UInt16
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, oriented
-from partinr.signals.image import image_values
-from partinr.signals.opencv import decode_pages
+from partinr.signals.photometric import Meaning, colour_values, meaning_of
 from partinr.signals.signal import Signal
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
-
-# Values of the tags PhotometricInterpretation and ExtraSamples, and the number of the tag Orientation
-# (TIFF 6.0, section 8).
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
-_PREMULTIPLIED = 1
-_ORIENTATION = 274
 
 
 class _Axes(NamedTuple):
@@ -42,19 +35,20 @@ def read_tiff(
 ) -> Signal:
     """A signal from a TIFF file: a page, or pages of one size and type as the planes of a stack.
 
-    Grey and RGB data of 8 to 64 bits keep their data type and further samples become further channels; alpha
-    becomes straight, grey becomes brighter with its value, 1-bit images become 0 and 255, other colour spaces
-    RGB of 8 bits. Of several series of pages of different size, the first is read.
+    Grey and RGB data keep their numbers in the smallest data type that holds them, and further samples become
+    further channels; alpha becomes straight, grey becomes brighter with its value, 1-bit images become 0 and
+    255, other colour spaces RGB. Of several series of pages of different size, the first is read.
 
     Args:
         path: the file.
-        value_range: lowest and highest possible value; None: what `default_range` says.
+        value_range: lowest and highest possible value; None: what the bits of a sample hold where those are
+            fewer than the data type's (0..4095 for 12), else what `default_range` says.
         max_pixels: greatest number of pixels, all planes together, checked before decoding; None for no
             limit.
 
     Raises:
         InputError: a damaged or truncated file, one above the limit, more axes than (plane, row, column,
-            channel), or a compression that needs another library.
+            channel), or a compression, colour space or type of sample that is not read.
     """
     from tifffile import TiffFile
 
@@ -63,21 +57,42 @@ def read_tiff(
         series = tiff.series[0]
         axes = _axes(path, series)
         check_pixels(path, tuple(axes.shape[i] for i in axes.space), max_pixels)
-        page = series.keyframe
         _check_whole(path, tiff, series)
-        if _tifffile_decodes(page):
-            values = _by_tifffile(series, axes)
-            channel_axis = axes.channels is not None
-        else:
-            frames = _by_others(path, series, axes, len(tiff.pages))
-            values = frames[0] if len(axes.space) == 2 else np.stack(frames)
-            channel_axis = frames[0].ndim == 3
+        _require_decoder(series.keyframe)
+        pages = _own_pages(series)
+        meaning = _common_meaning(pages)
+        values = colour_values(_samples(series, axes, meaning), meaning, _palettes(pages, axes))
+        if values.ndim == len(axes.space) + 2:
+            # Each page is a channel.
+            if values.shape[-1] > 1:
+                raise InputError("pages as channels must be grey, got colours; save a part of it")
+            values = values[..., 0]
+        if len(axes.space) >= 2:
+            values = oriented(values, meaning.orientation, len(axes.space) - 2)
         metadata: dict[str, Any] = {"format": "TIFF"}
         if len(tiff.pages) > 1:
             metadata["frames"] = len(tiff.pages)
+    channel_axis = values.shape[-1] > 1
     return signal_of(
-        values, channel_axis=channel_axis, value_range=value_range, kind="image", metadata=metadata
+        values if channel_axis else values[..., 0],
+        channel_axis=channel_axis,
+        value_range=value_range or meaning.value_range,
+        kind="image",
+        metadata=metadata,
     )
+
+
+def _own_pages(series: TiffPageSeries) -> list[TiffPage]:
+    """The pages of a series with all their tags; tifffile reads only those of the first at first."""
+    from tifffile import TiffPage
+
+    found: list[TiffPage] = [series.keyframe]
+    for page in series.pages:
+        if isinstance(page, TiffPage):
+            found.append(page)
+        elif page is not None and not page.is_virtual:
+            found.append(page.aspage())
+    return found[1:] or found
 
 
 def _axes(path: Path, series: TiffPageSeries) -> _Axes:
@@ -156,81 +171,49 @@ def _check_end(path: Path, end: int, tiff: TiffFile) -> None:
         raise InputError(f"{path}: truncated: the image data reach to byte {end}, the file has {size}")
 
 
-def _tifffile_decodes(page: TiffPage) -> bool:
-    """Whether tifffile alone reads the page to values that need no conversion of colour."""
+def _require_decoder(page: TiffPage) -> None:
+    """Refuse a compression or predictor that tifffile has no decoder for."""
     from tifffile import TIFF
 
-    try:
-        # Without the library that it takes its codecs from, tifffile has few of its own.
-        TIFF.DECOMPRESSORS[page.compression]
-        TIFF.UNPREDICTORS[page.predictor]
-    except KeyError:
-        return False
-    grey_or_rgb = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
-    return grey_or_rgb and page.bitspersample in (1, 8, 16, 32, 64)
+    for what, decoders, key in (
+        ("compression", TIFF.DECOMPRESSORS, page.compression),
+        ("predictor", TIFF.UNPREDICTORS, page.predictor),
+    ):
+        try:
+            decoders[key]
+        except KeyError:
+            name = getattr(key, "name", key)
+            raise InputError(f"the {what} {name} of TIFF is not read; save it with LZW or none") from None
 
 
-def _by_tifffile(series: TiffPageSeries, axes: _Axes) -> Shaped[ndarray, "*shape_channels"]:
-    """The series' values as (*shape) or (*shape, channels)."""
-    page = series.keyframe
+def _common_meaning(pages: list[TiffPage]) -> Meaning:
+    """What the samples of all pages of a stack mean."""
+    first = meaning_of(pages[0])
+    for number, page in enumerate(pages[1:], 2):
+        other = meaning_of(page)
+        if other != first:
+            name = next(n for n, a, b in zip(Meaning._fields, first, other, strict=True) if a != b)
+            raise InputError(
+                f"pages of a stack must have one {name}, got {getattr(first, name)} in page 1 and "
+                f"{getattr(other, name)} in page {number}; save them alike"
+            )
+    return first
+
+
+def _palettes(pages: list[TiffPage], axes: _Axes) -> UInt16[ndarray, "#planes 3 entries"] | None:
+    """The palette of all pages, or one for each plane; None if the pages have none."""
+    palettes = [np.asarray(page.colormap, np.uint16) for page in pages if page.colormap is not None]
+    if all(np.array_equal(palettes[0], other) for other in palettes[1:]):
+        return palettes[0][None] if palettes else None
+    if len(axes.space) != 3 or len(pages) != axes.shape[axes.space[0]]:
+        raise InputError("pages of different palettes must be the planes of a stack; save them as RGB")
+    return np.stack(palettes)
+
+
+def _samples(series: TiffPageSeries, axes: _Axes, meaning: Meaning) -> Shaped[ndarray, "*shape samples"]:
+    """The series as it is stored, with its axes in a signal's order and the samples of a pixel last."""
     kept = axes.space + ([] if axes.channels is None else [axes.channels])
     dropped = [i for i in range(len(axes.shape)) if i not in kept]
     values = series.asarray().reshape(axes.shape).transpose(kept + dropped)
     values = values.reshape([axes.shape[i] for i in kept])
-    if page.photometric == _WHITE_IS_ZERO and values.dtype.kind in "bu":
-        values = ~values
-    if values.dtype.kind == "b":
-        values = values.astype(np.uint8) * np.uint8(255)
-    colours = 3 if page.photometric == _RGB else 1
-    if axes.channels is not None and [int(e) for e in page.extrasamples][:1] == [_PREMULTIPLIED]:
-        values = _straight(values, colours)
-    if len(axes.space) >= 2:
-        orientation = page.tags.valueof(_ORIENTATION, 1)
-        values = oriented(values, int(orientation), len(axes.space) - 2)
-    return values
-
-
-def _straight(values: Shaped[ndarray, "*shape channels"], colours: int) -> Shaped[ndarray, "*shape channels"]:
-    """Values whose colours are no longer multiplied by the alpha that follows them."""
-    whole = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
-    alpha = values[..., colours : colours + 1].astype(np.float64)
-    colour = values[..., :colours] * (whole / np.where(alpha == 0, 1, alpha))
-    if values.dtype.kind != "f":
-        colour = np.clip(np.rint(colour), 0, whole)
-    straight = np.array(values)
-    straight[..., :colours] = np.where(alpha == 0, 0, colour)
-    return straight
-
-
-def _by_others(
-    path: Path, series: TiffPageSeries, axes: _Axes, pages: int
-) -> list[Shaped[ndarray, "rows columns *channels"]]:
-    """The pages of a series through libraries that bring their own decompression."""
-    page = series.keyframe
-    indices = [p.index for p in series.pages if p is not None]
-    planes = axes.shape[axes.space[0]] if len(axes.space) == 3 else 1
-    if len(indices) == planes and all(isinstance(i, int) for i in indices):
-        if page.bitspersample <= 8 or page.photometric not in (_BLACK_IS_ZERO, _RGB):
-            return _by_pillow(path, indices)
-        # OpenCV decodes all pages, and only those of this series were held against the pixel limit.
-        frames = decode_pages(path) if indices == list(range(pages)) else []
-        if frames and all(f.dtype == page.dtype and f.size == page.size for f in frames):
-            return frames
-    raise ValueError(f"the compression {_name(page.compression)} needs the library imagecodecs; install it")
-
-
-def _name(compression: int) -> str:
-    """The name of a compression that tifffile knows, or its number."""
-    return str(getattr(compression, "name", compression))
-
-
-def _by_pillow(path: Path, indices: list[int]) -> list[Shaped[ndarray, "rows columns *channels"]]:
-    """Pages of 8 bits or less; Pillow turns them itself."""
-    from PIL import Image
-
-    frames = []
-    with Image.open(path) as image:
-        for index in indices:
-            image.seek(index)
-            frames.append(image_values(image))
-    return frames
+    return values[..., None] if meaning.samples == 1 or axes.channels is None else values

@@ -6,10 +6,11 @@ import io
 import json
 import math
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Shaped
@@ -37,7 +38,7 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
     """Write a signal in the format that the suffix of the path names, or leave everything as it was.
 
     Args:
-        path: the file; .png, .tif, .tiff, .npy, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
+        path: the file; .png, .tif, .tiff, .npy, .npz, .pfm, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
         values: values in the source's units and data type, as `spec.quantise` gives them. The lengths of the
             axes may differ from the spec's: a rendering at another size is written with the signal's spec.
         spec: the description of the signal.
@@ -61,7 +62,7 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
 def write_slabs(path: str | os.PathLike[str], slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
     """Write a signal as `write` does, in parts, so that it need not fit into memory.
 
-    PNG, TIFF and .npy keep one part in memory at a time, the other formats collect them.
+    PNG, TIFF, .npy and .npz keep one part in memory at a time, the other formats collect them.
 
     Args:
         path: the file.
@@ -159,7 +160,9 @@ def _checked(slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> Iterator
         raise InputError(f"values to write must have {shape[0]} samples along the first axis, got {samples}")
 
 
-def _write_npy(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+def _write_npy(
+    file: BinaryIO | IO[bytes] | io.BufferedIOBase, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec
+) -> None:
     from numpy.lib import format as npy
 
     whole = (*shape, spec.channels) if spec.channel_axis else shape
@@ -169,37 +172,92 @@ def _write_npy(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: Signa
         file.write(np.ascontiguousarray(slab).data)
 
 
+def _write_npz(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    """One array, named "values"; the time in the archive is always the same."""
+    member = zipfile.ZipInfo("values.npy")
+    member.compress_type = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(file, "w") as archive, archive.open(member, "w", force_zip64=True) as array:
+        _write_npy(array, slabs, shape, spec)
+
+
+def _write_pfm(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    """Rows from bottom to top, little-endian, as the negative scale says."""
+    kind = "PF" if spec.channels == 3 else "Pf"
+    file.write(f"{kind}\n{shape[1]} {shape[0]}\n-1.0\n".encode())
+    file.write(np.concatenate(list(slabs))[::-1].astype("<f4").tobytes())
+
+
 def _write_png(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
     write_png(file.write, slabs, (shape[0], shape[1], spec.channels))
 
 
 def _write_tiff(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
-    """Without compression; the planes of a stack are pages."""
+    """Without compression; the planes of a stack are pages, and samples have the bits of the value range."""
     from tifffile import TiffWriter
 
-    channels, dtype = spec.channels, np.dtype(spec.dtype)
+    channels, dtype, bits = spec.channels, np.dtype(spec.dtype), _fewer_bits(spec)
     colours = 3 if channels in (3, 4) else 1
     alpha = channels == 4 or (channels == 2 and spec.kind == "image")
-    row_bytes = shape[-1] * channels * dtype.itemsize
+    row_samples = shape[-1] * channels
+    row_bytes = row_samples * dtype.itemsize
     strip_rows = min(shape[-2], max(1, _STRIP_BYTES // row_bytes))
     options: dict[str, Any] = {
         "photometric": "rgb" if colours == 3 else "minisblack",
         "planarconfig": "contig" if channels > 1 else None,
         "extrasamples": ["unassalpha" if alpha else "unspecified"] * (channels - colours),
         "rowsperstrip": strip_rows,
+        "bitspersample": bits,
         "metadata": None,
     }
-    page_shape = (*shape[-2:], channels) if channels > 1 else shape[-2:]
+
+    def strips(part: Slabs) -> Iterator[bytes]:
+        """A page; all that tifffile is to do is to put it into the file."""
+        if bits is None:
+            return _strips(part, strip_rows)
+        rows = _strips((_within(slab, bits) for slab in part), strip_rows)
+        return (_packed(np.frombuffer(strip, dtype), row_samples, bits) for strip in rows)
+
+    options |= {"shape": (*shape[-2:], channels) if channels > 1 else shape[-2:], "dtype": dtype}
     with TiffWriter(file, bigtiff=math.prod(shape[:-1]) * row_bytes > _CLASSIC_TIFF) as tiff:
         if len(shape) == 2:
-            tiff.write(_strips(slabs, strip_rows), shape=page_shape, dtype=dtype, **options)
+            tiff.write(strips(slabs), **options)
             return
         if shape[0] == 1:
             # What tifffile itself calls a stack, so that one page is read as one.
-            options["description"] = json.dumps({"shape": [1, *page_shape]})
+            options["description"] = json.dumps({"shape": [1, *options["shape"]]})
         for slab in slabs:
             for plane in slab:
-                tiff.write(plane.reshape(page_shape), **options)
+                tiff.write(strips([plane]), **options)
+
+
+def _fewer_bits(spec: SignalSpec) -> int | None:
+    """Bits a sample in TIFF where the value range is that of fewer than the type's, 0..2^bits-1; or None.
+
+    One bit is left out, as it is read as 0 and 255.
+    """
+    dtype, (low, high) = np.dtype(spec.dtype), spec.value_range
+    fewest = {"uint8": 2, "uint16": 9, "uint32": 17}.get(dtype.name)
+    bits = int(high + 1).bit_length() - 1
+    if fewest is None or not fewest <= bits < 8 * dtype.itemsize or (low, high) != (0, 2**bits - 1):
+        return None
+    return bits
+
+
+def _within(slab: Shaped[ndarray, "..."], bits: int) -> Shaped[ndarray, "..."]:
+    """The slab, unless bits would be lost."""
+    if slab.max(initial=0) >> bits:
+        raise InputError(
+            f"values to write must be at most {2**bits - 1} like the value range, got {slab.max()}; "
+            "see SignalSpec.quantise"
+        )
+    return slab
+
+
+def _packed(samples: Shaped[ndarray, " _"], row_samples: int, bits: int) -> bytes:
+    """Samples of `bits` bits one after another, each row filled up to whole bytes."""
+    rows = samples.reshape(-1, row_samples, 1)
+    digits = (rows >> np.arange(bits, dtype=rows.dtype)[::-1]) & rows.dtype.type(1)
+    return np.packbits(digits.astype(np.uint8).reshape(len(rows), -1), axis=1).tobytes()
 
 
 def _strips(slabs: Slabs, strip_rows: int) -> Iterator[bytes]:
@@ -291,5 +349,23 @@ FORMATS = (
     ),
     Format("PPM", (".ppm",), "8-bit pictures of 3 channels", ("uint8",), (2,), (3,), _by_pillow("PPM")),
     Format("PGM", (".pgm",), "8-bit pictures of 1 channel", ("uint8",), (2,), (1,), _by_pillow("PPM")),
+    Format(
+        "PFM",
+        (".pfm",),
+        "32-bit floating-point pictures of 1 or 3 channels",
+        ("float32",),
+        (2,),
+        (1, 3),
+        _write_pfm,
+    ),
+    Format(
+        "NumPy archive",
+        (".npz",),
+        "arrays of numbers",
+        ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS),
+        (1, 2, 3),
+        None,
+        _write_npz,
+    ),
 )
 """Every format that `write` writes; a new one is one line here."""

@@ -98,6 +98,7 @@ def evaluate(
     signals = collection(data, max_pixels)
     check_outputs({"--csv": table}, [source])
     from partinr.meta.collection import Part
+    from partinr.meta.crops import colour_of
 
     if pictures is not None and start.dims == 1:
         raise InputError("--pictures needs signals of two or three axes; this start is for one")
@@ -106,7 +107,7 @@ def evaluate(
     crop = partinr.Crop(
         size(wanted_size, start.dims, _told_size(start)),
         resize=resize,
-        colour="grey" if start.channels == 1 else "rgb",
+        colour=colour_of(start.channels),
     )
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)

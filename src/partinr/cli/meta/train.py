@@ -32,6 +32,7 @@ from partinr.errors import InputError
 
 if TYPE_CHECKING:
     from partinr.meta.collection import Collection
+    from partinr.meta.crops import Colour
 
 _WHAT, _INNER, _OUTER = "What to learn", "Inner loop", "Outer loop"
 # The published network.
@@ -115,9 +116,13 @@ def train(
     ] = False,
     resize: RESIZE = False,
     colour: Annotated[
-        words.ColourWord,
-        typer.Option(help="What images become; alpha is dropped.", rich_help_panel=READING),
-    ] = words.ColourWord.rgb,
+        words.ColourWord | None,
+        typer.Option(
+            help="What images and arrays of 1 or 3 channels become; alpha is dropped. Default: images become "
+            "rgb, or like the first signal if that is an array.",
+            rich_help_panel=READING,
+        ),
+    ] = None,
     held_out: Annotated[
         int,
         typer.Option(
@@ -244,21 +249,29 @@ def train(
     signals = collection(data, max_pixels)
     check_outputs({"-o": output}, [init])
     from partinr.meta.collection import split
+    from partinr.meta.crops import colour_of
     from partinr.meta.loading import first_usable
     from partinr.meta.processes import joined_processes
 
     recipe = partinr.MetaRecipe(method.value, batch, steps, lr, schedule.value, clip, precision.value, seed)
-    like = first_usable(signals, colour.value)
+    asked: Colour | None = None if colour is None else colour.value
+    known = None if init is None else partinr.load_start(init)
+    if known is not None and asked is None:
+        asked = colour_of(known.channels)
+    like = first_usable(signals, asked)
     looked_at: Collection | None = None
     if validation is not None:
         looked_at = collection(validation, max_pixels)
     elif held_out:
         signals, looked_at = split(signals, held_out, seed)
     crop = partinr.Crop(
-        size(wanted_size, like.spec.dims), "random" if random_crops else "centre", resize, colour.value
+        size(wanted_size, like.spec.dims),
+        "random" if random_crops else "centre",
+        resize,
+        colour_of(like.channels),
     )
-    if init is not None:
-        start = partinr.load_start(init)
+    if known is not None:
+        start = known
         _check_like(start, like)
     else:
         if omega_0 is None and network == "siren":

@@ -33,6 +33,12 @@ class Seconds:
 
     Raises:
         InputError: the number is not positive.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> goal = partinr.Steps(within=partinr.Seconds(0.2))
+        >>> partinr.fit(np.eye(16), goal=goal).stopped
+        'time'
     """
 
     seconds: float
@@ -58,6 +64,12 @@ class Goal(ABC):
     Attributes:
         psnr: PSNR in dB of the rendered signal that the fit is to reach; None: there is none to reach.
         within: time that the fit may take; None for as much as it needs.
+
+    Example:
+        >>> import partinr
+        >>> goals = [partinr.Steps(600), partinr.Quality(38), partinr.Growing(38)]
+        >>> [goal.psnr for goal in goals]
+        [None, 38, 38]
     """
 
     psnr: float | None
@@ -71,8 +83,8 @@ class Goal(ABC):
         """How a fit of this signal by this recipe will go."""
 
     @abstractmethod
-    def planned(self, recipe: Recipe) -> int | None:
-        """Steps that are planned ahead; None where they are found out on the way."""
+    def planned(self, recipe: Recipe, axes: int) -> int | None:
+        """Steps that are planned ahead for a signal of so many axes; None where they are found out."""
 
 
 class Course(ABC):

@@ -125,7 +125,7 @@ class Growing(Goal):
             )
         return GrowingCourse(self, signal, recipe)
 
-    def planned(self, recipe: Recipe) -> None:
+    def planned(self, recipe: Recipe, axes: int) -> None:
         """See `Goal.planned`."""
 
 
@@ -143,7 +143,7 @@ class GrowingCourse(Course):
 
     def __init__(self, goal: Growing, signal: Signal, recipe: Recipe) -> None:
         self._goal, self._spec, self._recipe = goal, signal.spec, recipe
-        self._cycle = math.ceil(_FIRST * recipe.steps)
+        self._cycle = math.ceil(_FIRST * recipe.steps_to_psnr)
         self.cycles, self.exchange_from = [0, self._cycle], self._cycle // EXCHANGE_FROM
         self._values = signal.spec.samples * signal.channels
         # Squared error of all values, normalised, of the function itself, before it is rounded.

@@ -79,12 +79,12 @@ class Quality(Goal):
 
     def begin(self, signal: Signal, recipe: Recipe) -> Course:  # noqa: ARG002
         """See `Goal.begin`; by a recipe whose rate does not fall, one cycle that ends at the PSNR."""
-        most = recipe.steps * MOST_CYCLES if self.within is None else ENDLESS
+        most = recipe.steps_to_psnr * MOST_CYCLES if self.within is None else ENDLESS
         if recipe.schedule != "cooldown":
             return StepsCourse(most, self.psnr)
         return QualityCourse(self.psnr, recipe, most)
 
-    def planned(self, recipe: Recipe) -> None:
+    def planned(self, recipe: Recipe, axes: int) -> None:
         """See `Goal.planned`."""
 
 
@@ -101,7 +101,7 @@ class QualityCourse(Course):
 
     def __init__(self, target: float, recipe: Recipe, most: int) -> None:
         self._target, self._hold, self._most = target, recipe.hold, most
-        self.cycles = [0, min(recipe.steps, most)]
+        self.cycles = [0, min(recipe.steps_to_psnr, most)]
         self.exchange_from = self.cycles[1] // EXCHANGE_FROM
         # The step of the next look, and the PSNR of the function that the last one found where it was near.
         self._look, self._found = _FIRST_LOOK, -math.inf

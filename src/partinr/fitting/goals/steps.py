@@ -49,18 +49,17 @@ class Steps(Goal):
 
     def __post_init__(self) -> None:
         if self.steps is not None and not 1 <= self.steps <= ENDLESS:
-            raise InputError(f"steps must be 1 to {ENDLESS}, got {self.steps}")
+            raise InputError(f"steps must be at least 1 and at most {ENDLESS}, got {self.steps}")
         check_psnr(self.psnr)
 
-    def begin(self, signal: Signal, recipe: Recipe) -> StepsCourse:  # noqa: ARG002
+    def begin(self, signal: Signal, recipe: Recipe) -> StepsCourse:
         """See `Goal.begin`."""
-        if self.steps is None:
-            return StepsCourse(recipe.steps if self.within is None else ENDLESS, self.psnr)
-        return StepsCourse(self.steps, self.psnr)
+        endless = self.steps is None and self.within is not None
+        return StepsCourse(ENDLESS if endless else self.planned(recipe, signal.spec.dims), self.psnr)
 
-    def planned(self, recipe: Recipe) -> int:
+    def planned(self, recipe: Recipe, axes: int) -> int:
         """See `Goal.planned`."""
-        return recipe.steps if self.steps is None else self.steps
+        return recipe.steps_for(axes) if self.steps is None else self.steps
 
 
 class StepsCourse(Course):

@@ -11,8 +11,9 @@ from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
 from partinr.signals.signal import Signal
 
-SAMPLES_PER_CELL = 352
-"""About 19 x 19 pixels: a network 12 wide then has about 1.1 parameters a pixel (`benchmarks/recipe.py`)."""
+SAMPLES_PER_CELL = {1: 144, 2: 352, 3: 4096}
+"""By number of axes: runs of 144 samples, about 19 x 19 pixels, 16 x 16 x 16 voxels. A network 8, 12 or 16
+wide then has about 1.2, 1.1 or 0.15 parameters a sample (`benchmarks/budgets.py`, `benchmarks/recipe.py`)."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Auto(Rule):
     With a parameter budget, `fit` chooses `samples` so that networks of the recipe's width fill the budget.
 
     Attributes:
-        samples: wanted size of a cell.
+        samples: wanted size of a cell; None: what `SAMPLES_PER_CELL` says for the signal's number of axes.
 
     Example:
         >>> Auto(samples=100).grid((40, 60))
         Grid(4, 6)
     """
 
-    samples: float = SAMPLES_PER_CELL
+    samples: float | None = None
 
     name: ClassVar[str] = "auto"
 
@@ -51,7 +52,7 @@ class Auto(Rule):
         An axis shorter than a cell's side is not divided; the cells grow along the others instead.
         """
         divisions = [1] * len(shape)
-        volume = self.samples
+        volume = SAMPLES_PER_CELL[len(shape)] if self.samples is None else self.samples
         by_length = sorted(range(len(shape)), key=lambda a: shape[a])
         for position, a in enumerate(by_length):
             side = max(1.0, volume ** (1 / (len(shape) - position)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,17 @@ from numpy.typing import ArrayLike
 from partinr.errors import InputError
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
-from partinr.signals.decoding import decoding
+from partinr.signals.decoding import decoding, oriented
 from partinr.signals.signal import Signal
+from partinr.signals.tiff import read_tiff
 
 _NPY_MAGIC = b"\x93NUMPY"
+# Little and big endian, classic and BigTIFF.
+_TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+# A value of the tag PhotometricInterpretation, and the number of Orientation (TIFF 6.0, section 8).
+_PALETTE, _ORIENTATION = 3, 274
+# Pictures without loss that Pillow reads.
+_PICTURES = ("PNG", "GIF", "BMP", "PPM")
 # Pillow's modes whose pixels are integers of one channel; of a palette image, the indices.
 _INTEGER_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -30,8 +38,9 @@ class Labels(Rule):
     Samples of equal label are one region, connected or not. A file is read when the partition is made.
 
     Attributes:
-        source: a PNG file of one channel (grey, 1-bit, or palette, of which the indices count), a NumPy .npy
-            file of integers, or an array in memory, which is copied.
+        source: a PNG, TIFF, GIF, BMP or PGM file of one channel (grey, 1-bit, or palette, of which the
+            indices count; whole floating-point numbers in TIFF), a NumPy .npy file of integers, or an array
+            in memory, which is copied.
 
     Raises:
         InputError: an array in memory is not of integers, or the name of a file is empty.
@@ -49,7 +58,9 @@ class Labels(Rule):
         kept: Path | ndarray
         if isinstance(source, str | os.PathLike):
             if not os.fspath(source):
-                raise InputError("labels needs a file, got none; write labels:FILE with a PNG or a .npy file")
+                raise InputError(
+                    "labels needs a file, got none; write labels:FILE with a PNG, TIFF or .npy file"
+                )
             kept = Path(source)
         else:
             try:
@@ -108,10 +119,14 @@ def _read(path: Path, shape: tuple[int, ...]) -> Shaped[ndarray, "..."]:
             head = file.read(len(_NPY_MAGIC))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: cannot be read ({reason}); name a PNG or .npy file of labels") from None
+        raise InputError(
+            f"{path}: cannot be read ({reason}); name a PNG, TIFF or .npy file of labels"
+        ) from None
     if head == _NPY_MAGIC:
         return _read_npy(path, shape)
-    return _read_png(path, shape)
+    if head.startswith(_TIFF_MAGIC):
+        return _read_tiff(path, shape)
+    return _read_picture(path, shape)
 
 
 def _read_npy(path: Path, shape: tuple[int, ...]) -> Shaped[ndarray, "..."]:
@@ -122,16 +137,36 @@ def _read_npy(path: Path, shape: tuple[int, ...]) -> Shaped[ndarray, "..."]:
         return np.array(mapped)
 
 
-def _read_png(path: Path, shape: tuple[int, ...]) -> Shaped[ndarray, "rows columns"]:
+def _read_tiff(path: Path, shape: tuple[int, ...]) -> Shaped[ndarray, "..."]:
+    """The values of a TIFF, or the indices of one with a palette; pages are planes, as in a signal."""
+    from tifffile import TiffFile
+
+    with decoding(path, "a TIFF image"), TiffFile(path) as tiff:
+        series = tiff.series[0]
+        palette = int(series.keyframe.photometric) == _PALETTE
+        _require_samples(series.shape, shape, f"{path}: labels")
+    # Refuses what is damaged, too.
+    signal = read_tiff(path, max_pixels=None)
+    if not palette:
+        _require_shape(signal.shape, shape, f"{path}: labels")
+        return _whole(signal.values.reshape(shape), f"{path}: labels")
+    with decoding(path, "a TIFF image"), TiffFile(path) as tiff:
+        orientation = int(tiff.series[0].keyframe.tags.valueof(_ORIENTATION, 1))
+        indices = oriented(tiff.series[0].asarray(), orientation, -2)
+    _require_shape(indices.shape, shape, f"{path}: labels")
+    return indices
+
+
+def _read_picture(path: Path, shape: tuple[int, ...]) -> Shaped[ndarray, "rows columns"]:
     from PIL import Image, UnidentifiedImageError
 
-    with decoding(path, "a PNG image"):
+    with decoding(path, "a label map"):
         try:
-            image = Image.open(path, formats=("PNG",))
+            image = Image.open(path, formats=_PICTURES)
         except UnidentifiedImageError:
             raise InputError(
-                f"{path}: labels must be a PNG image or a NumPy .npy array, got something else; "
-                "convert them to one of these"
+                f"{path}: labels must be a PNG, TIFF, GIF, BMP or PGM image or a NumPy .npy array, got "
+                "something else; convert them to one of these"
             ) from None
         with image:
             if image.mode not in _INTEGER_MODES:
@@ -139,14 +174,30 @@ def _read_png(path: Path, shape: tuple[int, ...]) -> Shaped[ndarray, "rows colum
                     f"{path}: labels must be an image of one channel, got mode {image.mode}; "
                     "save them as grey of 8 or 16 bits, or as a .npy array"
                 )
-            _require_shape((image.height, image.width), shape, f"{path}: labels")
+            _require_samples((image.height, image.width), shape, f"{path}: labels")
             image.load()
-            return np.array(image)
+            # As a picture is turned that is read for a signal.
+            labels = oriented(np.array(image), image.getexif().get(_ORIENTATION))
+            _require_shape(labels.shape, shape, f"{path}: labels")
+            return labels
+
+
+def _whole(labels: Shaped[ndarray, "*shape"], what: str) -> Shaped[ndarray, "*shape"]:
+    """Integers as they are, and whole floating-point numbers."""
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
+        raise InputError(f"{what} must be integers, got fractions; give each sample the number of its region")
+    return labels
 
 
 def _require_integers(labels: Shaped[ndarray, "..."], what: str) -> None:
     if labels.dtype.kind not in "bui":
         raise InputError(f"{what} must be integers, got {labels.dtype}; convert them with labels.astype(int)")
+
+
+def _require_samples(shape: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
+    """Refuse a label map of another size before it is decoded; its axes may still be turned."""
+    if math.prod(shape) != math.prod(expected):
+        _require_shape(shape, expected, what)
 
 
 def _require_shape(shape: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:

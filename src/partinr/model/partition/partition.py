@@ -101,6 +101,19 @@ class Partition:
         return edges
 
     @cached_property
+    def spans(self) -> tuple[list[Int64[ndarray, "_ 2"]], Int64[ndarray, "regions dims"]] | None:
+        """Along each axis, the different extents of boxes (first sample, one past the last); and which of
+        them each region has. None for a label map."""
+        if self.boxes is None:
+            return None
+        spans, which = [], []
+        for a, n in enumerate(self.shape):
+            keys, place = np.unique(self.boxes[:, 0, a] * (n + 1) + self.boxes[:, 1, a], return_inverse=True)
+            spans.append(np.stack(np.divmod(keys, n + 1), axis=1))
+            which.append(place)
+        return spans, np.stack(which, axis=1)
+
+    @cached_property
     def table(self) -> Int32[ndarray, "..."]:
         """Region of each cell between consecutive `edges`; of each sample for a label map.
 

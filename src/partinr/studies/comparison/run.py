@@ -80,9 +80,14 @@ class Wanted:
         return f"{self.variant.network.name}, {self.variant.name}, seed {self.seed}"
 
     @property
+    def steps(self) -> int:
+        """Steps of the fit."""
+        return self.variant.recipe.steps_for(self.signal.spec.dims)
+
+    @property
     def work(self) -> float:
         """Floating-point operations in all."""
-        return float(self.variant.flops(self.signal.spec) * self.variant.recipe.steps)
+        return float(self.variant.flops(self.signal.spec) * self.steps)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -129,7 +134,7 @@ class Wanted:
                 start=None,
                 compute=Compute(self.engine, self.device, self.threads),
                 keep=Keep(checkpoint, resume=True),
-                watch=Watch(callback, looks(recipe.steps)),
+                watch=Watch(callback, looks(self.steps)),
                 seed=self.seed,
             )
         except DivergedError as error:
