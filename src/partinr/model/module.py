@@ -123,7 +123,7 @@ class PiecewiseINR(nn.Module):
         Raises:
             InputError: these are no such coordinates, or the module is traced by `torch.jit`.
         """
-        if torch.jit.is_tracing():
+        if torch._C._get_tracing_state() is not None:
             raise InputError("torch.jit.trace cannot see how regions are chosen; take torch.export instead")
         signal = self.structure.signal
         if coords.ndim < 1 or coords.shape[-1] != signal.dims or coords.is_complex():

@@ -179,7 +179,7 @@ class Structure:
             zip(self.networks, self.members, parameters, strict=True)
         ):
             layers = network.layer_shapes(self.signal.dims, self.signal.channels)
-            shapes = [[(len(members), *layer) for layer in layers]]
+            shapes: list[list[tuple[int, ...]]] = [[(len(members), *layer) for layer in layers]]
             shapes += [[(len(members), layer.fan_out) for layer in layers]]
             for what, arrays, wanted in zip(("weights", "biases"), own, shapes, strict=True):
                 found = [np.shape(array) for array in arrays]
