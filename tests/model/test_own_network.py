@@ -31,7 +31,7 @@ from partinr import (
 from partinr.model import kernel, networks
 from partinr.model.arrays import namespace
 from partinr.model.networks.network import Parameters, as_torch_linear
-from partinr.signals.frames import raster
+from partinr.signals.frames import Pixels, raster
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def test_it_is_not_taken_for_one_of_the_kernels(network: Network) -> None:
     coords = raster((9, 8))
     expected = by_hand(network, model.parameters[0], coords.astype(np.float64))
     np.testing.assert_allclose(model(coords), expected, atol=1e-5)
-    assert model.on_lattice([np.zeros(3, np.float32)] * 2) is None
+    assert model.on_lattice([Pixels(np.zeros(3, np.float32))] * 2) is None
     if kernel.why_missing() is None:
         with pytest.raises(
             InputError, match=f"cpu does not know the network {network.name}; use --engine torch"

@@ -13,7 +13,7 @@ from models import made as small
 from partinr import Grid, InputError, Network, Partition, Piecewise, ReluHarmonic, Siren, Structure, Whole
 from partinr.model import kernel
 from partinr.model.networks import NETWORKS, Parameters, network_from_word
-from partinr.signals.frames import Frame, raster
+from partinr.signals.frames import Frame, Pixels, raster
 
 CASES = [
     ((17,), Grid(4)),
@@ -71,7 +71,7 @@ def test_numpy_and_the_kernel_give_the_same_values(
     coords = np.concatenate([raster((9, 8)), np.random.default_rng(0).uniform(-1.1, 1.1, (300, 2))])
     by_kernel = model(coords)
     monkeypatch.setattr(kernel, "why_missing", lambda: "the test says so")
-    assert model.on_lattice([np.zeros(3, np.float32)] * 2) is None
+    assert model.on_lattice([Pixels(np.zeros(3, np.float32))] * 2) is None
     np.testing.assert_allclose(model(coords), by_kernel, rtol=0, atol=8e-6)
 
 
