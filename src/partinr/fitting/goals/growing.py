@@ -18,7 +18,13 @@ from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.engines.readout import RIDGE
-from partinr.fitting.goals.allocation import Allocation, Allocator, before_rounding, structure
+from partinr.fitting.goals.allocation import (
+    Allocation,
+    Allocator,
+    before_rounding,
+    most_before_rounding,
+    structure,
+)
 from partinr.fitting.goals.widening import carry_over
 from partinr.fitting.loop import Callback, Limits, Training
 from partinr.fitting.recipe import Recipe
@@ -96,8 +102,11 @@ class Adaptive(Training):
         self.target, self._cycle = limits.psnr, math.ceil(_FIRST * limits.steps)
         limits = replace(limits, steps=self._cycle)
         self._values = signal.spec.samples * signal.channels
-        # Squared error of all values, normalised, of the function itself, before it is rounded.
-        self.allowed = before_rounding(10 ** (-self.target / 10), signal.spec) * self._values
+        # Squared error of all values, normalised, of the function itself, before it is rounded: as expected,
+        # until renderings tell, and the most that it might be.
+        self._spec = signal.spec
+        self.allowed = self._before_rounding(self.target)
+        self._most_allowed = most_before_rounding(10 ** (-self.target / 10), signal.spec) * self._values
         self._allocator = Allocator(signal, like)
         self.allocation = self._allocator.allocate(self.allowed, most)
         self._look, self._growths = 0, 0
@@ -139,7 +148,7 @@ class Adaptive(Training):
         if small or total <= _PROMISING * self.allowed or self.steps == self.cycles[-1]:
             known = self._errors()
             total = float(known.sum())
-            if total <= _NEAR * self.allowed and self._reached():
+            if total <= _NEAR * max(self.allowed, self._most_allowed) and self._reached(total):
                 return True
         _, end = self._cycle_ends()
         if self._growths or self.steps >= _REST * end:
@@ -163,17 +172,26 @@ class Adaptive(Training):
         cycle = bisect.bisect_right(self.cycles, self.steps)
         return self.cycles[cycle - 1], self.cycles[min(cycle, len(self.cycles) - 1)]
 
-    def _reached(self) -> bool:
-        """In single precision, and in half precision too if a file would have it for costing so little."""
+    def _before_rounding(self, psnr: float) -> float:
+        """Squared error of the function whose rendering is expected to have this PSNR."""
+        return before_rounding(10 ** (-psnr / 10), self._spec) * self._values
+
+    def _reached(self, total: float) -> bool:
+        """In single precision, and in half precision too if a file would have it for costing so little.
+
+        If not, the rendering tells what the function's squared error, `total`, may be.
+        """
         self._load_model()
-        full = rendered_psnr(self.model, self.signal)
-        if full < self.target:
-            return False
-        with torch.no_grad():
-            for parameter in self.model.parameters():
-                parameter.copy_(parameter.half())
-        half = rendered_psnr(self.model, self.signal)
-        return half >= self.target or not full - half < _HALF_COST
+        found = rendered_psnr(self.model, self.signal)
+        if found >= self.target:
+            with torch.no_grad():
+                for parameter in self.model.parameters():
+                    parameter.copy_(parameter.half())
+            half = rendered_psnr(self.model, self.signal)
+            found = half if found - half < _HALF_COST else found
+        if found < self.target:
+            self.allowed = total * self._before_rounding(self.target) / self._before_rounding(found)
+        return found >= self.target
 
     def _known_errors(self) -> Float64[ndarray, "regions"]:
         """Squared error of each region, from the losses of its latest batches."""
@@ -221,7 +239,10 @@ class Adaptive(Training):
         self._growths += 1
         errors = self._errors()
         self._load_model()
-        short = max(self.target - rendered_psnr(self.model, self.signal), 0)
+        rendered = rendered_psnr(self.model, self.signal)
+        # Of the function, which rounding makes better or worse.
+        ratio = self._before_rounding(rendered) / self._before_rounding(self.target)
+        short = max(10 * math.log10(ratio), 0) if math.isfinite(rendered) else 0.0
         # Whoever was too hopeful before asks for more.
         missing = _EAGER * max(short - _FREE, 0) if self._growths == 1 else (self._growths - 1) * short
         goal = float(errors.sum()) * 10 ** (-missing / 10) / _CAUTION
@@ -269,6 +290,7 @@ class Adaptive(Training):
             "active": self.active,
             "cycles": np.asarray(self.cycles),
             "look_and_growths": np.asarray([self._look, self._growths]),
+            "allowed": np.asarray(self.allowed),
         }
 
     def _restore(self, kept: dict[str, Shaped[ndarray, "..."]]) -> None:
@@ -279,3 +301,4 @@ class Adaptive(Training):
         self.active = kept["active"]
         self.cycles = kept["cycles"].tolist()
         self._look, self._growths = kept["look_and_growths"].tolist()
+        self.allowed = float(kept["allowed"])

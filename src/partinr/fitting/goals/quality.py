@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
-from partinr.fitting.goals.allocation import before_rounding
+from partinr.fitting.goals.allocation import before_rounding, most_before_rounding
 from partinr.fitting.loop import Training
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.model.rendering import rendered_psnr
@@ -54,19 +54,34 @@ class Targeted(Training):
     The limits must have a PSNR, and the recipe the schedule "cooldown".
     """
 
-    # The step of the next look, and the PSNR of the function that the last one found where it was near.
+    # The step of the next look, and the PSNR of the function that the last one found where it was near. What
+    # renderings that fell short told: how far (dB) the goal is from where rounding is expected to put it.
     _look = _FIRST_LOOK
     _found: float
+    _shift = 0.0
 
     @property
     def _target(self) -> float:
         assert self.limits.psnr is not None
         return self.limits.psnr
 
-    @cached_property
+    @property
     def _goal(self) -> float:
         """The target before values are rounded to the data type."""
-        return psnr_from_mse(before_rounding(10 ** (-self._target / 10), self.signal.spec))
+        return self._usual_goal + self._shift
+
+    @cached_property
+    def _usual_goal(self) -> float:
+        return self._before_rounding(self._target)
+
+    @cached_property
+    def _least_goal(self) -> float:
+        """The least PSNR of the function at which its rendering may have the target."""
+        return psnr_from_mse(most_before_rounding(10 ** (-self._target / 10), self.signal.spec))
+
+    def _before_rounding(self, psnr: float) -> float:
+        """PSNR of the function whose rendering is expected to have this one."""
+        return psnr_from_mse(before_rounding(10 ** (-psnr / 10), self.signal.spec))
 
     @property
     def _values(self) -> int:
@@ -87,7 +102,7 @@ class Targeted(Training):
         falling = done > self.recipe.hold * (self.cycles[-1] - start)
         latest = max(3, done // 30)
         known = psnr_of(loss[-latest:]) if falling else held_psnr(loss)
-        if self._values <= _SMALL or ending or known > self._goal - _NEAR:
+        if self._values <= _SMALL or ending or known > min(self._goal, self._least_goal) - _NEAR:
             if self._reached():
                 return True
             known = max(known, self._found) if falling else known
@@ -116,13 +131,17 @@ class Targeted(Training):
         overlap are no measure of their blend's."""
         if not self.model.overlap:
             self._found = psnr_of(self._errors().sum() / self._values)
-            if self._found < self._goal - _CLIPPING:
+            if self._found < min(self._goal, self._least_goal) - _CLIPPING:
                 return False
         self._load_model()
         rendered = rendered_psnr(self.model, self.signal)
+        if rendered >= self._target:
+            return True
+        function = self._before_rounding(rendered)
         if self.model.overlap:
-            self._found = rendered
-        return rendered >= self._target
+            self._found = function
+        self._shift = self._found - function
+        return False
 
     def _went_on(self) -> bool:
         if self.steps >= self._most_steps:
@@ -135,12 +154,14 @@ class Targeted(Training):
 
     def _kept(self) -> dict[str, Shaped[ndarray, "..."]]:
         kept = {"cycles": self.cycles, "look": self._look, "exchange_from": self._exchange_from}
+        kept |= {"shift": self._shift}
         return {**super()._kept(), **{name: np.asarray(value) for name, value in kept.items()}}
 
     def _restore(self, kept: dict[str, Shaped[ndarray, "..."]]) -> None:
         super()._restore(kept)
         self.cycles = kept["cycles"].tolist()
         self._look, self._exchange_from = int(kept["look"]), int(kept["exchange_from"])
+        self._shift = float(kept["shift"])
 
 
 def held_psnr(loss: Float64[ndarray, "steps"]) -> float:
