@@ -18,7 +18,7 @@ from partinr.fitting.history import History
 from partinr.fitting.loop import Callback, Limits, Stopped, Training
 from partinr.fitting.recipe import FAST, PAPER, Recipe
 from partinr.fitting.starts.handover import fit_frame
-from partinr.fitting.starts.shipped import shipped_start
+from partinr.fitting.starts.shipped import shipped_start, shipped_units
 from partinr.fitting.starts.start import Start
 from partinr.model.networks.network import Network
 from partinr.model.partition.partition import Partition
@@ -158,7 +158,8 @@ def fit(
         seed: decides initialisation and the order of samples. Same seed, engine and machine, same result.
         init: "auto" starts from hidden layers that were learned on photographs (`shipped_start`) where such
             are part of the package for the fit's network, dimension and frame, and the recipe solves output
-            layers; and from random numbers elsewhere, as None does everywhere. Or start from the parameters
+            layers (where widths are chosen for a `psnr`, from some of their units in networks 4 to 12 wide);
+            and from random numbers elsewhere, as None does everywhere. Or start from the parameters
             of another fit of the same partition and network; or from a learned start (`load_start`),
             whatever the partition: every region begins with its inner steps, and the fit has its network and
             frame.
@@ -192,6 +193,8 @@ def fit(
     run: Training
     if psnr is not None and not asked and made.name != PAPER.name:
         like, affordable = adaptive_defaults(what.spec)
+        if init == "auto" and made.solve_readout:
+            start = shipped_units(what.spec.dims, made.frame)
         run = Adaptive(
             what,
             made,

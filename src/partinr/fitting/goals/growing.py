@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64, Shaped
 from numpy import ndarray
+from torch import Tensor
 
 from partinr.engines.engine import Engine
 from partinr.engines.readout import RIDGE
@@ -28,11 +29,15 @@ from partinr.fitting.goals.allocation import (
 from partinr.fitting.goals.widening import carry_over
 from partinr.fitting.loop import Callback, Limits, Training
 from partinr.fitting.recipe import Recipe
+from partinr.fitting.starts.shipped import narrowed
+from partinr.fitting.starts.start import Start
 from partinr.model.networks.siren import Siren
 from partinr.model.piecewise import Group, PiecewiseINR
 from partinr.model.rendering import rendered_psnr
 from partinr.signals.signal import Signal
 
+# Narrower networks begin at random: so few units of a learned start are another thing.
+_LEARNED = 4
 # The first cycle has this share of the recipe's steps; `allocation.py` knows what networks come to in it.
 _FIRST = 0.45
 # Networks that grew get another cycle: the first one's steps times this, growth after growth.
@@ -121,19 +126,56 @@ class Adaptive(Training):
             made.partition, made.networks, signal.spec, recipe.frame, made.group_of, blend=self._blend
         )
 
+    def start_from(self, init: PiecewiseINR | Start | None) -> None:
+        """Fresh parameters, or units of a learned start without inner steps, and output layers solved."""
+        if init is None:
+            super().start_from(None)
+            return
+        assert isinstance(init, Start)
+        self._start = init.digest()
+        self._start_fresh(self.seed)
+        self._take_units(init)
+        self._make_states()
+        self._solve_readouts(RIDGE)
+
+    def _take_units(self, start: Start) -> None:
+        """Let networks that are not too narrow or too wide for it begin with units of a learned start."""
+        learned = start.network
+        assert isinstance(learned, Siren)
+        for group in self.model.group_list:
+            network = group.network
+            assert isinstance(network, Siren)
+            if not _LEARNED <= network.hidden <= learned.hidden:
+                continue
+            given, own = narrowed(start, network.hidden), group.parameters_by_layer
+            factors = self._factors(group)
+            with torch.no_grad():
+                for weight, theirs in zip(own.weights[:-1], given.weights[:-1], strict=True):
+                    weight.copy_(theirs.expand_as(weight))
+                for bias, theirs in zip(own.biases[:-1], given.biases[:-1], strict=True):
+                    bias.copy_(theirs.expand_as(bias))
+                own.weights[0] *= factors
+                # Phases stay what they are.
+                own.biases[0] *= learned.omega_0 / network.omega_0
+
     def _start_fresh(self, seed: int) -> None:
         """Fresh parameters whose first layers have the frequencies that suit the sizes of the regions."""
         self.model.initialise(seed)
+        for group in self.model.group_list:
+            with torch.no_grad():
+                group.weights[0] *= self._factors(group)
+        self._make_states()
+
+    def _factors(self, group: Group) -> Tensor:
+        """Frequencies that suit the sizes of a group's regions, beside the network's; (regions, 1, 1)."""
         boxes = self.allocation.boxes
         sides = (boxes[:, 1] - boxes[:, 0]).max(axis=1)
         if self.recipe.frame == "global":
             sides = np.full_like(sides, max(self.signal.shape))
-        for group in self.model.group_list:
-            spans = sides[group.regions.numpy()].tolist()
-            factors = [self._like.suited_to(span).omega_0 / self._like.omega_0 for span in spans]
-            with torch.no_grad():
-                group.weights[0] *= torch.tensor(factors)[:, None, None]
-        self._make_states()
+        spans = sides[group.regions.numpy()].tolist()
+        return torch.tensor([self._like.suited_to(span).omega_0 / self._like.omega_0 for span in spans])[
+            :, None, None
+        ]
 
     def _next_look(self, start: int) -> int:
         return max(self._look, start + 1)
