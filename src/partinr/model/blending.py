@@ -75,6 +75,10 @@ class Windows(NamedTuple):
             shares.append(torch.where(first + k >= len(edges), one, before(edge, position, overlap)))
         return cls(first, [stop - start for start, stop in itertools.pairwise([*shares, one])])
 
+    def at(self, some: Int[Tensor, "some"]) -> Windows:
+        """Those of some of the points of one axis."""
+        return Windows(self.first[some], [share[some] for share in self.shares])
+
 
 def before(edge: Any, position: Any, overlap: int) -> Any:
     """Share of windows that lies before an edge: 0..1. Takes and returns NumPy arrays or tensors.
@@ -88,10 +92,6 @@ def before(edge: Any, position: Any, overlap: int) -> Any:
     reach = (edge + overlap) - position  # from the window's start to the edge
     at_start, at_end = reach <= AT_SAMPLE, reach >= width - AT_SAMPLE
     return (reach / width) * ~(at_start | at_end) + at_end
-
-    def at(self, some: Int[Tensor, "some"]) -> Windows:
-        """Those of some of the points of one axis."""
-        return Windows(self.first[some], [share[some] for share in self.shares])
 
 
 def most_cells(edges: Int64[ndarray, "_"], overlap: int) -> int:
