@@ -1,127 +1,115 @@
-"""What the start that ships gains: default fits from it and from random numbers, by steps and by seconds.
+"""What the start that ships is worth to the commands that people type: with it, and with `--init none`.
 
-    python benchmarks/start.py FOLDER [--pattern 'kodim*.png'] [--curves FILE.json] [--threads N] [--write]
+    python benchmarks/start.py FOLDER [--pattern 'kodim*.png'] [--found FILE.json] [--write]
 
-Every picture is fitted twice and rendered after the same numbers of steps; a PSNR counts as reached, linear
-in between, when the rendered picture has it. Seconds are those that the same two fits take undisturbed, their
-preparation included. Short fits, whose learning rate has fallen to its end after so many steps, are compared
-at their ends. `--curves` keeps what does not depend on the clock, so that seconds can be measured again.
+Fits to a PSNR, in the default cells and with cells and widths of their own, and fits of a number of steps.
+Each is `partinr fit` in a process of its own; the two that are compared run one after the other. Seconds are
+those that the fit took, as the command reports them. `--found` keeps what has been measured, picture by
+picture: what is missing there is measured, so an interrupted run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-from itertools import pairwise
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from tables import machine, publish, table
+from tables import machine, markdown, publish
 
-from partinr import Compute, Signal, Steps, Watch, fit, read
-
-LOOKS = (0, 2, 5, 10, 15, 20, 30, 40, 60, 80, 110, 150, 200, 250, 300, 400, 500, 600)
-SHOWN = (0, 5, 10, 20, 40, 80, 150, 250, 300, 400, 500, 600)
-GOALS = (30.0, 35.0)
-SHORT = (30, 60, 150)
-STARTS: tuple[Literal["auto"] | None, ...] = (None, "auto")
-
-
-def curves(picture: Signal, threads: int | None) -> dict[str, list[list[float]]]:
-    """PSNR (dB) on the way, and at the end of short fits; from random numbers, and from the start."""
-    along, ends, by = [], [], Compute("cpu", threads=threads)
-    for start in STARTS:
-        found = fit(picture, start=start, compute=by, watch=Watch(measure_at=LOOKS))
-        along.append([look.psnr for look in found.history.measured])
-        ends.append([fit(picture, goal=Steps(n), start=start, compute=by).psnr for n in SHORT])
-    return {"along": along, "ends": ends}
+PAGE = Path(__file__).parent.parent / "docs" / "meta.md"
+TO_PSNR = (
+    "--partition auto --psnr 30",
+    "--partition auto --psnr 33",
+    "--partition auto --psnr 35",
+    "--psnr 33",
+    "--psnr 35",
+)
+OF_STEPS = ("--steps 30", "--steps 60", "--steps 150", "--steps 300", "")
+FACTS = ("psnr", "steps", "params", "seconds")
 
 
-def reached(psnrs: list[float], goal: float) -> float:
-    """The step at which a picture had a PSNR; infinite if it never had."""
-    looks = list(zip(LOOKS, psnrs, strict=True))
-    if psnrs[0] >= goal:
-        return 0.0
-    for (before, low), (after, high) in pairwise(looks):
-        if high >= goal:
-            return before + (after - before) * (goal - low) / (high - low)
-    return math.inf
+def command(path: Path, words: str) -> list[float]:
+    """What `partinr fit` makes of a picture: the facts named above."""
+    with tempfile.TemporaryDirectory() as folder:
+        call = ["fit", str(path), "-o", f"{folder}/a.inr", *words.split(), "--json"]
+        done = subprocess.run([sys.executable, "-m", "partinr", *call], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"partinr {' '.join(call)} failed: {done.stderr.strip()}")
+    facts = json.loads(done.stdout)
+    return [float(facts[name]) for name in FACTS]
 
 
-def clocked(
-    picture: Signal, start: Literal["auto"] | None, threads: int | None, steps: list[float]
-) -> list[float]:
-    """Seconds from the beginning of a default fit to these steps."""
-    result = fit(picture, start=start, compute=Compute("cpu", threads=threads), watch=Watch(measure_at=(0,)))
-    clock = [result.history.measured[0].seconds, *result.history.seconds]
-    return [
-        float(np.interp(step, range(len(clock)), clock)) if math.isfinite(step) else step for step in steps
-    ]
+def pairs(path: Path) -> dict[str, list[list[float]]]:
+    """For every command, what it makes of a picture from random numbers, and from the start."""
+    return {
+        words: [command(path, f"{words} --init none"), command(path, words)] for words in TO_PSNR + OF_STEPS
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pattern", default="*.png")
-    parser.add_argument("--curves", type=Path)
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--found", type=Path)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/meta.md")
     options = parser.parse_args()
-    known = json.loads(options.curves.read_text()) if options.curves and options.curves.exists() else {}
-    along, ends, seconds = [], [], []
-    for path in sorted(options.folder.glob(options.pattern)):
-        picture = read(path)
-        if path.stem not in known:
-            known[path.stem] = curves(picture, options.threads)
-            if options.curves:
-                options.curves.write_text(json.dumps(known))
-        found = known[path.stem]
-        steps = [[reached(psnrs, goal) for goal in GOALS] for psnrs in found["along"]]
-        seconds.append(
-            [clocked(picture, start, options.threads, s) for start, s in zip(STARTS, steps, strict=True)]
+    found = json.loads(options.found.read_text()) if options.found and options.found.exists() else {}
+    paths = sorted(options.folder.glob(options.pattern))
+    for path in paths:
+        if path.stem not in found:
+            found[path.stem] = pairs(path)
+            if options.found:
+                options.found.write_text(json.dumps(found))
+        print(
+            path.stem,
+            {words: [both[1] for both in pair] for words, pair in found[path.stem].items()},
+            flush=True,
         )
-        along.append(found["along"])
-        ends.append(found["ends"])
-        print(path.stem, np.round(seconds[-1], 2).tolist(), np.round(steps), flush=True)
-    text = report(np.array(along), np.array(ends), np.array(seconds))
-    publish("meta.md", "start", text, options.write)
+    measured = [found[path.stem] for path in paths]
+    publish(
+        "start", report({w: np.array([m[w] for m in measured]) for w in measured[0]}), options.write, PAGE
+    )
 
 
-def report(along: np.ndarray, ends: np.ndarray, seconds: np.ndarray) -> str:
-    """The tables and what they say; arrays by picture, then random or learned."""
-    gains = along[:, 1] - along[:, 0]
-    least = np.unravel_index(gains.argmin(), gains.shape)
-    spread = "gain: median (least to greatest)"
-    rows = [_row(steps, along[:, :, LOOKS.index(steps)]) for steps in SHOWN]
-    short = [_row(steps, ends[:, :, i]) for i, steps in enumerate(SHORT)]
-    times: list[list[object]] = []
-    for i, goal in enumerate(GOALS):
-        known = np.isfinite(seconds[:, 0, i])
-        random, learned = seconds[known, 0, i], seconds[known, 1, i]
-        ratio = random / learned
-        told = f"{np.median(ratio):.2f} ({ratio.min():.2f} to {ratio.max():.2f})"
-        times.append(
-            [f"{goal:g} dB", f"{np.median(random):.2f}", f"{np.median(learned):.2f}", told, known.sum()]
-        )
+def report(found: dict[str, np.ndarray]) -> str:
+    """The tables and what they say; of each command an array by picture, random or learned, and fact."""
+    psnr, steps, params, seconds = range(len(FACTS))
+    goals: list[list[object]] = []
+    for words in TO_PSNR:
+        pair = found[words]
+        row: list[object] = [f"`{words}`", *(f"{n:.0f}" for n in np.median(pair[:, :, steps], axis=0))]
+        row += [_spread(pair[:, 0, fact] / pair[:, 1, fact], ".2f") for fact in (steps, seconds)]
+        goals.append([*row, f"{100 * np.median(pair[:, 1, params] / pair[:, 0, params] - 1):+.1f}%"])
+    ends: list[list[object]] = []
+    for words in OF_STEPS:
+        pair = found[words][:, :, psnr]
+        random, learned = np.median(pair, axis=0)
+        name = f"`{words}`" if words else "no option: 600 steps"
+        ends.append([name, f"{random:.2f}", f"{learned:.2f}", _spread(pair[:, 1] - pair[:, 0], "+.2f")])
+    spread = "median (least to greatest)"
     return "\n\n".join(
         [
-            table(["steps of 600", "random, dB", "learned, dB", spread], rows),
-            table(["steps in all", "random, dB", "learned, dB", spread], short),
-            table(["PSNR", "random, s", "learned, s", "times sooner", "pictures that reach it"], times),
-            f"Medians over {len(along)} pictures, native engine. Least gain after any of {len(LOOKS)} "
-            f"numbers of steps of 600: {gains.min():+.2f} dB, after {LOOKS[least[1]]} ({machine()}; "
-            "`benchmarks/start.py`).",
+            markdown(
+                [
+                    *("`partinr fit`", "steps with `--init none`", "steps", f"times fewer steps: {spread}"),
+                    *(f"times less time: {spread}", "parameters"),
+                ],
+                goals,
+            ),
+            markdown(
+                ["`partinr fit`", "`--init none`, dB", "with the start, dB", f"gain, dB: {spread}"], ends
+            ),
+            f"Medians over {len(found[''])} pictures; {machine()}; `benchmarks/start.py`.",
         ]
     )
 
 
-def _row(steps: int, psnrs: np.ndarray) -> list[object]:
-    random, learned = np.median(psnrs, axis=0)
-    gains = psnrs[:, 1] - psnrs[:, 0]
-    spread = f"{np.median(gains):+.2f} ({gains.min():+.2f} to {gains.max():+.2f})"
-    return [steps, f"{random:.2f}", f"{learned:.2f}", spread]
+def _spread(values: np.ndarray, style: str) -> str:
+    return f"{np.median(values):{style}} ({values.min():{style}} to {values.max():{style}})"
 
 
 if __name__ == "__main__":

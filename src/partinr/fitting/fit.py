@@ -152,7 +152,8 @@ def fit(
         recipe: `FAST` or `PAPER`, one of these `changed`, or your own.
         start: "auto" starts from hidden layers that were learned on photographs (`shipped_start`) where such
             are part of the package for the fit's network, dimension and frame, and the recipe solves output
-            layers; and from random numbers elsewhere, as None does everywhere. Or start from the parameters
+            layers, or from some of their units where the goal chooses the widths; and from random numbers
+            elsewhere, as None does everywhere. Or start from the parameters
             of another fit of the same partition and network; or from a learned start (`load_start`),
             whatever the partition: every region begins with its inner steps, and the fit has its network and
             frame.
@@ -179,7 +180,7 @@ def fit(
     if not isinstance(aim, Goal):
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
     what = as_signal(signal)
-    course = aim.begin(what, recipe)
+    course = aim.begin(what, recipe, learned=start == "auto")
     structure, given = course.structure(), None if start == "auto" else start
     if structure is not None:
         if any(choice is not None for choice in (partition, network, given)):
@@ -187,7 +188,7 @@ def fit(
                 f"{type(aim).__name__} chooses partition, networks and start itself; leave them out, or take "
                 "Quality to reach a PSNR with those"
             )
-        like, precision = structure.networks[0], where.precision or "fp32"
+        like, precision, given = structure.networks[0], where.precision or "fp32", course.start
     else:
         overlap = default_overlap(recipe, aim, given)
         partition, network, recipe = _from_start(what, partition, network, given, recipe)
@@ -285,8 +286,9 @@ def _parameters(
 ) -> tuple[list[Parameters], float | None, str]:
     """Parameters to begin with, the ridge that output layers are then solved with (None: they stay as they
     are), and what tells this start from others."""
-    if start is None:
-        return course.fresh(fit.structure, fit.seed), RIDGE, "fresh"
+    if start is None or start is course.start:
+        known = "fresh" if course.start is None else course.start.digest()
+        return course.fresh(fit.structure, fit.seed), RIDGE, known
     if isinstance(start, Start):
         begun = adapted(start, fit.signal, fit.structure.partition, fit.engine.device)
         return [begun], _LEARNED_RIDGE if start.inner_steps else RIDGE, start.digest()

@@ -48,10 +48,15 @@ _BISECTIONS = 30
 _PRICES = (1e-14, 1e4)
 # A region that is divided begins anew and has less time: this much more error is expected of its parts.
 _FRESH = 1.3
+# Nothing wider helps a region whose error is so many times what was expected of it.
+_HOPELESS = 8
 # Errors below this a sample (normalised values squared) are not told apart.
 _NOTHING = 1e-12
+# Errors of more steps than this are as good as not rounded.
+_FINE = 16
 
 Found = TypeVar("Found")
+Tail = Callable[[Float64[ndarray, "n"]], Float64[ndarray, "n"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +145,9 @@ def _revised(menu: _Menu, allocation: Allocation, errors: Float64[ndarray, "regi
     expected = (menu.expected + floor[:, None]) * (ratio[home] * np.where(same, 1, _FRESH))[:, None]
     expected[same] = (allocation.expected + _NOTHING * counts[:, None])[home[same]] * ratio[home[same], None]
     narrower = same[:, None] & (np.arange(len(WIDTHS)) < now[home][:, None])
-    # Dividing throws away what was learned: only where nothing wider is left.
-    open_ = same | (inside & (now[home] == len(WIDTHS) - 1))
+    # Dividing throws away what was learned: only where nothing wider is left, or that is little.
+    divisible = (now == len(WIDTHS) - 1) | (ratio > _HOPELESS)
+    open_ = same | (inside & divisible[home])
     expected[narrower | ~open_[:, None]] = np.inf
     return replace(menu, expected=expected)
 
@@ -183,24 +189,46 @@ def structure(
 def before_rounding(mse: float, spec: SignalSpec) -> float:
     """The mean squared error (normalised values) that becomes `mse` once values are rounded to the data type.
 
-    Errors are taken as normally distributed. Rounding adds a twelfth of a step squared to large errors, and
-    makes those below half a step vanish.
+    The signal's own values are such that rounding leaves alone: it adds a twelfth of a step squared to large
+    errors, and makes those below half a step vanish. What is left where a step is coarse is the share of
+    samples that are far off, and few are far off in a network's errors, but more than in normal ones.
     """
+    return _unrounded(mse, spec, _heavy_tail)
+
+
+def most_before_rounding(mse: float, spec: SignalSpec) -> float:
+    """The same for normally distributed errors, whose tails are lightest: the most allowed."""
+    return max(_unrounded(mse, spec, _normal_tail), before_rounding(mse, spec))
+
+
+def _unrounded(mse: float, spec: SignalSpec, tail: Tail) -> float:
     if np.dtype(spec.dtype).kind == "f":
         return mse
     step = 1 / (spec.value_range[1] - spec.value_range[0])
     low, high = 1e-3 * step, math.sqrt(mse) + step
     for _ in range(_BISECTIONS):
         middle = math.sqrt(low * high)
-        low, high = (middle, high) if _rounded(middle / step) * step**2 < mse else (low, middle)
+        low, high = (middle, high) if _rounded(middle / step, tail) * step**2 < mse else (low, middle)
     return low**2
 
 
-def _rounded(deviation: float) -> float:
-    """Mean square of a normal number of this deviation, rounded: the sum of (2j - 1) P(|x| > j - 1/2)."""
-    if deviation > 4:
+def _rounded(deviation: float, tail: Tail) -> float:
+    """Mean square of errors of this deviation, rounded: the sum of (2j - 1) P(|x| > j - 1/2)."""
+    if deviation > _FINE:
         return deviation**2 + 1 / 12
-    return sum((2 * j - 1) * math.erfc((j - 0.5) / (deviation * math.sqrt(2))) for j in range(1, 40))
+    j = np.arange(1, 100 * _FINE)
+    return float(((2 * j - 1) * tail((j - 0.5) / deviation)).sum())
+
+
+def _heavy_tail(beyond: Float64[ndarray, "n"]) -> Float64[ndarray, "n"]:
+    """Share of errors larger than so many deviations, of the density exp(-|x / a|^(1/2)), kurtosis 25."""
+    root = np.sqrt(math.sqrt(120) * beyond)
+    share: Float64[ndarray, "n"] = (1 + root) * np.exp(-root)
+    return share
+
+
+def _normal_tail(beyond: Float64[ndarray, "n"]) -> Float64[ndarray, "n"]:
+    return np.array([math.erfc(z / math.sqrt(2)) for z in beyond])
 
 
 @dataclass(frozen=True, eq=False)

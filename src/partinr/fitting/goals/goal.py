@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.fitting.recipe import Recipe
+from partinr.fitting.starts.start import Start
 from partinr.fitting.state import Fit
 from partinr.model.networks.network import Parameters
 from partinr.model.structure import Structure
@@ -95,8 +96,14 @@ class Goal(ABC):
     """Whether regions overlap by default: it looks better when enlarged, and takes longer."""
 
     @abstractmethod
-    def begin(self, signal: Signal, recipe: Recipe) -> Course:
-        """How a fit of this signal by this recipe will go."""
+    def begin(self, signal: Signal, recipe: Recipe, learned: bool) -> Course:
+        """How a fit of this signal by this recipe will go.
+
+        Args:
+            signal: what is fitted.
+            recipe: how.
+            learned: whether a goal that chooses the structure may begin with what was learned and ships.
+        """
 
     @abstractmethod
     def planned(self, recipe: Recipe, axes: int) -> int | None:
@@ -109,10 +116,12 @@ class Course(ABC):
     Attributes:
         cycles: first step of each cycle of the learning rate, and the end of the last.
         exchange_from: regions that overlap exchange values from this step on.
+        start: the learned start that the goal chose, where it chooses the structure.
     """
 
     cycles: list[int]
     exchange_from: int
+    start: Start | None = None
 
     @abstractmethod
     def structure(self) -> Structure | None:

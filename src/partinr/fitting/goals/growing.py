@@ -17,19 +17,30 @@ from numpy import ndarray
 
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
-from partinr.fitting.goals.allocation import Allocation, Allocator, before_rounding, structure
+from partinr.file.inr import in_half_precision
+from partinr.fitting.goals.allocation import (
+    Allocation,
+    Allocator,
+    before_rounding,
+    most_before_rounding,
+    structure,
+)
 from partinr.fitting.goals.goal import Course, Goal, Seconds, check_psnr, check_within
 from partinr.fitting.goals.widening import carry_over
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
+from partinr.fitting.starts.shipped import narrowed, shipped_units
+from partinr.fitting.starts.start import Start
 from partinr.fitting.state import Fit
-from partinr.model.networks.network import Parameters
+from partinr.model.networks.network import Network, Parameters
 from partinr.model.networks.siren import Siren
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
 from partinr.model.structure import Structure
 from partinr.signals.signal import Signal, SignalSpec
 
+# Narrower networks begin at random: so few units of a learned start are another thing.
+_LEARNED = 4
 # The first cycle has this share of the recipe's steps; `allocation.py` knows what networks come to in it.
 _FIRST = 0.45
 # Networks that grew get another cycle: the first one's steps times this, growth after growth.
@@ -114,7 +125,7 @@ class Growing(Goal):
         least = _LEAST * self.like.params(spec.dims, spec.channels)
         return max(_DENSITY * spec.samples * spec.channels, least)
 
-    def begin(self, signal: Signal, recipe: Recipe) -> GrowingCourse:
+    def begin(self, signal: Signal, recipe: Recipe, learned: bool) -> GrowingCourse:
         """See `Goal.begin`.
 
         Raises:
@@ -124,7 +135,7 @@ class Growing(Goal):
             raise InputError(
                 f"a fit that grows has no overlap, got {recipe.overlap}; take Quality with a partition"
             )
-        return GrowingCourse(self, signal, recipe)
+        return GrowingCourse(self, signal, recipe, learned)
 
     def planned(self, recipe: Recipe, axes: int) -> None:
         """See `Goal.planned`."""
@@ -137,18 +148,24 @@ class GrowingCourse(Course):
         goal: what is to be reached.
         signal: what is fitted.
         recipe: how.
+        learned: whether it may begin with units of the start that ships.
 
     Attributes:
         allocation: regions and widths now.
     """
 
-    def __init__(self, goal: Growing, signal: Signal, recipe: Recipe) -> None:
+    def __init__(self, goal: Growing, signal: Signal, recipe: Recipe, learned: bool) -> None:
         self._goal, self._spec, self._recipe = goal, signal.spec, recipe
+        self.start = None
+        if learned and recipe.solve_readout:
+            self.start = shipped_units(signal.spec.dims, recipe.frame)
         self._cycle = math.ceil(_FIRST * recipe.steps_to_psnr)
         self.cycles, self.exchange_from = [0, self._cycle], self._cycle // EXCHANGE_FROM
         self._values = signal.spec.samples * signal.channels
-        # Squared error of all values, normalised, of the function itself, before it is rounded.
-        self.allowed = before_rounding(10 ** (-goal.psnr / 10), signal.spec) * self._values
+        # Squared error of all values, normalised, of the function itself, before it is rounded: as expected,
+        # until renderings tell, and the most that it might be.
+        self.allowed = self._before_rounding(goal.psnr)
+        self._most_allowed = most_before_rounding(10 ** (-goal.psnr / 10), signal.spec) * self._values
         self._allocator, self._most = Allocator(signal, goal.like), goal.most_params(signal.spec)
         self.allocation = self._allocator.allocate(self.allowed, self._most)
         self._look, self._growths = 0, 0
@@ -159,13 +176,16 @@ class GrowingCourse(Course):
         return structure(self._spec, self.allocation, self._goal.like, recipe.frame, recipe.blend)
 
     def fresh(self, structure: Structure, seed: int) -> list[Parameters]:
-        """See `Course.fresh`: first layers have the frequencies that suit the sizes of the regions."""
+        """See `Course.fresh`: first layers have the frequencies that suit the sizes of the regions. At the
+        beginning of a fit, networks that are not too narrow have units of the learned start."""
         found, like = structure.initialise(seed), self._goal.like
         boxes = structure.partition.bounding_boxes
         sides = (boxes[:, 1] - boxes[:, 0]).max(axis=1)
         if structure.frame == "global":
             sides = np.full_like(sides, max(self._spec.shape))
-        for parameters, members in zip(found, structure.members, strict=True):
+        for parameters, members, network in zip(found, structure.members, structure.networks, strict=True):
+            if self.start is not None and not self._growths:
+                _take_units(parameters, network, self.start)
             factors = [like.suited_to(span).omega_0 / like.omega_0 for span in sides[members].tolist()]
             parameters.weights[0] *= np.asarray(factors, np.float32)[:, None, None]
         return found
@@ -184,7 +204,7 @@ class GrowingCourse(Course):
         if small or total <= _PROMISING * self.allowed or fit.steps == self.cycles[-1]:
             known = fit.errors()
             total = float(known.sum())
-            if total <= _NEAR * self.allowed and self._reached(fit):
+            if total <= _NEAR * max(self.allowed, self._most_allowed) and self._reached(fit, total):
                 return True
         _, end = self._cycle_ends(fit.steps)
         if self._growths or fit.steps >= _REST * end:
@@ -208,17 +228,23 @@ class GrowingCourse(Course):
         cycle = bisect.bisect_right(self.cycles, steps)
         return self.cycles[cycle - 1], self.cycles[min(cycle, len(self.cycles) - 1)]
 
-    def _reached(self, fit: Fit) -> bool:
-        """In single precision, and in half precision too if a file would have it for costing so little."""
-        full = fit.rendered_psnr()
-        if full < self._goal.psnr:
-            return False
-        rounded = [
-            state.parameters.map(lambda array: array.astype(np.float16).astype(np.float32))
-            for state in fit.states
-        ]
-        half = rendered_psnr(Piecewise(fit.structure, tuple(rounded)), fit.signal)
-        return half >= self._goal.psnr or not full - half < _HALF_COST
+    def _before_rounding(self, psnr: float) -> float:
+        """Squared error of the function whose rendering is expected to have this PSNR."""
+        return before_rounding(10 ** (-psnr / 10), self._spec) * self._values
+
+    def _reached(self, fit: Fit, total: float) -> bool:
+        """In single precision, and in half precision too if a file would have it for costing so little.
+
+        If not, the rendering tells what the function's squared error, `total`, may be.
+        """
+        target, found = self._goal.psnr, fit.rendered_psnr()
+        if found >= target:
+            rounded = [state.parameters.map(in_half_precision) for state in fit.states]
+            half = rendered_psnr(Piecewise(fit.structure, tuple(rounded)), fit.signal)
+            found = half if found - half < _HALF_COST else found
+        if found < target:
+            self.allowed = total * self._before_rounding(target) / self._before_rounding(found)
+        return found >= target
 
     def _rest(self, fit: Fit, known: Float64[ndarray, "regions"]) -> None:
         """Stop training regions that need not get better, those first whose steps gain least for the work."""
@@ -249,7 +275,10 @@ class GrowingCourse(Course):
         length = max(1, round(_CYCLES[self._growths] * self._cycle))
         self._growths += 1
         errors = fit.errors()
-        short = max(self._goal.psnr - fit.rendered_psnr(), 0)
+        rendered = fit.rendered_psnr()
+        # Of the function, which rounding makes better or worse.
+        ratio = self._before_rounding(rendered) / self._before_rounding(self._goal.psnr)
+        short = max(10 * math.log10(ratio), 0) if math.isfinite(rendered) else 0.0
         # Whoever was too hopeful before asks for more.
         missing = _EAGER * max(short - _FREE, 0) if self._growths == 1 else (self._growths - 1) * short
         goal = float(errors.sum()) * 10 ** (-missing / 10) / _CAUTION
@@ -290,6 +319,7 @@ class GrowingCourse(Course):
             "course.expected": self.allocation.expected,
             "course.cycles": np.asarray(self.cycles),
             "course.numbers": np.asarray([self._look, self._growths]),
+            "course.allowed": np.asarray(self.allowed),
         }
 
     def restore(self, kept: Mapping[str, Shaped[ndarray, "..."]], fit: Fit) -> None:
@@ -298,8 +328,23 @@ class GrowingCourse(Course):
         self.allocation = Allocation(*parts)
         self.cycles = kept["course.cycles"].tolist()
         self._look, self._growths = kept["course.numbers"].tolist()
+        self.allowed = float(kept["course.allowed"])
         fit.take(self.structure())
         fit.begin_with(self.fresh(fit.structure, fit.seed))
+
+
+def _take_units(parameters: Parameters, network: Network, start: Start) -> None:
+    """Let a group's networks begin with units of a learned start, if there are enough of them.
+
+    Frequencies become those of the networks, phases stay what they are.
+    """
+    if not _LEARNED <= network.hidden <= start.network.hidden:
+        return
+    given = narrowed(start, network.hidden)
+    for own, theirs in zip(parameters.arrays, given.arrays, strict=True):
+        if own.shape[1:] == theirs.shape[1:] and own is not parameters.weights[-1]:
+            own[:] = theirs
+    parameters.biases[0] *= np.float32(start.network.config()["omega_0"] / network.config()["omega_0"])
 
 
 def _step_costs(fit: Fit) -> Float64[ndarray, "regions"]:

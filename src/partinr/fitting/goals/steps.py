@@ -54,7 +54,7 @@ class Steps(Goal):
             check_psnr(self.psnr)
         check_within(self.within)
 
-    def begin(self, signal: Signal, recipe: Recipe) -> StepsCourse:
+    def begin(self, signal: Signal, recipe: Recipe, learned: bool) -> StepsCourse:  # noqa: ARG002
         """See `Goal.begin`."""
         endless = self.steps is None and self.within is not None
         return StepsCourse(ENDLESS if endless else self.planned(recipe, signal.spec.dims), self.psnr)
