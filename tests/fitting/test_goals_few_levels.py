@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from partinr import Auto, fit
+from partinr import FAST, Auto, Growing, Keep, Quality, Steps, Watch, fit
 
 
 def picture(name: str, n: int) -> np.ndarray:
@@ -37,23 +37,28 @@ PICTURES = ("blobs", "checkerboard", "blocks", "lines of text", "zero or one", "
 @pytest.mark.parametrize("name", PICTURES)
 def test_what_a_default_fit_exceeds_is_reached(name: str, n: int) -> None:
     values = picture(name, n)
-    result = fit(values, psnr=30.0)
-    assert result.adaptive
-    assert result.reached
-    assert fit(values, Auto(), psnr=30.0).reached
+    assert fit(values, goal=Growing(30.0)).reached
+    assert fit(values, Auto(), goal=Quality(30.0)).reached
 
 
 @pytest.mark.parametrize("name", ["blobs", "zero or one", "four levels", "labels"])
 def test_few_levels_in_large_patches_take_fewer_parameters_than_a_default_fit(name: str) -> None:
     values = picture(name, 64)
-    assert fit(values, psnr=30.0).params < 0.5 * fit(values, steps=1).params
+    assert fit(values, goal=Growing(30.0)).params < 0.5 * fit(values, goal=Steps(1)).params
 
 
-@pytest.mark.parametrize("way", [{}, {"partition": Auto()}, {"partition": Auto(), "overlap": 1}])
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"goal": Growing(30.0)},
+        {"goal": Quality(30.0), "partition": Auto()},
+        {"goal": Quality(30.0), "partition": Auto(), "recipe": FAST.changed(overlap=1)},
+    ],
+)
 def test_what_renderings_told_is_known_after_an_interruption(way: dict[str, Any], tmp_path: Path) -> None:
     values = picture("checkerboard", 48)
-    whole = fit(values, psnr=30.0, **way)
-    fit(values, psnr=30.0, checkpoint=tmp_path, callback=lambda p: p.steps >= 0.8 * whole.steps, **way)
-    resumed = fit(values, psnr=30.0, checkpoint=tmp_path, resume=True, **way)
+    whole = fit(values, **way)
+    fit(values, keep=Keep(tmp_path), watch=Watch(lambda p: p.steps >= 0.8 * whole.steps), **way)
+    resumed = fit(values, keep=Keep(tmp_path, resume=True), **way)
     assert resumed.steps == whole.steps
     np.testing.assert_array_equal(resumed.history.loss, whole.history.loss)

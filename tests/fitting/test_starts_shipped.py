@@ -21,6 +21,7 @@ from partinr import (
     Gauss,
     Goal,
     Grid,
+    Growing,
     InputError,
     Keep,
     Labels,
@@ -240,66 +241,66 @@ def units() -> Start:
 def test_narrower_networks_take_units_from_the_least_to_the_greatest_frequency() -> None:
     start = units()
     whole, some = narrowed(start, 12), narrowed(start, 5)
-    for a, b in zip(whole.weights, start.parameters.weights, strict=True):
-        assert torch.equal(a, b)
-    for a, b in zip(whole.biases, start.parameters.biases, strict=True):
-        assert torch.equal(a, b)
+    for a, b in zip(whole.arrays, start.parameters.arrays, strict=True):
+        np.testing.assert_array_equal(a, b)
     assert [tuple(weight.shape[1:]) for weight in some.weights[:-1]] == [(2, 5), (5, 5), (5, 5)]
-    assert torch.equal(some.weights[0][..., [0, 4]], start.parameters.weights[0][..., [0, 11]])
+    np.testing.assert_array_equal(some.weights[0][..., [0, 4]], start.parameters.weights[0][..., [0, 11]])
     # What reaches a unit is about as large as before.
-    before, after = (each.weights[1].square().sum(dim=1).mean() for each in (whole, some))
+    before, after = (np.square(each.weights[1]).sum(axis=1).mean() for each in (whole, some))
     assert 0.5 < after / before < 2
 
 
 def test_a_structure_chosen_for_a_quality_begins_with_its_units() -> None:
     signal, start = photograph(), units()
-    learned = fit(signal, psnr=32.0, measure_at=(0,), callback=lambda _: True)
-    random = fit(signal, psnr=32.0, init=None, measure_at=(0,), callback=lambda _: True)
-    assert (learned.adaptive, learned.started_from, random.started_from) == (
-        *(True, "learned start siren-12x2"),
-        "none",
-    )
+    watch = Watch(lambda _: True, measure_at=(0,))
+    learned = fit(signal, goal=Growing(32.0), watch=watch)
+    random = fit(signal, goal=Growing(32.0), start=None, watch=watch)
+    assert (learned.started_from, random.started_from) == ("learned start siren-12x2", "none")
     assert learned.history.measured[0].psnr > random.history.measured[0].psnr + 0.3
     seen = set()
-    for group, drawn in zip(learned.model.group_list, random.model.group_list, strict=True):
-        hidden = group.network.hidden
+    groups = zip(learned.model.networks, learned.model.structure.members, strict=True)
+    for g, (own, members) in enumerate(groups):
+        group, drawn = learned.model.parameters[g], random.model.parameters[g]
+        hidden = own.hidden
         taken = 4 <= hidden <= 12
         seen.add(taken)
-        assert torch.equal(group.weights[1], drawn.weights[1]) != taken
+        assert np.array_equal(group.weights[1], drawn.weights[1]) != taken
         if taken:
             given = narrowed(start, hidden)
-            assert torch.equal(group.weights[1], given.weights[1].expand_as(group.weights[1]))
+            np.testing.assert_array_equal(
+                group.weights[1], np.broadcast_to(given.weights[1], group.weights[1].shape)
+            )
             boxes = learned.model.partition.boxes
             assert boxes is not None
-            side = int((boxes[:, 1] - boxes[:, 0]).max(axis=1)[group.regions[0]])
+            side = int((boxes[:, 1] - boxes[:, 0]).max(axis=1)[members[0]])
             suited = replace(NETWORK, hidden=hidden).suited_to(side)
-            own = group.network
             assert isinstance(own, Siren)
             seen_frequencies = own.omega_0 * group.weights[0][0]
-            assert torch.allclose(seen_frequencies, suited.omega_0 * given.weights[0][0], rtol=1e-5)
+            np.testing.assert_allclose(seen_frequencies, suited.omega_0 * given.weights[0][0], rtol=1e-5)
             phases = start.network.omega_0 * given.biases[0][0]  # type: ignore[attr-defined]
-            assert torch.allclose(own.omega_0 * group.biases[0][0], phases, rtol=1e-5)
+            np.testing.assert_allclose(own.omega_0 * group.biases[0][0], phases, rtol=1e-5)
     assert True in seen
 
 
 def test_a_structure_chosen_for_a_quality_needs_fewer_steps_from_it() -> None:
     signal = photograph(152, 190)
-    assert fit(signal, psnr=33.0).steps < fit(signal, psnr=33.0, init=None).steps
+    assert fit(signal, goal=Growing(33.0)).steps < fit(signal, goal=Growing(33.0), start=None).steps
 
 
 def test_other_signals_choose_their_structure_from_random_numbers() -> None:
     line = from_array(np.sin(np.linspace(0, 30, 300)))
-    assert fit(line, psnr=20.0).started_from == "none"
-    assert fit(photograph(38, 38), psnr=20.0, frame="global").started_from == "none"
+    assert fit(line, goal=Growing(20.0)).started_from == "none"
+    everywhere = FAST.changed(frame="global")
+    assert fit(photograph(38, 38), goal=Growing(20.0), recipe=everywhere).started_from == "none"
 
 
 def test_a_resumed_choice_of_structure_knows_it(tmp_path: Path) -> None:
     state, signal = tmp_path / "state", photograph(38, 57)
-    whole = fit(signal, psnr=33.0)
-    fit(signal, psnr=33.0, checkpoint=state, callback=lambda p: p.steps >= 20)
+    goal = Growing(33.0)
+    whole = fit(signal, goal=goal)
+    fit(signal, goal=goal, keep=Keep(state), watch=Watch(lambda p: p.steps >= 20))
     with pytest.raises(InputError, match="other settings"):
-        fit(signal, psnr=33.0, init=None, checkpoint=state, resume=True)
-    rest = fit(signal, psnr=33.0, checkpoint=state, resume=True)
+        fit(signal, goal=goal, start=None, keep=Keep(state, resume=True))
+    rest = fit(signal, goal=goal, keep=Keep(state, resume=True))
     assert rest.steps == whole.steps
-    for a, b in zip(rest.model.parameters(), whole.model.parameters(), strict=True):
-        assert torch.equal(a, b)
+    assert bytes_of(rest.model) == bytes_of(whole.model)

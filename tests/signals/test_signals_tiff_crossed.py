@@ -250,7 +250,7 @@ def test_a_value_range_that_is_given_stays(tmp_path: Path) -> None:
 def test_12_bits_through_a_fit(tmp_path: Path) -> None:
     path, fitted, rendered = tmp_path / "a.tif", tmp_path / "a.inr", tmp_path / "b.tif"
     tifffile.imwrite(path, of_bits(12, (8, 9)), photometric="minisblack", bitspersample=12)
-    result = partinr.fit(read(path), partinr.Grid(2, 2), steps=2)
+    result = partinr.fit(read(path), partinr.Grid(2, 2), goal=partinr.Steps(2))
     partinr.save(result.model, fitted)
     model = partinr.load(fitted)
     assert model.signal == read(path).spec

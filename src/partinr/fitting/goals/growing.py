@@ -328,7 +328,7 @@ class GrowingCourse(Course):
         self.allocation = Allocation(*parts)
         self.cycles = kept["course.cycles"].tolist()
         self._look, self._growths = kept["course.numbers"].tolist()
-        self.allowed = float(kept["course.allowed"])
+        self.allowed = kept["course.allowed"].item()
         fit.take(self.structure())
         fit.begin_with(self.fresh(fit.structure, fit.seed))
 

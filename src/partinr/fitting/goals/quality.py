@@ -202,7 +202,7 @@ class QualityCourse(Course):
         """See `Course.restore`."""
         self.cycles = kept["course.cycles"].tolist()
         self._look, self.exchange_from = kept["course.numbers"].tolist()
-        self._goal = float(kept["course.goal"])
+        self._goal = kept["course.goal"].item()
 
 
 def _gain(fit: Fit, held: int) -> float:
