@@ -18,7 +18,7 @@ from safetensors.numpy import save as save_tensors
 
 from partinr.engines.engine import TrainingState
 from partinr.errors import InputError
-from partinr.files import atomic_write
+from partinr.files import atomic_write, check_folder, make_folder
 from partinr.model.piecewise import PiecewiseINR
 from partinr.signals.signal import Signal
 
@@ -55,10 +55,16 @@ class Checkpoint:
     Attributes:
         folder: made if missing.
         settings: what was asked for; work with other settings cannot go on from it.
+
+    Raises:
+        InputError: the folder cannot be made or written to.
     """
 
     folder: Path
     settings: Settings
+
+    def __post_init__(self) -> None:
+        check_folder(self.folder, FILE)
 
     @property
     def path(self) -> Path:
@@ -76,7 +82,7 @@ class Checkpoint:
         for g, state in enumerate(states):
             for i, tensor in enumerate(state.tensors()):
                 tensors[f"{g}.{i}"] = np.ascontiguousarray(tensor.detach().cpu().numpy())
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         payload = save_tensors(tensors, metadata={"settings": json.dumps(self.settings, sort_keys=True)})
         with atomic_write(self.path) as file:
             file.write(payload)
