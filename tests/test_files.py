@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from partinr.errors import InputError
-from partinr.files import atomic_write, check_writable, write_together
+from partinr.files import atomic_write, check_folder, check_writable, make_folder, write_together
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -88,6 +88,23 @@ def test_a_write_that_the_system_refuses_leaves_the_old_file(tmp_path: Path, siz
     assert caught.value.errno == errno.EFBIG
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EPERM, errno.ENOENT])
+def test_any_failure_names_the_file_that_was_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, code: int
+) -> None:
+    def fail(*given: object) -> None:
+        # A file that is open has no name, renaming tells both names.
+        names = (os.fspath(given[0]), None, "elsewhere") if isinstance(given[0], Path) else ()
+        raise OSError(code, os.strerror(code), *names)
+
+    monkeypatch.setattr(os if step == "fsync" else Path, step, fail)
+    with pytest.raises(OSError, match=os.strerror(code)) as caught, atomic_write(tmp_path / "out"):
+        pass
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "out"), None)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2])
@@ -175,6 +192,46 @@ def test_paths_that_cannot_be_files_are_refused_before_anything_is_written(
 def test_devices_are_not_replaced() -> None:
     with pytest.raises(InputError, match="not a regular file"):
         check_writable("/dev/null")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs names of open files")
+def test_open_pipes_are_not_replaced() -> None:
+    mine, theirs = os.pipe()
+    with os.fdopen(mine), os.fdopen(theirs, "w"), pytest.raises(InputError, match="it is a pipe"):
+        check_writable(f"/dev/fd/{theirs}")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("file", "a file is in its place"),
+        ("file/below/it", "file is a file"),
+        ("link", "a file is in its place"),
+        ("n" * 256, "too long"),
+        ("missing/" + "n" * 256, "too long"),
+        ("nul\0", "null"),
+        ("loop", "link"),
+        ("folder", "out: it is a folder"),
+    ],
+)
+def test_folders_that_cannot_be_made_or_hold_a_file(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "folder" / "out").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    for attempt in (check_folder, make_folder):
+        with pytest.raises(InputError, match=message):
+            attempt(tmp_path / name, "out")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_folders_are_made_only_when_asked_for(tmp_path: Path) -> None:
+    wanted = tmp_path / "a" / "b"
+    assert check_folder(wanted, "out") == wanted.resolve()
+    assert not (tmp_path / "a").exists()
+    assert make_folder(wanted, "out") == make_folder(wanted, "out") == wanted.resolve()
+    assert wanted.is_dir()
 
 
 def test_write_protected_files_and_folders_are_refused(

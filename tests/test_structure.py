@@ -31,6 +31,7 @@ ROOMS = [
     "signals",
     "hashing",
     "files",
+    "text",
     "errors",
 ]
 """From the top. A file imports from rooms below its own and from its own room."""
@@ -52,7 +53,7 @@ SLOW = {
     "rich",
 }
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
-WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "errors")
+WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors")
 
 
 class Import(NamedTuple):

@@ -13,8 +13,11 @@ from typing import BinaryIO
 
 from partinr.errors import InputError
 
-# Failures of a disk: full, over a quota or a limit, broken.
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_KINDS = {
+    stat.S_IFDIR: "it is a folder; name a file in it",
+    stat.S_IFIFO: "it is a pipe, and a file takes its place only when it is whole; name a file",
+    stat.S_IFCHR: "it is a device, not a regular file; name a file",
+}
 
 
 @contextlib.contextmanager
@@ -40,24 +43,16 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     # Independent of the target's name, which may already have the greatest length that a name can have.
     temporary = target.with_name(f".partinr-{secrets.token_hex(8)}.tmp")
     try:
-        file = temporary.open("xb+")
-    except OSError as error:
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise InputError(
-                f"cannot write {path}: the folder {target.parent} is not writable; choose another folder"
-            ) from None
-        raise
-    try:
-        with file:
+        with _created(temporary, path) as file:
             yield file
             _to_disk(file)
         if target.exists():
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         temporary.replace(target)
     except OSError as error:
-        # Writing does not say to which file; which disk is full matters.
-        if error.filename is None and error.errno in _DISK:
-            error.filename = os.fspath(path)
+        # Writing does not say to which file, and nobody knows the temporary one.
+        if error.filename in (None, os.fspath(temporary)):
+            error.filename, error.filename2 = os.fspath(path), None
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -90,33 +85,103 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: as for `atomic_write`, as far as it can be known without writing.
     """
+    mode = _mode(path, path)
+    if mode is not None and not stat.S_ISREG(mode):
+        # Before links are followed: what stands for an open pipe (/dev/stdout) seems to be a link.
+        kind = _KINDS.get(stat.S_IFMT(mode), "it is not a regular file; name a file")
+        raise InputError(f"cannot write {path}: {kind}")
+    target = _followed(path)
+    folder = _mode(target.parent, path)
+    if folder is None:
+        raise InputError(f"cannot write {path}: the folder {target.parent} does not exist; make it first")
+    if not stat.S_ISDIR(folder):
+        raise InputError(f"cannot write {path}: {target.parent} is not a folder")
+    if mode is not None and not os.access(target, os.W_OK):
+        raise InputError(f"cannot write {path}: the file is write-protected; choose another name")
+    _check_open(target.parent, path)
+    return target
+
+
+def check_folder(path: str | os.PathLike[str], *names: str) -> Path:
+    """Find out before long work whether files can be written to a folder that is made if it is missing.
+
+    Args:
+        path: the folder.
+        names: of the files.
+
+    Returns:
+        the path with symbolic links followed.
+
+    Raises:
+        InputError: something else is in its place or in the way there, or it cannot be made or written to.
+    """
+    mode, missing = _mode(path, path), []
+    target = wanted = _followed(path)
+    while mode is None and (mode := _mode(target, path)) is None:
+        missing.append(target.name)
+        target = target.parent
+    if not stat.S_ISDIR(mode):
+        place = f"{target} is a file" if missing else "a file is in its place"
+        raise InputError(f"cannot make the folder {path}: {place}; choose another name")
+    for name in missing:
+        # The system looks at the length of a name in a folder that is there, and only then.
+        _mode(target / name, path)
+    _check_open(target, path)
+    for name in () if missing else names:
+        check_writable(Path(path) / name)
+    return wanted
+
+
+def make_folder(path: str | os.PathLike[str], *names: str) -> Path:
+    """Make a folder to write to, if it is missing; see `check_folder`.
+
+    Raises:
+        InputError: as there.
+    """
+    target = check_folder(path, *names)
     try:
-        target = Path(os.path.realpath(path))
-        folder = target.parent
-        if not folder.exists():
-            raise InputError(f"cannot write {path}: the folder {folder} does not exist; make it first")
-        if not folder.is_dir():
-            raise InputError(f"cannot write {path}: {folder} is not a folder")
-        try:
-            mode = target.stat().st_mode
-        except FileNotFoundError:
-            mode = None
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror}; choose another place") from None
+    return target
+
+
+def _mode(place: str | os.PathLike[str], path: str | os.PathLike[str]) -> int | None:
+    """What is in a place, links followed; None if nothing is. Errors are about `path`."""
+    try:
+        return Path(place).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        # What it would be in tells more.
+        return None
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         # ValueError: a NUL character; OSError: a name that is too long, a loop of links, ...
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot write {path!s:.200}: {reason}; choose another name") from None
-    if mode is not None:
-        if stat.S_ISDIR(mode):
-            raise InputError(f"cannot write {path}: it is a folder; name a file in it")
-        if not stat.S_ISREG(mode):
-            raise InputError(f"cannot write {path}: it is not a regular file; name a file")
-        if not os.access(target, os.W_OK):
-            raise InputError(f"cannot write {path}: the file is write-protected; choose another name")
+        raise InputError(f"cannot write {os.fspath(path)!s:.200}: {reason}; choose another name") from None
+
+
+def _followed(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(os.path.realpath(path))
+    except OSError as error:
+        raise InputError(f"cannot write {path}: there is no working folder ({error.strerror})") from None
+
+
+def _check_open(folder: Path, path: str | os.PathLike[str]) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write {path}: the folder {folder} is not writable; choose another folder")
-    return target
+        raise _closed(folder, path)
+
+
+def _closed(folder: Path, path: str | os.PathLike[str]) -> InputError:
+    return InputError(f"cannot write {path}: the folder {folder} is not writable; choose another folder")
+
+
+def _created(temporary: Path, path: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        return temporary.open("xb+")
+    except OSError as error:
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise _closed(temporary.parent, path) from None
+        raise
 
 
 def _to_disk(file: BinaryIO) -> None:

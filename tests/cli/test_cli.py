@@ -14,6 +14,7 @@ from PIL import Image
 
 import partinr
 from cli_helpers import fit, picture, run, save_picture
+from partinr.cli import files as files_module
 from partinr.cli import fit as fit_module
 from partinr.cli import words
 from partinr.cli.commands import app
@@ -81,7 +82,7 @@ class TestWholeProgram:
             (words.FrameWord, get_args(Frame)),
             (words.EngineWord, ENGINES),
             (words.StoreWord, get_args(inr.Store)),
-            (fit_module.PICTURES, [suffix for f in FORMATS for suffix in f.suffixes]),
+            (files_module.PICTURES, [suffix for f in FORMATS for suffix in f.suffixes]),
         ],
     )
     def test_words_known_before_the_library_is_imported_are_the_librarys(

@@ -160,7 +160,7 @@ def test_bad_options(words: tuple[object, ...], said: str, tmp_path: Path) -> No
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    refused(sweep("1d", tmp_path / "out"), "-o must be a folder, got the file")
+    refused(sweep("1d", tmp_path / "out"), "a file is in its place")
     assert (tmp_path / "out").read_text() == "mine"
 
 

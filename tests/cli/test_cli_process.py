@@ -16,6 +16,7 @@ import pytest
 
 import partinr
 from cli_helpers import COMMAND, picture, run_process, save_picture, start
+from partinr.cli.interrupt import interruptible, stopping
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_completion_knows_options_and_networks() -> None:
         assert done.stdout.split() == [expected]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_writes_what_is_there(photo: Path, tmp_path: Path, number: signal.Signals) -> None:
     output, state = tmp_path / "out.inr", tmp_path / "state"
     # Far more steps than the test has time for: without the signal it would not end.
@@ -87,6 +88,9 @@ def test_a_signal_writes_what_is_there(photo: Path, tmp_path: Path, number: sign
         try:
             wait_for(state / "state.safetensors", process)
             process.send_signal(number)
+            if number == signal.SIGHUP:
+                # A terminal that closes says so, and its shell says it again.
+                process.send_signal(number)
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
@@ -134,3 +138,25 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_signals_that_are_ignored_from_the_start_stay_ignored(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with interruptible(), stopping() as stop:
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            assert not stop.asked
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_second_signal_ends_at_once_unless_a_terminal_closes() -> None:
+    with stopping() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+        assert stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)

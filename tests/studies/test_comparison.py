@@ -218,7 +218,7 @@ class TestTheFolder:
     def test_that_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         for place in (tmp_path / "file", tmp_path / "file" / "below"):
-            with pytest.raises(InputError, match="a file is in its place"):
+            with pytest.raises(InputError, match=r"a file is in its place|file is a file"):
                 compare(place)
 
     @pytest.mark.parametrize("text", ["", "{", "{}", '{"settings": {}, "record": {}}', "[]", "null"])

@@ -159,7 +159,7 @@ def test_stops_when_told_to(moment: str, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "in it"):
-        with pytest.raises(InputError, match="a file is in its place"):
+        with pytest.raises(InputError, match=r"a file is in its place|file is a file"):
             run(folder, settings=TINY)
     (tmp_path / "there" / "report.html").mkdir(parents=True)
     with pytest.raises(InputError, match=r"report\.html: it is a folder"):

@@ -15,6 +15,7 @@ import partinr
 from partinr.cli.compare import compare
 from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
+from partinr.cli.files import check_working_folder
 from partinr.cli.fit import fit
 from partinr.cli.hypothesis.image import image
 from partinr.cli.hypothesis.parts import partition as in_parts
@@ -38,13 +39,11 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that a context names."""
         try:
-            returned = super().invoke(ctx)
-            # Here Typer still forgives a reader that has gone away (`| head`); later nobody does.
-            sys.stdout.flush()
+            check_working_folder()
+            return super().invoke(ctx)
         except KeyboardInterrupt:
             # Which Typer would turn into an exit code without a word.
             raise Interrupted from None
-        return returned
 
 
 def _unwrapped(text: str | None) -> str:

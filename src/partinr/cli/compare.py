@@ -15,6 +15,7 @@ from partinr.cli.exits import DONE, INTERRUPTED
 from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, QUIET, THREADS
+from partinr.files import check_folder
 
 _WHAT = "What to compare"
 
@@ -125,8 +126,10 @@ def compare(
     """
     asked = words.runs(run, network, partition, preset.value)
     signal = read_input(source, channels_last, value_range, max_pixels)
+    from partinr.studies.comparison.results import CURVES, PAGE, RESULTS, RUNS
+
+    check_folder(output, CURVES, PAGE, RESULTS, RUNS)
     rivals = _rivals(reference, signal, pixel_limit(max_pixels))
-    from partinr.studies.comparison.results import PAGE
 
     variants = _variants(asked, signal, params, layers, steps, lr)
     with stopping() as stop, Bar("comparing", quiet=quiet) as bar:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from partinr.text import jsonable, legible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -23,8 +24,7 @@ def complain(message: str) -> None:
 
 def printable(text: object) -> str:
     """Text that any terminal takes: names of files can hold control characters and bytes that are no text."""
-    plain = str(text).encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in legible(str(text)))
 
 
 def say(rows: Iterable[tuple[str, object]]) -> None:
@@ -41,18 +41,9 @@ def say(rows: Iterable[tuple[str, object]]) -> None:
 
 def emit(values: Mapping[str, Any]) -> None:
     """One JSON object on one line of standard output."""
-    print(json.dumps(_json(values), allow_nan=False), flush=True)  # noqa: T201
-
-
-def _json(value: Any) -> Any:
-    """The value in JSON's types: numbers that JSON lacks become "inf", "-inf" and "nan"."""
-    if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_json(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    # Numbers that JSON lacks become "inf", "-inf" and "nan".
+    plain = jsonable(values, lambda number: number if math.isfinite(number) else str(number))
+    print(json.dumps(plain, allow_nan=False), flush=True)  # noqa: T201
 
 
 class Bar:

@@ -7,30 +7,77 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from partinr.errors import InputError
-from partinr.files import check_writable
+from partinr.files import check_folder, check_writable
+
+SUFFIX = ".inr"
+PICTURES = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz")
+"""Suffixes that `render` writes, and what writes .inr files does not."""
 
 
-def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]) -> None:
+def check_no_picture(output: Path) -> None:
+    """Make sure that an .inr file does not replace a picture, as a mixed-up command line would.
+
+    Raises:
+        InputError: it would.
+    """
+    if output.suffix.lower() in PICTURES:
+        raise InputError(f"-o must be an {SUFFIX} file, got {output}; fit first, then render a picture")
+
+
+def check_working_folder() -> None:
+    """Make sure that the working folder is there; without it nothing works, not even loading torch.
+
+    Raises:
+        InputError: it has been deleted.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError(
+            f"the working folder {os.environ.get('PWD', '.')} cannot be used: {error.strerror}; "
+            "change to a folder that exists"
+        ) from None
+
+
+def check_outputs(
+    outputs: Mapping[str, Path | None],
+    inputs: Iterable[Path | None],
+    folders: Mapping[str, Path | None] | None = None,
+) -> None:
     """Find out, before anything is computed, whether the outputs can be written.
 
     Args:
         outputs: files to write, by the option that names each.
         inputs: files that are read.
+        folders: folders to write to, likewise.
 
     Raises:
-        InputError: an output cannot be written, or is an input or another output.
+        InputError: an output cannot be written, is an input or another output, or is where standard output
+            or standard error goes.
     """
     taken: dict[str, str] = {}
     for option, path in outputs.items():
         if path is None:
             continue
         target = check_writable(path)
+        if any(_is_stream(target, number) for number in (1, 2)):
+            raise InputError(f"{option} {path} is where other output goes; choose another name")
         for source in inputs:
             if source is not None and _same(target, source):
                 raise InputError(f"{option} {path} would overwrite the input {source}; choose another name")
         other = taken.setdefault(os.path.normcase(target), option)
         if other != option:
             raise InputError(f"{option} and {other} name the same file {path}; choose another name for one")
+    for option, path in (folders or {}).items():
+        if path is None:
+            continue
+        place = check_folder(path)
+        for above in (place, *place.parents):
+            file = taken.get(os.path.normcase(above))
+            if file is not None:
+                raise InputError(
+                    f"{option} {path} needs a folder in the place of {file}; choose another name"
+                )
 
 
 def check_picture(option: str, path: Path | None) -> None:
@@ -46,6 +93,14 @@ def check_picture(option: str, path: Path | None) -> None:
             writable_format(path, (1, 1), SignalSpec("image", (1, 1), 3, "uint8", (0.0, 255.0), True))
         except InputError as error:
             raise InputError(f"{option}: {error}") from None
+
+
+def _is_stream(target: Path, number: int) -> bool:
+    """Whether what is written to an open file, by its number, ends up there."""
+    try:
+        return os.path.samestat(target.stat(), os.fstat(number))
+    except OSError:
+        return False
 
 
 def _same(target: Path, source: Path) -> bool:

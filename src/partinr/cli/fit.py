@@ -10,19 +10,13 @@ import typer
 import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, complain, decibels, duration, emit, say
-from partinr.cli.files import check_outputs, check_picture
+from partinr.cli.files import SUFFIX, check_no_picture, check_outputs, check_picture
 from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, OUT, QUIET, THREADS
 from partinr.cli.outcome import write_outcome
 from partinr.cli.wishes import Wishes, goal_for
 from partinr.errors import InputError
-
-SUFFIX = ".inr"
-PICTURES = (
-    *(".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz"),
-)
-"""Suffixes that `render` writes and `fit` does not."""
 
 _WHAT, _LONG = "What to fit", "For how long"
 
@@ -228,7 +222,8 @@ def fit(
 
     Example: partinr fit photo.png -o photo.inr
     """
-    target = _output(source, output)
+    target = source.parent / f"{source.stem}{SUFFIX}" if output is None else output
+    check_no_picture(target)
     wishes = Wishes(
         None if partition is None else words.rule(partition), network, hidden, layers, omega_0, params
     )
@@ -239,7 +234,11 @@ def fit(
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report must end in .html, got {report}")
     signal = read_input(source, channels_last, value_range, max_pixels)
-    check_outputs({"-o": target, "--report": report, "--overlay": overlay}, [source])
+    check_outputs(
+        {"-o": target, "--report": report, "--overlay": overlay},
+        [source, words.labels_file(partition)],
+        {"--checkpoint": checkpoint},
+    )
     check_picture("--overlay", overlay)
 
     from partinr.fitting.fit import default_overlap
@@ -285,15 +284,6 @@ def fit(
     if complaint is not None:
         complain(complaint)
     raise typer.Exit(outcome.exit_code)
-
-
-def _output(source: Path, output: Path | None) -> Path:
-    """The file to write; not a picture, which a mixed-up command line would replace."""
-    if output is None:
-        return source.parent / f"{source.stem}{SUFFIX}"
-    if output.suffix.lower() in PICTURES:
-        raise InputError(f"-o must be an {SUFFIX} file, got {output}; fit first, then render a picture")
-    return output
 
 
 def _start(path: Path, limit: int | None) -> partinr.Piecewise | partinr.Start:

@@ -1,36 +1,44 @@
-"""Ctrl-C and SIGTERM: stop at the next step when asked once, at once when asked twice."""
+"""Ctrl-C, SIGTERM, a terminal that closes: stop at the next step when asked once, at once when twice."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# A terminal or console that closes; on POSIX the shell and the system may both say so.
+if sys.platform == "win32":
+    _HANG_UP = signal.SIGBREAK
+else:
+    _HANG_UP = signal.SIGHUP
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, _HANG_UP)
 
 
 class Stop:
     """Whether the user has asked to stop.
 
     Attributes:
-        asked: true after the first Ctrl-C or SIGTERM within `stopping`.
+        asked: true after the first signal within `stopping`.
     """
 
     def __init__(self) -> None:
         self.asked = False
 
-    def __call__(self) -> None:
-        """Take note of a signal; the second one ends everything."""
-        if self.asked:
+    def __call__(self, number: int) -> None:
+        """Take note of a signal; the second one ends everything, unless it only says the same again."""
+        if self.asked and number != _HANG_UP:
             raise _Interrupt
         self.asked = True
 
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """While this lasts, the first Ctrl-C or SIGTERM is only noted, and the second is a KeyboardInterrupt."""
+    """While this lasts, the first signal to end is only noted, and the second is a KeyboardInterrupt."""
     stop = Stop()
-    with _on((signal.SIGINT, signal.SIGTERM), stop):
+    with _on(stop):
         yield stop
 
 
@@ -41,26 +49,30 @@ class _Interrupt(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While this lasts, SIGTERM is a KeyboardInterrupt like Ctrl-C: no temporary file stays behind."""
-    with _on((signal.SIGINT, signal.SIGTERM), _interrupt):
+    """While this lasts, all signals to end are a KeyboardInterrupt: no temporary file stays behind."""
+    with _on(_interrupt):
         yield
 
 
-def _interrupt() -> None:
+def _interrupt(_: int) -> None:
     raise _Interrupt
 
 
 @contextmanager
-def _on(signals: tuple[signal.Signals, ...], react: Callable[[], None]) -> Iterator[None]:
-    """React to signals, then put back what was there. Python takes signals in the main thread alone."""
+def _on(react: Callable[[int], None]) -> Iterator[None]:
+    """React to signals, then put back what was there. Python takes signals in the main thread alone.
+
+    What was ignored stays so: that is how nohup and shells keep signals from work in the background.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def handler(_: int, __: FrameType | None) -> None:
-        react()
+    def handler(number: int, _: FrameType | None) -> None:
+        react(number)
 
-    before = {number: signal.signal(number, handler) for number in signals}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heeded}
     try:
         yield
     finally:

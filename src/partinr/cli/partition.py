@@ -58,9 +58,8 @@ def partition(
     chosen = words.rule(rule)
     if output.suffix.lower() not in _SUFFIXES:
         raise InputError(f"-o must end in {' or '.join(_SUFFIXES)}, got {output}; other formats lose labels")
-    labels_file = Path(rule.partition(":")[2]) if rule.startswith("labels:") else None
     signal = read_input(source, channels_last, value_range, max_pixels)
-    check_outputs({"-o": output, "--overlay": overlay}, [source, labels_file])
+    check_outputs({"-o": output, "--overlay": overlay}, [source, words.labels_file(rule)])
     check_picture("--overlay", overlay)
     made = chosen.partition(signal)
     _write_labels(output, made)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import partinr
@@ -120,6 +121,11 @@ def rule(word: str) -> partinr.Rule:
     from partinr.model.partition import rule_from_word
 
     return rule_from_word(word)
+
+
+def labels_file(word: str | None) -> Path | None:
+    """The file that a partition rule reads, if it reads one."""
+    return Path(word.removeprefix("labels:")) if word is not None and word.startswith("labels:") else None
 
 
 def precision(word: PrecisionWord) -> partinr.Precision | None:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_tensors
 
 from partinr.errors import InputError
-from partinr.files import atomic_write
+from partinr.files import atomic_write, check_folder, make_folder
 
 FILE = "state.safetensors"
 
@@ -29,10 +29,16 @@ class Checkpoint:
     Attributes:
         folder: made if missing.
         settings: what was asked for; work with other settings cannot go on from it.
+
+    Raises:
+        InputError: the folder cannot be made or written to.
     """
 
     folder: Path
     settings: Settings
+
+    def __post_init__(self) -> None:
+        check_folder(self.folder, FILE)
 
     @property
     def path(self) -> Path:
@@ -41,7 +47,7 @@ class Checkpoint:
 
     def write(self, arrays: Mapping[str, Shaped[ndarray, "..."]]) -> None:
         """Replace the state on disk; a crash in between leaves the old one."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         payload = save_tensors(tensors, metadata={"settings": json.dumps(self.settings, sort_keys=True)})
         with atomic_write(self.path) as file:

@@ -23,6 +23,7 @@ from safetensors.numpy import save as save_tensors
 
 from partinr.errors import InputError
 from partinr.files import atomic_write
+from partinr.text import jsonable
 
 FORMAT_VERSION = 1
 
@@ -271,20 +272,7 @@ def parse_json(text: str | bytes) -> Any:
 
 def _json(fields: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(_plain(fields), allow_nan=False, separators=(",", ":"))
+        plain = jsonable(fields, lambda number: number if math.isfinite(number) else None)
+        return json.dumps(plain, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the summary must be made of JSON types: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    """The value with what JSON or UTF-8 cannot hold replaced: numbers that are not finite by null, lone
-    surrogates (bytes of a file's name that are not text) by question marks."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

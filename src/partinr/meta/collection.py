@@ -225,8 +225,9 @@ def _folder(path: Path, max_pixels: int | None) -> Collection:
 def _list(path: Path, max_pixels: int | None) -> Collection:
     try:
         data = path.read_bytes()
-        encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
-        text = data.decode(encoding)
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+        # Without a mark as the system decodes names of files, which need not be text.
+        text = os.fsdecode(data) if encoding is None else data.decode(encoding)
         if "\0" in text:
             raise UnicodeError("no text, or UTF-16 without a byte order mark")
         lines = text.splitlines()

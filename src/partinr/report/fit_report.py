@@ -38,6 +38,7 @@ from partinr.report.plots import SHOWN_CHANNELS, draw_borders, draw_samples, dra
 from partinr.signals.metrics import psnr as psnr_of
 from partinr.signals.metrics import ssim as ssim_of
 from partinr.signals.signal import Signal
+from partinr.text import utf8
 
 Values = Shaped[ndarray, "*shape channels"]
 
@@ -91,7 +92,7 @@ def write_report(
     ]
     html = page.document(title, f"A {source}, fitted piece by piece by partinr {__version__}.", sections)
     with atomic_write(path) as file:
-        file.write(html.encode())
+        file.write(utf8(html))
 
 
 def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list[tuple[str, object]]:

@@ -16,6 +16,7 @@ from partinr.meta.evaluation import Evaluation, Frames
 from partinr.report.enlarging import side_by_side
 from partinr.report.pictures import RGB, Picture, plane, repeated, to_rgb
 from partinr.signals.metrics import psnr
+from partinr.text import utf8
 
 # Pictures are enlarged to this many pixels, so that what is written above them has room.
 _LEAST_WIDTH = 256
@@ -30,7 +31,7 @@ def write_scores(path: str | Path, evaluation: Evaluation) -> None:
         similarity = "" if score.ssim is None else f"{score.ssim:.6f}"
         table.writerow([score.signal, score.origin, score.step, f"{score.psnr:.4f}", similarity])
     with atomic_write(path) as file:
-        file.write(text.getvalue().encode("utf-8", "replace"))
+        file.write(utf8(text.getvalue()))
 
 
 def write_frames(folder: Path, frames: Frames) -> Path:

@@ -17,6 +17,7 @@ from partinr.cli.console import Bar, duration
 from partinr.cli.interrupt import Stop
 from partinr.cli.options import HOW, OUT
 from partinr.errors import InputError
+from partinr.files import check_folder, make_folder
 
 if TYPE_CHECKING:
     from partinr.studies.hypothesis.signals import Size
@@ -119,9 +120,10 @@ def folder(path: Path, sweep: str) -> Path:
     Raises:
         InputError: there is something else of this name, or it has results of something else.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"-o must be a folder, got the file {path}; name another")
-    results = path / "results.json"
+    from partinr.studies.hypothesis.findings import PAGE, RESULTS, RUNS
+
+    check_folder(path, PAGE, RESULTS, RUNS)
+    results = path / RESULTS
     if results.exists():
         try:
             theirs = json.loads(results.read_bytes())["settings"]["sweep"]
@@ -131,7 +133,7 @@ def folder(path: Path, sweep: str) -> Path:
             raise InputError(
                 f"{path} holds results of other settings: sweep was {theirs}, now {sweep}; use another folder"
             )
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     return path
 
 

@@ -29,6 +29,7 @@ from partinr.cli.meta.options import (
 )
 from partinr.cli.options import AS_JSON, HOW, OUT, QUIET, THREADS
 from partinr.errors import InputError
+from partinr.files import make_folder
 
 
 def evaluate(
@@ -96,7 +97,7 @@ def evaluate(
     told = start.summary.get("partition")
     rule = words.rule(partition or (told if isinstance(told, str) else "none"))
     signals = collection(data, max_pixels)
-    check_outputs({"--csv": table}, [source])
+    check_outputs({"--csv": table}, [source, data], {"--pictures": pictures})
     from partinr.meta.collection import Part
     from partinr.meta.crops import colour_of
 
@@ -110,7 +111,7 @@ def evaluate(
         colour=colour_of(start.channels),
     )
     if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
+        make_folder(pictures)
     with computing(device, threads) as where, stopping() as stop, Bar("evaluating", quiet=quiet) as bar:
 
         def follow(done: int, count: int) -> bool:

@@ -11,7 +11,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, complain, counted, decibels, duration, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
-from partinr.cli.files import check_outputs
+from partinr.cli.files import check_no_picture, check_outputs
 from partinr.cli.inputs import MAX_PIXELS
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.meta.options import (
@@ -247,7 +247,8 @@ def train(
         raise InputError("give either --held-out or --validation, got both")
     rule = words.rule(partition)
     signals = collection(data, max_pixels)
-    check_outputs({"-o": output}, [init])
+    check_no_picture(output)
+    check_outputs({"-o": output}, [init, data], {"--checkpoint": checkpoint})
     from partinr.meta.collection import split
     from partinr.meta.crops import colour_of
     from partinr.meta.loading import first_usable

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from partinr.files import write_together
+from partinr.files import make_folder, write_together
 from partinr.report.figures import figure_files
 from partinr.studies.comparison.page import comparison_page
 from partinr.studies.comparison.plots import comparison_plots
 from partinr.studies.comparison.rival import Rival
 from partinr.studies.comparison.running import Comparison
 from partinr.studies.comparison.summary import Family, Line, Spread, families
+from partinr.text import jsonable, utf8
 
 PAGE, RESULTS, RUNS, CURVES = "index.html", "results.json", "runs.csv", "curves.csv"
 FIGURES = "figures"
@@ -66,12 +67,12 @@ def write_comparison(
     facts = comparison_facts(comparison, groups, rivals)
     files = {
         PAGE: comparison_page(title, comparison, rivals),
-        RESULTS: json.dumps(facts, indent=1, allow_nan=False) + "\n",
+        RESULTS: json.dumps(jsonable(facts), indent=1, allow_nan=False) + "\n",
         RUNS: _csv(_RUN_COLUMNS, _run_rows(groups)),
         CURVES: _csv(_CURVE_COLUMNS, _curve_rows(groups)),
     }
-    together = {place / name: text.encode() for name, text in files.items()}
-    (place / FIGURES).mkdir(exist_ok=True)
+    together = {place / name: utf8(text) for name, text in files.items()}
+    make_folder(place / FIGURES)
     for group in groups:
         for plot in comparison_plots(group):
             together |= figure_files(place / FIGURES / plot.name, plot.draw)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partinr.errors import InputError
-from partinr.files import atomic_write
+from partinr.files import atomic_write, check_folder, make_folder
 from partinr.fitting.loop import Progress
 from partinr.fitting.settings import digest
 from partinr.signals.signal import Signal
@@ -160,6 +160,7 @@ def claim(folder: Path, signal: Signal) -> None:
     Raises:
         InputError: it belongs to a comparison of another signal, or cannot be made or written to.
     """
+    check_folder(folder, _OWNER)
     owner, ours = folder / _OWNER, {"signal": digest(signal.values), "shape": list(signal.values.shape)}
     claimed = owner.exists()
     if claimed:
@@ -171,12 +172,7 @@ def claim(folder: Path, signal: Signal) -> None:
             raise InputError(f"{folder} holds a comparison of another signal; use another folder")
     elif (folder / "results.json").exists():
         raise InputError(f"{folder} holds results of something else; use another folder")
-    try:
-        (folder / RUNS).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(f"cannot make the folder {folder}: a file is in its place; choose another") from None
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another place") from None
+    make_folder(folder / RUNS)
     if not claimed:
         with atomic_write(owner) as file:
             file.write(json.dumps(ours).encode())

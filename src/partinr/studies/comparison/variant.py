@@ -11,6 +11,7 @@ from partinr.model.networks.network import Network
 from partinr.model.partition import HFS, Grid, Partition, Rule, Whole
 from partinr.model.partition.segmentation import Segmentation
 from partinr.signals.signal import Signal, SignalSpec
+from partinr.text import legible
 
 DENSITY = 791_043 / (700 * 1000)
 """Parameters a sample of the published comparison, the budget where none is given."""
@@ -105,7 +106,7 @@ def described(rule: Rule) -> str:
         return "one network"
     if isinstance(rule, Grid):
         return f"PoG {rule.word.removeprefix('grid:')}"
-    return f"PoS {rule.word}" if isinstance(rule, Segmentation) else rule.word
+    return f"PoS {rule.word}" if isinstance(rule, Segmentation) else legible(rule.word)
 
 
 def default_budget(signal: SignalSpec) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from partinr.errors import InputError
 from partinr.file.inr import Saved, load, save
-from partinr.files import atomic_write, check_writable
+from partinr.files import atomic_write, make_folder
 from partinr.fitting.fit import Compute, FitResult, fit
 from partinr.fitting.goals.steps import Steps
 from partinr.fitting.loop import Progress, Watch
@@ -26,6 +25,7 @@ from partinr.signals.array import from_array
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.writing import write
 from partinr.studies.demo.page import demo_page
+from partinr.text import utf8
 
 Report = Callable[[str, float], "bool | None"]
 """Called with what is being done and the share of all that is done, 0..1; returning True stops."""
@@ -111,7 +111,7 @@ def run(
     inr, picture, beside, report = (
         folder / name for name in ("astronaut.inr", "astronaut.png", "enlarged.png", "report.html")
     )
-    _prepare(folder, [inr, picture, beside, report])
+    make_folder(folder, *(file.name for file in (inr, picture, beside, report)))
     stages = _Stages(callback)
     photograph = _photograph(chosen.size)
 
@@ -136,7 +136,7 @@ def run(
     where = f"{describe(chosen.window)}, enlarged {chosen.scale} times"
     html = demo_page(fitted, saved, model, rendered, crops, where, runs)
     with atomic_write(report) as file:
-        file.write(html.encode())
+        file.write(utf8(html))
     stages.done()
     return DemoResult(inr, picture, beside, report, fitted, saved, runs, time.perf_counter() - began)
 
@@ -175,19 +175,6 @@ class _Stages:
         if self._callback is None:
             return False
         return bool(self._callback(self._message, self._start + fraction * (self._end - self._start)))
-
-
-def _prepare(folder: Path, files: Sequence[Path]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(
-            f"cannot make the folder {folder}: a file is in its place; choose another name"
-        ) from None
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another place") from None
-    for file in files:
-        check_writable(file)
 
 
 def _photograph(side: int) -> Signal:

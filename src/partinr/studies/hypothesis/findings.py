@@ -15,6 +15,7 @@ from partinr.report.figures import figure_files
 from partinr.report.plots import Draw, to_svg
 from partinr.report.words import number
 from partinr.studies.hypothesis.sweep import Rules
+from partinr.text import jsonable, utf8
 
 RUNS, RESULTS, PAGE = "runs.csv", "results.json", "report.html"
 
@@ -79,10 +80,10 @@ def write_findings(folder: Path, findings: Findings, runs: str, results: dict[st
     texts = {
         PAGE: _page(findings),
         # A number that is none is an error here.
-        RESULTS: json.dumps(results, indent=2, allow_nan=False) + "\n",
+        RESULTS: json.dumps(jsonable(results), indent=2, allow_nan=False) + "\n",
         RUNS: runs,
     }
-    files = {folder / name: text.encode("utf-8") for name, text in texts.items()}
+    files = {folder / name: utf8(text) for name, text in texts.items()}
     for plot in findings.plots:
         files |= figure_files(folder / plot.name, plot.draw, width=plot.width, height=plot.height)
     write_together(files)
@@ -91,7 +92,7 @@ def write_findings(folder: Path, findings: Findings, runs: str, results: dict[st
 
 def write_runs(folder: Path, runs: str) -> None:
     """Write the rows alone, of runs that have not all ended."""
-    write_together({folder / RUNS: runs.encode("utf-8")})
+    write_together({folder / RUNS: utf8(runs)})
 
 
 def settings_facts(

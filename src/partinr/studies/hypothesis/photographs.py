@@ -21,6 +21,7 @@ from partinr.signals import Signal, frames
 from partinr.studies.hypothesis.material import Fixed
 from partinr.studies.hypothesis.signals import derived
 from partinr.studies.hypothesis.sweep import Ending, Rules, Sweep
+from partinr.text import legible
 
 Kind = Literal["original", "blur", "posterise", "crop"]
 
@@ -67,6 +68,7 @@ def variants(photo: str, signal: Signal, size: int) -> list[Picture]:
     """
     from scipy.ndimage import gaussian_filter
 
+    photo = legible(photo)
     if len(signal.shape) != 2:
         raise InputError(f"{photo} must be a picture of two axes, got {len(signal.shape)}")
     side = min(signal.shape)
