@@ -24,7 +24,7 @@ from partinr.fitting.recipe import RECIPES
 from partinr.model.networks import NETWORKS
 from partinr.signals import FORMATS
 from partinr.signals.frames import Frame
-from partinr.studies.demo import run as demo
+from partinr.studies import demo
 
 KEYS = {
     *("psnr", "ssim", "params", "regions", "steps", "seconds", "bits_per_sample", "network", "partition"),
@@ -449,9 +449,7 @@ class TestPartition:
 class TestDemo:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        small = demo.Settings(
-            size=32, steps=2, window=((4, 12), (4, 12)), scale=2, small=24, small_steps=2, hidden=3
-        )
+        small = demo.Settings(size=32, steps=2, window=((4, 12), (4, 12)), scale=2, small=24, small_steps=2)
         monkeypatch.setattr(demo, "Settings", lambda: small)
 
     def test_says_where_everything_is(self, tmp_path: Path) -> None:

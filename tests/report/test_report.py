@@ -19,7 +19,6 @@ from page_parser import PageParser, require_self_contained
 from partinr import Grid, InputError, Partition, Signal, SignalSpec, Whole, from_array, overlay, write_overlay
 from partinr.fitting.history import History
 from partinr.report import page
-from partinr.report.convergence import psnr_after, seconds_to
 from partinr.report.enlarging import busiest_window, enlarged, side_by_side
 from partinr.report.overlay import DARK, LIGHT, enlargement, with_borders
 from partinr.report.pictures import (
@@ -412,5 +411,5 @@ class TestConvergence:
                 expected = float(psnr)
             if psnr >= level and reached is None:
                 reached = float(seconds)
-        assert psnr_after(history, time) == expected
-        assert seconds_to(history, level) == reached
+        assert history.psnr_after(time) == expected
+        assert history.seconds_to(level) == reached

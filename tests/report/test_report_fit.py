@@ -14,6 +14,7 @@ from helpers import noise, smooth
 from page_parser import PageParser, require_self_contained
 from partinr import FitResult, Grid, InputError, Signal, Siren, from_array, write_report
 from partinr.report import fit_report
+from partinr.report.reconstructions import Reconstruction, reconstructions
 from partinr.signals.metrics import psnr
 
 
@@ -43,7 +44,7 @@ def test_any_signal_has_a_self_contained_page(signal: Signal, tmp_path: Path) ->
     assert stated["Regions"].startswith(f"{result.regions:,} (grid:2")
     assert stated["Steps"] == "3"
     pictures = re.findall(r"<strong>([^<]*)</strong>", html)
-    assert ("Error" in pictures) == (signal.spec.dims > 1)
+    assert ("Reconstruction, error" in pictures) == (signal.spec.dims > 1)
     large = min(signal.shape[-2:]) >= 8 and signal.spec.dims > 1
     blended = "Blended over 1 sample of overlap"
     shown = ["Pixels", "Bicubic", "Piecewise INR", "Each region alone", blended]
@@ -114,7 +115,7 @@ def test_a_fit_without_a_step_has_a_page(tmp_path: Path) -> None:
 def test_says_what_is_shown_of_deep_pictures() -> None:
     values = np.linspace(100, 900, 400, dtype=np.uint16).reshape(20, 20)
     for signal, stretched in ((from_array(values, kind="image"), True), (noise((20, 20)), False)):
-        blocks = fit_report.comparison(signal, signal.values)
+        blocks = reconstructions(signal, [Reconstruction("Reconstruction", "", signal.values)])
         assert ("Shown from black to white" in "".join(blocks)) == stretched
 
 

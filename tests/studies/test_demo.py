@@ -16,14 +16,13 @@ from skimage.data import astronaut
 import partinr
 from page_parser import require_self_contained
 from partinr import InputError
-from partinr.fitting.history import History
-from partinr.report.convergence import Run, psnr_after
 from partinr.report.pictures import error_map, error_rgb, error_top
 from partinr.signals.metrics import psnr
-from partinr.studies.demo.page import findings
-from partinr.studies.demo.run import DemoResult, Settings, run
+from partinr.studies.comparison.page import findings
+from partinr.studies.comparison.summary import families
+from partinr.studies.demo import DemoResult, Settings, run
 
-TINY = Settings(size=48, steps=4, window=((10, 26), (12, 32)), scale=2, small=24, small_steps=6, hidden=4)
+TINY = Settings(size=48, steps=4, window=((10, 26), (12, 32)), scale=2, small=24, small_steps=60)
 
 
 @pytest.fixture(scope="module")
@@ -58,26 +57,31 @@ def test_the_enlarged_part_is_beside_bicubic(done: tuple[DemoResult, object]) ->
     np.testing.assert_array_equal(network, partinr.render(model, scale=2, crop=((10, 26), (12, 32))))
 
 
-def test_parameters_are_nearly_equal_at_the_default_settings() -> None:
-    default = Settings()
-    nine = partinr.Siren(hidden=default.hidden, layers=3)
-    total = 9 * nine.params(2, 3)
-    single = partinr.model.networks.fit_width(nine, int(1.01 * total), 1, 2, 3).params(2, 3)
-    assert abs(single - total) < 0.01 * total
+def test_parameters_are_nearly_equal_at_the_default_settings(tmp_path: Path) -> None:
+    result = run(tmp_path, settings=replace(TINY, small=Settings().small, small_steps=1))
+    single, grid, segments = (one.record.params for one in result.comparison.runs)
+    assert grid == segments
+    assert abs(single - grid) < 0.01 * grid
 
 
 def test_all_learn_alike_but_for_the_partition(done: tuple[DemoResult, object]) -> None:
-    result, _ = done
-    assert [r.result.model.partition.rule for r in result.runs] == ["grid:3x3", "hfs:9", "none"]
-    assert [r.result.regions for r in result.runs] == [9, 9, 1]
-    first = result.runs[0].result
-    for other in result.runs[1:]:
-        assert other.result.recipe == first.recipe
-        assert other.result.seed == first.seed
-        assert other.result.engine == first.engine
-        assert other.result.steps == first.steps == 6
-        np.testing.assert_array_equal(other.result.signal.values, first.signal.values)
-    assert first.recipe == replace(partinr.PAPER, steps=6, learning_rate=TINY.learning_rate)
+    comparison = done[0].comparison
+    assert [one.variant.partition.rule for one in comparison.runs] == ["none", "grid:3x3", "hfs:9"]
+    assert [one.record.regions for one in comparison.runs] == [1, 9, 9]
+    first = comparison.runs[0]
+    assert first.variant.recipe == replace(partinr.PAPER, steps=60, learning_rate=TINY.learning_rate)
+    for other in comparison.runs[1:]:
+        assert other.variant.recipe == first.variant.recipe
+        assert other.seed == first.seed
+        assert other.record.engine == first.record.engine
+        assert other.record.steps == first.record.steps == 60
+
+
+def test_segments_are_those_of_the_whole_photograph(done: tuple[DemoResult, object]) -> None:
+    segments = done[0].comparison.runs[2].variant.partition.label_map
+    whole = partinr.from_array(astronaut(), kind="image")
+    rows = ((np.arange(24) + 0.5) * 512 / 24).astype(int)
+    np.testing.assert_array_equal(segments, partinr.HFS(9).partition(whole).label_map[rows][:, rows])
 
 
 def test_the_page_states_what_was_measured(done: tuple[DemoResult, object]) -> None:
@@ -85,55 +89,45 @@ def test_the_page_states_what_was_measured(done: tuple[DemoResult, object]) -> N
     parser = require_self_contained(result.report.read_text(encoding="utf-8"))
     assert f"{result.saved.psnr:.2f} dB" in parser.texts
     assert f"{result.saved.bytes:,} bytes, parameters as {result.saved.store}" in parser.texts
-    for name, architecture, params, value, similarity in (
-        (r.name, r.architecture, r.result.params, r.result.psnr, r.result.ssim) for r in result.runs
-    ):
+    for one in result.comparison.runs:
+        name, hidden, record = one.variant.name, one.variant.network.hidden, one.record
         row = parser.texts.index(name, parser.texts.index("Networks"))
         cells = parser.texts[row : row + 10]
-        assert cells[2:6] == [architecture, f"{params:,}", f"{value:.2f} dB", f"{similarity:.4f}"]
+        architecture = f"{record.regions} × {hidden}x3"
+        assert cells[1:5] == [architecture, f"{record.params:,}", f"{record.psnr:.2f}", f"{record.ssim:.4f}"]
         assert f"{name}, error" in parser.texts
-    for sentence in findings(result.runs):
+    (group,) = families(result.comparison)
+    assert len(findings(group)) == 3
+    for sentence in findings(group):
         assert sentence in parser.texts
+    # The face, enlarged; the fit, its regions, the report's enlargement and its seams; two partitions, the
+    # small photograph, three reconstructions, and three errors.
+    assert parser.tags.count("img") == 3 + 3 + 1 + 3 + 2 + 2 + 4 + 3
+    # PSNR of the fit against two axes; PSNR and SSIM of the comparison against three.
+    assert parser.tags.count("svg") == 2 + 6
     # One scale for the photograph, one for all three runs.
-    assert parser.tags.count("img") == 3 + 1 + 3 + 9
     assert sum(text.endswith("% and more") for text in parser.texts) == 2
 
 
 def test_error_maps_share_one_scale(done: tuple[DemoResult, object]) -> None:
     result, _ = done
     html = result.report.read_text(encoding="utf-8")
-    signal = result.runs[0].result.signal
-    errors = [error_map(signal.values, partinr.render(r.result.model), signal.spec) for r in result.runs]
-    for r, error in zip(result.runs, errors, strict=True):
-        (picture,) = re.findall(rf'base64,([^"]*)"[^>]*alt="{r.name}, error"', html)
-        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))
-        np.testing.assert_array_equal(shown, error_rgb(error, error_top(errors)))
-    assert error_top(errors) != error_top(errors[:1]) or error_top(errors) != error_top(errors[1:2])
+    signal = result.comparison.signal
 
+    def shown(label: str) -> np.ndarray:
+        # Partitions come before reconstructions of the same name.
+        *_, picture = re.findall(rf'base64,([^"]*)"[^>]*alt="{label}"', html)
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))
 
-def made_up(name: str, psnrs: list[float], step: float, final: float, template: Run) -> Run:
-    history = History(step * np.arange(1.0, len(psnrs) + 1), 10 ** (-np.array(psnrs) / 10))
-    result = replace(
-        template.result, history=history, psnr=final, steps=len(psnrs), seconds=step * len(psnrs)
-    )
-    return Run(name, result)
-
-
-def test_sentences_follow_the_numbers(done: tuple[DemoResult, object]) -> None:
-    template = done[0].runs[0]
-    quick = made_up("PoG", [10, 20, 30], 1.0, 30.5, template)
-    slow = made_up("One network", [8, 12, 16], 2.0, 18.25, template)
-    assert findings([quick, slow]) == [
-        "After 3 steps PoG has 30.50 dB and one network has 18.25 dB.",
-        "PoG was done after 3.00 s; at that time one network had 8.00 dB, 22.5 dB less. "
-        "A step of one network takes 2.0 times as long as one of PoG.",
-    ]
-    better = made_up("One network", [8, 12, 40], 0.5, 41.0, template)
-    assert findings([quick, better])[1] == (
-        "PoG was done after 3.00 s; at that time one network had 40.00 dB, 9.5 dB more. "
-        "A step of one network takes 0.50 of the time of one of PoG."
-    )
-    assert psnr_after(better.result.history, 3.0) == pytest.approx(40)
+    errors = []
+    for one in result.comparison.runs:
+        values = shown(one.variant.name)
+        assert psnr(signal.values, values, 255.0) == one.record.psnr
+        errors.append(error_map(signal.values, values, signal.spec))
+    for one, error in zip(result.comparison.runs, errors, strict=True):
+        drawn = shown(f"{one.variant.name}, error")
+        np.testing.assert_array_equal(drawn, error_rgb(error, error_top(errors)))
+    assert len({error_top([error]) for error in errors}) > 1
 
 
 def test_progress_rises_to_the_end(done: tuple[DemoResult, list[tuple[str, float]]]) -> None:
@@ -142,12 +136,14 @@ def test_progress_rises_to_the_end(done: tuple[DemoResult, list[tuple[str, float
     assert 0 <= fractions[0] < fractions[-1] == 1
     assert {message for message, _ in done[1]} >= {
         "fitting the photograph",
-        "comparing: PoS",
+        "comparing: siren, PoS hfs:9, seed 0",
         "writing the page",
     }
 
 
-@pytest.mark.parametrize("moment", ["fitting the photograph", "saving and rendering", "comparing: PoG"])
+@pytest.mark.parametrize(
+    "moment", ["fitting the photograph", "saving and rendering", "comparing: siren, PoG 3x3, seed 0"]
+)
 def test_stops_when_told_to(moment: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, lambda message, _: message == moment, settings=TINY)

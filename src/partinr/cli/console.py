@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from partinr.report.words import counted as counted
 from partinr.text import jsonable, legible
 
 if TYPE_CHECKING:
@@ -112,11 +113,6 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def counted(count: int, what: str) -> str:
-    """1 step, 2 steps, 3,000 steps."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def decibels(psnr: float | None) -> str:

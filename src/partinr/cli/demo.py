@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from partinr.cli.console import Bar, decibels, say
+import partinr
+from partinr.cli.console import Bar, counted, decibels, duration, say
 
 
 def demo(
@@ -23,20 +24,26 @@ def demo(
     Leaves the .inr file, the picture rendered from it, an enlarged part beside bicubic, and a page with
     curves, partitions and pictures.
     """
-    from partinr.studies.demo.run import run
+    from partinr.studies.demo import run
 
     with Bar("starting", quiet=quiet) as bar:
 
         def follow(message: str, fraction: float) -> None:
             if bar.due():
-                bar.show(fraction, what=message)
+                left = bar.elapsed * (1 / fraction - 1) if fraction else None
+                bar.show(fraction, f"{duration(left)} left", message)
 
         done = run(output, follow, seed=seed)
     if quiet:
         return
+
+    def quality(run: partinr.Run) -> str:
+        regions = counted(run.record.regions, "region")
+        return f"{decibels(run.record.psnr)}, {run.record.params:,} parameters in {regions}"
+
     say(
         [
-            *((run.name, f"{decibels(run.result.psnr)}, {run.architecture}") for run in done.runs),
+            *((run.variant.name, quality(run)) for run in done.comparison.runs),
             ("fit", f"{decibels(done.saved.psnr)}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),
             ("file", done.inr),
             ("picture", done.picture),

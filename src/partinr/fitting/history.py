@@ -68,6 +68,15 @@ class History:
             psnr: Float64[ndarray, "steps"] = -10 * np.log10(self.loss)
         return psnr
 
+    def psnr_after(self, seconds: float) -> float:
+        """PSNR in dB of the last loss that was known after so many seconds; before any, of the first."""
+        return float(self.psnr[max(int(np.searchsorted(self.seconds, seconds, side="right")) - 1, 0)])
+
+    def seconds_to(self, psnr: float) -> float | None:
+        """Seconds after which the loss first had this PSNR (dB); None if it never had."""
+        there = np.flatnonzero(self.psnr >= psnr)
+        return float(self.seconds[there[0]]) if len(there) else None
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Shaped[ndarray, "..."]]) -> History:
         """The history that `arrays` came from."""

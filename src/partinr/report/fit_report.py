@@ -19,22 +19,12 @@ from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
 from partinr.model.seams import seam, unblended
 from partinr.report import page, words
-from partinr.report.convergence import Run, psnr_plots
 from partinr.report.density import density_scale, group_table, shades
 from partinr.report.enlarging import Window, busiest_window, describe, enlarged, part
-from partinr.report.overlay import overlay
-from partinr.report.pictures import (
-    Picture,
-    Shown,
-    error_map,
-    error_rgb,
-    error_stops,
-    error_top,
-    plane,
-    shown_range,
-    to_rgb,
-)
-from partinr.report.plots import SHOWN_CHANNELS, draw_borders, draw_samples, draw_signals, to_svg
+from partinr.report.figures import Plot, inline
+from partinr.report.pictures import Picture, Shown, plane, shown_range, signed_error, to_rgb
+from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
+from partinr.report.reconstructions import Reconstruction, reconstructions, regions
 from partinr.signals.metrics import psnr as psnr_of
 from partinr.signals.metrics import ssim as ssim_of
 from partinr.signals.signal import Signal
@@ -46,6 +36,8 @@ _SCALE, _SEAM_SCALE = 8, 4
 _SEAM = "About 1 means that borders between regions do not show when enlarged; more, that lines do."
 # Side of the enlarged window in pixels, and the least a picture must have for one.
 _SIDE, _LEAST = 56, 8
+# Inches across a curve of one axis.
+_WIDE = 9.0
 
 
 def write_report(
@@ -76,23 +68,34 @@ def write_report(
     """
     check_writable(path)
     spec = result.signal.spec
-    model = result.model if saved is None else load(saved.path, max_samples=None)
-    values = render(model).reshape(result.signal.values.shape)
     title = f"Fit of {words.extent(spec.shape)} samples" if saved is None else saved.path.name
-    source = f"{spec.dims}-D {spec.kind} of {words.extent(spec.shape)} samples, {_channels(spec.channels)}"
-    sections = [
+    introduction = (
+        f"A {spec.dims}-D {spec.kind} of {words.extent(spec.shape)} samples, "
+        f"{words.counted(spec.channels, 'channel')}, fitted piece by piece by partinr {__version__}."
+    )
+    html = page.document(title, introduction, fit_sections(result, saved, reference))
+    with atomic_write(path) as file:
+        file.write(utf8(html))
+
+
+def fit_sections(
+    result: FitResult, saved: Saved | None = None, reference: Signal | None = None
+) -> list[page.Section]:
+    """What a page says about a fit; arguments as for `write_report`."""
+    signal = result.signal
+    model = result.model if saved is None else load(saved.path, max_samples=None)
+    values = render(model).reshape(signal.values.shape)
+    of_dims = (
+        _sections_1d(model, signal, values)
+        if signal.spec.dims == 1
+        else _sections(model, signal, values, reference)
+    )
+    return [
         page.Section("Result", [page.facts(result_facts(result, saved, values))]),
-        *(
-            _sections_1d(model, result.signal, values)
-            if spec.dims == 1
-            else _sections(model, result.signal, values, reference)
-        ),
+        *of_dims,
         page.Section("Learning", _learning(result)),
         page.Section("Settings", [page.facts(setting_facts(result))]),
     ]
-    html = page.document(title, f"A {source}, fitted piece by piece by partinr {__version__}.", sections)
-    with atomic_write(path) as file:
-        file.write(utf8(html))
 
 
 def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list[tuple[str, object]]:
@@ -134,9 +137,10 @@ def setting_facts(result: FitResult) -> list[tuple[str, object]]:
     """Everything that decides what a fit does."""
     spec, recipe = result.signal.spec, result.recipe
     network = result.model.networks[0]
+    channels = words.counted(spec.channels, "channel")
     low, high = spec.value_range
     return [
-        ("Signal", f"{words.extent(spec.shape)} samples, {_channels(spec.channels)}, {spec.dtype}"),
+        ("Signal", f"{words.extent(spec.shape)} samples, {channels}, {spec.dtype}"),
         ("Value range", f"{low:g} to {high:g}; the peak of PSNR is {high - low:g}"),
         ("Partition", result.model.partition.rule),
         (
@@ -165,50 +169,13 @@ def recipe_facts(recipe: Recipe, network: Network, samples: float) -> list[tuple
     ]
 
 
-def comparison(signal: Signal, values: Values, where: str = "") -> list[page.Html]:
-    """Original, reconstruction and error map of a picture or a middle plane, with the scale of colours."""
-    shown = shown_range(signal)
-    stretched = shown != signal.spec.value_range
-    error = error_map(plane(signal.values), plane(values), signal.spec)
-    top = error_top([error])
-    return [
-        page.gallery(
-            [
-                Picture("Original", to_rgb(plane(signal.values), signal.spec, shown), where),
-                Picture("Reconstruction", to_rgb(plane(values), signal.spec, shown), where),
-                Picture("Error", error_rgb(error, top), where),
-            ]
-        ),
-        error_scale(top),
-        *([page.paragraph(f"Shown from black to white: {shown[0]:g} to {shown[1]:g}.")] if stretched else []),
-    ]
-
-
-def error_scale(top: float) -> page.Html:
-    """What the colours of error maps stand for."""
-    return page.colour_bar(
-        error_stops(),
-        "0",
-        f"{top:g} % and more",
-        "Error: absolute difference in per cent of the value range.",
-    )
-
-
 def _sections(
     model: Piecewise, signal: Signal, values: Values, reference: Signal | None
 ) -> list[page.Section]:
-    where = ""
-    if signal.spec.dims == 3:
-        where = f"Plane {signal.shape[0] // 2} of 0 to {signal.shape[0] - 1}."
-    count = "one region" if model.regions == 1 else f"{model.regions:,} regions"
     several = len(model.networks) > 1
-    drawn = Picture(
-        "Partition",
-        overlay(signal, model.partition, shades(model) if several else None),
-        f"{model.partition.rule}: {count}. {where}",
-    )
+    drawn = regions("Partition", signal, model.partition, shades(model) if several else None)
     sections = [
-        page.Section("Pictures", comparison(signal, values, where)),
+        page.Section("Pictures", reconstructions(signal, [Reconstruction("Reconstruction", "", values)])),
         page.Section(
             "Partition",
             [
@@ -235,47 +202,44 @@ def _meeting(model: Piecewise, window: Window, shown: Shown) -> page.Section:
     text = "" if figure is None else f"Seam figure: {figure:.2f}. {_SEAM}"
     pictures = [Picture("Each region alone", part(unblended(model), window, _SEAM_SCALE, shown))]
     if model.blend:
-        count = f"{model.overlap} sample{'' if model.overlap == 1 else 's'} of overlap"
-        label = f"Blended over {count}" if model.overlap else "Blended between samples"
+        overlap = words.counted(model.overlap, "sample")
+        label = f"Blended over {overlap} of overlap" if model.overlap else "Blended between samples"
         pictures.append(Picture(label, part(model, window, _SEAM_SCALE, shown)))
     where = f"{describe(window)}, enlarged {_SEAM_SCALE} times."
     return page.Section("Where regions meet", [page.paragraph(f"{text} {where}"), page.gallery(pictures)])
 
 
 def _sections_1d(model: Piecewise, signal: Signal, values: Values) -> list[page.Section]:
-    low, high = signal.spec.value_range
     exact = signal.values.astype(np.float64)
-    error = (values.astype(np.float64) - exact) * (100 / (high - low))
+    error = signed_error(signal.values, values, signal.spec)
     side = min(64, signal.shape[0])
     jump = int(np.abs(np.diff(exact.mean(axis=1), prepend=exact[0].mean())).argmax())
     start = min(max(0, jump - side // 2), len(exact) - side)
     stop = start + side
     between = render(model, scale=_SCALE, crop=((start, stop),)).reshape(side * _SCALE, signal.channels)
     places = start + (np.arange(side * _SCALE) + 0.5) / _SCALE - 0.5
-    wide = {"width": 9.0, "height": 3.0}
-    drawn = [
+    drawn: list[tuple[Draw, str]] = [
         (
-            to_svg(lambda axes: draw_signals(axes, [signal.values, values]), "signal", **wide),
+            lambda axes: draw_signals(axes, [signal.values, values]),
             "Original (solid) and reconstruction (dashed)." + _shown_channels(signal.channels),
         ),
         (
-            to_svg(lambda axes: draw_signals(axes, [error], "error (%)"), "error", **wide),
+            lambda axes: draw_signals(axes, [error], "error (%)"),
             "Error: reconstruction less original, in per cent of the value range.",
         ),
         (
-            to_svg(lambda axes: draw_borders(axes, signal, model.partition), "partition", **wide),
+            lambda axes: draw_borders(axes, signal, model.partition),
             f"Partition {model.partition.rule}: vertical lines are the borders of {model.regions:,} regions.",
         ),
         (
-            to_svg(
-                lambda axes: draw_samples(axes, exact[start:stop], start, places, between), "between", **wide
-            ),
+            lambda axes: draw_samples(axes, exact[start:stop], start, places, between),
             f"Samples {start} to {stop - 1} (dots), where the signal changes most, and the network between "
             "them (line).",
         ),
     ]
+    plots = [inline([Plot("", draw, caption, 3.0, _WIDE)], _WIDE) for draw, caption in drawn]
     table = [group_table(model)] if len(model.networks) > 1 else []
-    return [page.Section("Curves", [*(page.plots([plot]) for plot in drawn), *table])]
+    return [page.Section("Curves", [*plots, *table])]
 
 
 def _learning(result: FitResult) -> Sequence[page.Html]:
@@ -284,7 +248,17 @@ def _learning(result: FitResult) -> Sequence[page.Html]:
     batch = result.recipe.batch_for(result.signal.spec.samples / result.regions)
     of = "all samples" if batch is None else f"the {batch:,} samples of each region that a step used"
     text = f"PSNR of the loss over {of}, before the step's update and before values are clipped and rounded."
-    return [page.paragraph(text), psnr_plots([Run("fit", result)], result.goal.psnr)]
+    history, target = result.history, result.goal.psnr
+    level = None if target is None else (target, f"target, {target:g} dB")
+    plots = [
+        Plot(
+            axis,
+            curves([Curve("fit", x, history.psnr)], axis, "PSNR of the training samples (dB)", level=level),
+            f"PSNR against {axis}. The dot marks the last step.",
+        )
+        for axis, x in (("steps", history.step), ("seconds", history.seconds))
+    ]
+    return [page.paragraph(text), inline(plots)]
 
 
 def _widths(result: FitResult) -> str:
@@ -294,10 +268,6 @@ def _widths(result: FitResult) -> str:
 
 def _shown_channels(count: int) -> str:
     return f" The first {SHOWN_CHANNELS} of {count} channels." if count > SHOWN_CHANNELS else ""
-
-
-def _channels(count: int) -> str:
-    return f"{count} channel{'' if count == 1 else 's'}"
 
 
 _ENDS = {

@@ -14,7 +14,7 @@ from numpy import ndarray
 from partinr.files import atomic_write
 from partinr.meta.evaluation import Evaluation, Frames
 from partinr.report.enlarging import side_by_side
-from partinr.report.pictures import RGB, Picture, plane, repeated, to_rgb
+from partinr.report.pictures import RGB, Picture, plane, repeated, to_rgb, write_rgb
 from partinr.signals.metrics import psnr
 from partinr.text import utf8
 
@@ -41,7 +41,6 @@ def write_frames(folder: Path, frames: Frames) -> Path:
         folder: where to; the file is called like the signal.
         frames: what the signal looked like.
     """
-    from PIL import Image
 
     def shown(values: Shaped[ndarray, "*shape channels"]) -> RGB:
         rgb = to_rgb(plane(values), frames.spec)
@@ -61,8 +60,5 @@ def write_frames(folder: Path, frames: Frames) -> Path:
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     plain = re.sub(r"[^\w.-]+", "_", frames.name)
     path = folder / f"{plain}.png"
-    encoded = io.BytesIO()
-    Image.fromarray(np.concatenate(padded)).save(encoded, "PNG")
-    with atomic_write(path) as file:
-        file.write(encoded.getvalue())
+    write_rgb(path, np.concatenate(padded))
     return path

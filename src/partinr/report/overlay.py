@@ -12,10 +12,9 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.model.partition.boundary import boundaries
 from partinr.model.partition.partition import Partition
-from partinr.report.pictures import RGB, error_rgb, plane, repeated, shown_range, to_rgb
+from partinr.report.pictures import RGB, error_rgb, plane, repeated, shown_range, to_rgb, write_rgb
 from partinr.report.plots import draw_borders, to_picture
-from partinr.signals.signal import Signal, SignalSpec
-from partinr.signals.writing import write
+from partinr.signals.signal import Signal
 
 LIGHT, DARK = (255, 221, 0), (0, 0, 0)
 """The two tones of a border: one of them stands out from any picture."""
@@ -95,8 +94,7 @@ def write_overlay(
         >>> partinr.read(path).shape
         (500, 500)
     """
-    picture = overlay(signal, partition, shade)
-    write(path, picture, SignalSpec("image", picture.shape[:2], 3, "uint8", (0.0, 255.0), True))
+    write_rgb(path, overlay(signal, partition, shade))
 
 
 def enlargement(shape: tuple[int, ...], side: float) -> int:

@@ -113,7 +113,7 @@ def data_uri(picture: RGB) -> str:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", optimize=True)
+    Image.fromarray(picture).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getbuffer()).decode("ascii")
 
 
@@ -156,7 +156,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92re
 th,td{padding:.3rem .9rem .3rem 0;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child{text-align:left}
 th{font-weight:600}
-thead th{color:var(--soft)}
+thead th{color:var(--soft);white-space:normal;vertical-align:bottom}
 dl{display:grid;gap:.7rem 1.2rem;margin:.8rem 0 1.2rem}
 dl{grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr))}
 dt{font-size:.8rem;color:var(--soft)}

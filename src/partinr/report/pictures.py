@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Float32, Float64, Shaped, UInt8
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.signals.signal import Signal, SignalSpec
+from partinr.signals.writing import write
 
 RGB = UInt8[ndarray, "_rows _columns 3"]
 """A picture; two in one signature may differ in size."""
@@ -104,6 +106,11 @@ def to_rgb(
     return out
 
 
+def write_rgb(path: str | os.PathLike[str], picture: RGB) -> None:
+    """Write a picture as it is; see `partinr.write`."""
+    write(path, picture, SignalSpec("image", picture.shape[:2], 3, "uint8", (0.0, 255.0), True))
+
+
 def repeated(picture: RGB, factor: int) -> RGB:
     """Every pixel `factor` times along rows and columns."""
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -133,6 +140,17 @@ def error_map(
         error = np.abs(reference[i].astype(np.float64) - values[i].astype(np.float64))
         difference[i] = (error / (high - low)).mean(axis=-1) * 100
     return difference
+
+
+def signed_error(
+    reference: Shaped[ndarray, "*shape channels"],
+    values: Shaped[ndarray, "*shape channels"],
+    spec: SignalSpec,
+) -> Float64[ndarray, "*shape channels"]:
+    """Values less the reference, in per cent of the value range."""
+    low, high = spec.value_range
+    error: Float64[ndarray, "*shape channels"] = values.astype(np.float64) - reference.astype(np.float64)
+    return error * (100 / (high - low))
 
 
 def error_top(maps: Sequence[Float32[ndarray, "..."]]) -> float:

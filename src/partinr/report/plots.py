@@ -70,6 +70,7 @@ def curves(
 
     def draw(axes: Axes) -> None:
         for line in lines:
+            line = thinned(line)
             colour, style = COLOURS[line.colour % len(COLOURS)], STYLES[line.colour % len(STYLES)]
             axes.plot(line.x, line.y, style, color=colour, linewidth=1.6, label=line.label)
             axes.plot(line.x[-1:], line.y[-1:], "o", color=colour, markersize=5)

@@ -25,6 +25,11 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
+def counted(count: int, what: str) -> str:
+    """1 step, 2 steps, 3,000 steps."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def extent(shape: Sequence[int]) -> str:
     """Lengths of axes: 512 × 768."""
     return " × ".join(f"{n:,}" for n in shape)

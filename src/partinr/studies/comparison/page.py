@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Shaped
-from numpy import ndarray
 
 from partinr import __version__
 from partinr.model.partition import Partition
 from partinr.model.rendering import render
 from partinr.report import page, words
-from partinr.report.fit_report import error_scale, recipe_facts
-from partinr.report.overlay import overlay
-from partinr.report.pictures import Picture, error_map, error_rgb, error_top, plane, shown_range, to_rgb
-from partinr.report.plots import draw_signals, to_svg
+from partinr.report.figures import Plot, inline
+from partinr.report.fit_report import recipe_facts
+from partinr.report.pictures import signed_error
+from partinr.report.plots import draw_signals
+from partinr.report.reconstructions import Reconstruction, reconstructions, regions
 from partinr.signals.signal import Signal
-from partinr.studies.comparison.plots import comparison_plots, inline
+from partinr.studies.comparison.plots import comparison_plots
 from partinr.studies.comparison.rival import Rival
 from partinr.studies.comparison.running import Comparison
 from partinr.studies.comparison.summary import Family, Line, Spread, families
-
-Values = Shaped[ndarray, "*shape channels"]
 
 # Differences that are smaller than this (dB) are called none.
 _EQUAL = 0.05
@@ -36,31 +33,32 @@ def comparison_page(title: str, comparison: Comparison, rivals: Sequence[Rival] 
         comparison: at least one run.
         rivals: reconstructions from elsewhere.
     """
+    seeds = max(len(runs) for runs in comparison.by_variant)
+    introduction = (
+        f"A signal of {words.extent(comparison.signal.shape)} samples, fitted as one network and piece by "
+        f"piece by partinr {__version__}, with {words.counted(seeds, 'seed')} each. All numbers on this page "
+        "were measured in these fits."
+    )
+    if comparison.missing:
+        introduction += f" {words.counted(comparison.missing, 'run')} of the comparison not done yet."
+    return page.document(f"Comparison: {title}", introduction, comparison_sections(comparison, rivals))
+
+
+def comparison_sections(comparison: Comparison, rivals: Sequence[Rival] = ()) -> list[page.Section]:
+    """What a page says about a comparison; arguments as for `comparison_page`."""
     signal, groups = comparison.signal, families(comparison)
-    seeds = max(len(line.runs) for group in groups for line in group.lines)
     sections = []
     for group in groups:
         name = f"{group.network}, {group.recipe} recipe"
         blocks = [page.paragraph(sentence) for sentence in findings(group)]
         blocks += [line_table(group, rivals), inline(comparison_plots(group))]
         sections.append(page.Section(name, blocks))
-    introduction = (
-        f"A signal of {words.extent(signal.shape)} samples, fitted as one network and piece by piece by "
-        f"partinr {__version__}, with {_counted(seeds, 'seed')} each. All numbers on this page were measured "
-        "in these fits."
-    )
-    if comparison.missing:
-        introduction += f" {_counted(comparison.missing, 'run')} of the comparison not done yet."
-    return page.document(
-        f"Comparison: {title}",
-        introduction,
-        [
-            *sections,
-            page.Section("Partitions", _partitions(signal, groups)),
-            page.Section("Reconstructions and errors", _pictures(signal, groups, rivals)),
-            page.Section("How it was measured", _method(signal, groups)),
-        ],
-    )
+    return [
+        *sections,
+        page.Section("Partitions", _partitions(signal, groups)),
+        page.Section("Reconstructions and errors", _pictures(signal, groups, rivals)),
+        page.Section("How it was measured", _method(signal, groups)),
+    ]
 
 
 def findings(group: Family) -> list[str]:
@@ -143,7 +141,7 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
     ]
     count = max(len(line.runs) for line in group.lines)
     what = "Means and standard deviations over" if count > 1 else "One run each, with"
-    return page.table(head, rows, f"PSNR in dB. {what} {_counted(count, 'seed')}.")
+    return page.table(head, rows, f"PSNR in dB. {what} {words.counted(count, 'seed')}.")
 
 
 def _architecture(line: Line) -> str:
@@ -168,10 +166,6 @@ def operations(flops: float) -> str:
     raise AssertionError
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def _partitions(signal: Signal, groups: Sequence[Family]) -> list[page.Html]:
     partitions: dict[bytes, tuple[str, Partition]] = {}
     for group in groups:
@@ -179,13 +173,7 @@ def _partitions(signal: Signal, groups: Sequence[Family]) -> list[page.Html]:
             partition = line.runs[0].variant.partition
             if partition.regions > 1:
                 partitions.setdefault(partition.label_map.tobytes(), (line.name, partition))
-    drawn = []
-    for name, partition in partitions.values():
-        counts = partition.counts
-        least, most = counts.min(), counts.max()
-        sizes = f"{least:,} samples each" if least == most else f"{least:,} to {most:,} samples each"
-        note = f"{_counted(partition.regions, 'region')} of {sizes}."
-        drawn.append(Picture(name, overlay(signal, partition), note))
+    drawn = [regions(name, signal, partition) for name, partition in partitions.values()]
     if not drawn:
         return [page.paragraph("No variant has more than one region.")]
     return [page.gallery(drawn, large=signal.spec.dims == 1)]
@@ -193,47 +181,33 @@ def _partitions(signal: Signal, groups: Sequence[Family]) -> list[page.Html]:
 
 def _pictures(signal: Signal, groups: Sequence[Family], rivals: Sequence[Rival]) -> list[page.Html]:
     several = len(groups) > 1
-    values: list[tuple[str, str, Values]] = []
+    made = []
     for group in groups:
         for line in group.lines:
             run = line.runs[0]
             name = f"{group.network}, {line.name}" if several else line.name
             rendered = render(run.model()).reshape(signal.values.shape)
-            values.append((name, words.decibels(run.record.psnr), rendered))
-    values += [(rival.name, words.decibels(rival.psnr), rival.values) for rival in rivals]
-    return _lines(signal, values) if signal.spec.dims == 1 else _images(signal, values)
+            made.append(Reconstruction(name, f"{words.decibels(run.record.psnr)}.", rendered))
+    made += [Reconstruction(rival.name, f"{words.decibels(rival.psnr)}.", rival.values) for rival in rivals]
+    if signal.spec.dims == 1:
+        return _lines(signal, made)
+    text = "Of the first seed of each variant; all error maps have one scale."
+    return [page.paragraph(text), *reconstructions(signal, made)]
 
 
-def _images(signal: Signal, values: Sequence[tuple[str, str, Values]]) -> list[page.Html]:
-    shown = shown_range(signal)
-    errors = [error_map(plane(signal.values), plane(v), signal.spec) for _, _, v in values]
-    top = error_top(errors)
-    pictures = [Picture("Original", to_rgb(plane(signal.values), signal.spec, shown))]
-    pictures += [Picture(n, to_rgb(plane(v), signal.spec, shown), f"{q}.") for n, q, v in values]
-    maps = [
-        Picture(f"{name}, error", error_rgb(error, top), f"mean {error.mean():.2f} %.")
-        for (name, _, _), error in zip(values, errors, strict=True)
-    ]
-    where = f" Plane {signal.shape[0] // 2} of each." if signal.spec.dims == 3 else ""
-    text = f"Of the first seed of each variant; all error maps have one scale.{where}"
-    return [page.paragraph(text), page.gallery(pictures), page.gallery(maps), error_scale(top)]
-
-
-def _lines(signal: Signal, values: Sequence[tuple[str, str, Values]]) -> list[page.Html]:
-    low, high = signal.spec.value_range
-    exact = signal.values.astype(np.float64)
-    errors = [(v.astype(np.float64) - exact) * (100 / (high - low)) for _, _, v in values]
+def _lines(signal: Signal, made: Sequence[Reconstruction]) -> list[page.Html]:
+    errors = [signed_error(signal.values, one.values, signal.spec) for one in made]
     top = max(1e-6, *(float(np.abs(error).max()) for error in errors))
-    drawn = []
-    for (name, quality, _), error in zip(values, errors, strict=True):
+    plots = []
+    for one, error in zip(made, errors, strict=True):
 
         def draw(axes, error=error):  # type: ignore[no-untyped-def]
             draw_signals(axes, [error], "error (%)")
             axes.set_ylim(-1.05 * top, 1.05 * top)
 
-        drawn.append((to_svg(draw, f"error of {name}"), f"{name}, {quality}: reconstruction less original."))
+        plots.append(Plot(one.name, draw, f"{one.name}, {one.note} Reconstruction less original."))
     text = "Errors of the first seed of each variant, in per cent of the value range; all have one scale."
-    return [page.paragraph(text), page.plots(drawn)]
+    return [page.paragraph(text), inline(plots)]
 
 
 def _method(signal: Signal, groups: Sequence[Family]) -> list[page.Html]:

@@ -50,23 +50,12 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in JSON's types; an infinite PSNR is null."""
-        return {
-            "params": self.params,
-            "regions": self.regions,
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "psnr": _finite(self.psnr),
-            "ssim": self.ssim,
-            "flops": self.flops,
-            "engine": self.engine,
-            "device": self.device,
-            "precision": self.precision,
-            "history": {
-                "seconds": self.history.seconds.tolist(),
-                "loss": self.history.loss.tolist(),
-                "measured": [[m.steps, m.seconds, _finite(m.psnr), m.ssim] for m in self.history.measured],
-            },
+        history = {
+            "seconds": self.history.seconds.tolist(),
+            "loss": self.history.loss.tolist(),
+            "measured": [[m.steps, m.seconds, _finite(m.psnr), m.ssim] for m in self.history.measured],
         }
+        return {**vars(self), "psnr": _finite(self.psnr), "history": history}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Record:
@@ -75,8 +64,6 @@ class Record:
         Raises:
             KeyError, TypeError, ValueError: it is no such record.
         """
-        names = ("params", "regions", "steps", "flops", "engine", "device", "precision")
-        kept = {key: values[key] for key in names}
         written = values["history"]
         history = History(
             np.array(written["seconds"], np.float64),
@@ -85,13 +72,7 @@ class Record:
         )
         if len(history.seconds) != len(history.loss):
             raise ValueError("seconds and losses differ in number")
-        return cls(
-            **kept,
-            seconds=float(values["seconds"]),
-            psnr=_infinite(values["psnr"]),
-            ssim=values["ssim"],
-            history=history,
-        )
+        return cls(**{**values, "psnr": _infinite(values["psnr"]), "history": history})
 
 
 def _finite(psnr: float) -> float | None:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from partinr.files import make_folder, write_together
-from partinr.report.figures import figure_files
 from partinr.studies.comparison.page import comparison_page
 from partinr.studies.comparison.plots import comparison_plots
 from partinr.studies.comparison.rival import Rival
@@ -75,7 +74,7 @@ def write_comparison(
     make_folder(place / FIGURES)
     for group in groups:
         for plot in comparison_plots(group):
-            together |= figure_files(place / FIGURES / plot.name, plot.draw)
+            together |= plot.files(place / FIGURES)
     write_together(together)
     return facts
 

@@ -109,8 +109,7 @@ class Wanted:
     def key(self) -> str:
         """A name for files, unique for the settings."""
         sha = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
-        words = f"{self.variant.network.name} {self.variant.name} seed {self.seed}"
-        return f"{re.sub(r'[^a-zA-Z0-9]+', '-', words)[:60]}-{sha[:12]}"
+        return f"{re.sub(r'[^a-zA-Z0-9]+', '-', self.name)[:60]}-{sha[:12]}"
 
     @property
     def model(self) -> Path:

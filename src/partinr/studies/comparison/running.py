@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from partinr.errors import InputError
@@ -141,15 +141,17 @@ def compare(
     if not wanted:
         raise InputError("a comparison needs at least one variant and one seed, got none")
     found = [run.read() for run in wanted]
-    clock = _Clock([run.work for run in wanted], [record is not None for record in found], callback)
     reused = sum(record is not None for record in found)
+    left = sum(run.work for run, record in zip(wanted, found, strict=True) if record is None)
+    clock = _Clock(callback, len(wanted), sum(run.work for run in wanted), left)
     runs: list[Run] = []
-    for i, (run, known) in enumerate(zip(wanted, found, strict=True)):
+    for number, (run, known) in enumerate(zip(wanted, found, strict=True), 1):
         # An equal variant under another name may have been done meanwhile.
-        record = known or run.read() or run.do(clock.for_run(i, run.name))
+        record = known or run.read() or run.do(clock.follow(run, number))
         if record is None:
             break
-        clock.done(i)
+        if known is None:
+            clock.passed(run.work)
         runs.append(Run(run.variant, run.seed, run.model, record))
     return Comparison(signal, runs, len(wanted) - len(runs), reused)
 
@@ -178,44 +180,33 @@ def claim(folder: Path, signal: Signal) -> None:
             file.write(json.dumps(ours).encode())
 
 
+@dataclass
 class _Clock:
     """Turns the progress of a run into that of the whole; foretells time from the arithmetic that is left."""
 
-    def __init__(self, work: Sequence[float], known: Sequence[bool], callback: Told | None) -> None:
-        self._work, self._callback = work, callback
-        self._finished = list(known)
-        self._began, self._done_here = time.perf_counter(), 0.0
+    callback: Told | None
+    runs: int
+    work: float
+    left: float
+    here: float = 0.0  # of the work, what was done since the beginning
+    began: float = field(default_factory=time.perf_counter)
 
-    def for_run(self, number: int, name: str) -> Callable[[Progress], bool]:
+    def passed(self, work: float) -> None:
+        """A run has been done."""
+        self.left, self.here = self.left - work, self.here + work
+
+    def follow(self, run: Wanted, number: int) -> Callable[[Progress], bool]:
         """The callback of a run."""
-        begun: list[float] = []
+        begun: float | None = None
 
         def tell(progress: Progress) -> bool:
-            begun.append(progress.fraction) if not begun else None
-            return self._tell(number, name, progress, begun[0])
+            nonlocal begun
+            begun = progress.fraction if begun is None else begun
+            here = self.here + run.work * (progress.fraction - begun)
+            left = self.left - run.work * progress.fraction
+            remaining = (time.perf_counter() - self.began) * left / here if here > 0 else None
+            done = 1 - left / self.work
+            standing = Standing(run.name, number, self.runs, done, progress.psnr, remaining)
+            return self.callback is not None and bool(self.callback(standing))
 
         return tell
-
-    def done(self, number: int) -> None:
-        """A run has been done, now or before."""
-        if not self._finished[number]:
-            self._finished[number] = True
-            self._done_here += self._work[number]
-
-    def _tell(self, number: int, name: str, progress: Progress, begun: float) -> bool:
-        if self._callback is None:
-            return False
-        work = self._work[number]
-        done = sum(w for w, finished in zip(self._work, self._finished, strict=True) if finished)
-        here = self._done_here + work * (progress.fraction - begun)
-        left = sum(self._work) - done - work * progress.fraction
-        elapsed = time.perf_counter() - self._began
-        standing = Standing(
-            name=name,
-            number=number + 1,
-            runs=len(self._work),
-            fraction=1 - left / sum(self._work),
-            psnr=progress.psnr,
-            remaining=elapsed * left / here if here > 0 else None,
-        )
-        return bool(self._callback(standing))

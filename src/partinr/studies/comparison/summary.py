@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -77,23 +77,16 @@ class Line:
 
     def psnr_after_seconds(self, seconds: float) -> Spread:
         """PSNR of the last training loss that was known then; of the first before there was one."""
-        known = [int(np.searchsorted(r.record.history.seconds, seconds, side="right")) for r in self.runs]
-        return self._psnr_of_loss(known)
+        return Spread.of([run.record.history.psnr_after(seconds) for run in self.runs])
 
     def psnr_after_flops(self, flops: float) -> Spread:
         """PSNR of the last training loss for which this much arithmetic suffices."""
-        return self._psnr_of_loss([int(flops // self.flops)] * len(self.runs))
+        known = max(int(flops // self.flops), 1)
+        return Spread.of([float(run.record.history.psnr[:known][-1]) for run in self.runs])
 
     def seconds_to(self, psnr: float) -> Spread:
         """Seconds after which the training loss first had a PSNR (dB) that every run has reached."""
-        histories = [run.record.history for run in self.runs]
-        return Spread.of([float(h.seconds[np.flatnonzero(h.psnr >= psnr)[0]]) for h in histories])
-
-    def _psnr_of_loss(self, known: Sequence[int]) -> Spread:
-        psnrs = [run.record.history.psnr for run in self.runs]
-        return Spread.of(
-            [float(p[min(max(k - 1, 0), len(p) - 1)]) for p, k in zip(psnrs, known, strict=True)]
-        )
+        return Spread.of([cast(float, run.record.history.seconds_to(psnr)) for run in self.runs])
 
 
 @dataclass(frozen=True, eq=False)

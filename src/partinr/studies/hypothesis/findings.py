@@ -11,37 +11,13 @@ from typing import Any
 from partinr.files import write_together
 from partinr.model.networks import Network
 from partinr.report import page
-from partinr.report.figures import figure_files
-from partinr.report.plots import Draw, to_svg
+from partinr.report.figures import Plot as Plot
+from partinr.report.figures import inline
 from partinr.report.words import number
 from partinr.studies.hypothesis.sweep import Rules
 from partinr.text import jsonable, utf8
 
 RUNS, RESULTS, PAGE = "runs.csv", "results.json", "report.html"
-
-# Inches across a plot on the page, which scales it to the room there is.
-_ON_PAGE = 5.2
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure of its own, which the page may show too.
-
-    Attributes:
-        name: of its files, without suffix.
-        draw: draws it.
-        caption: what is to be seen.
-        height: in inches.
-        width: likewise.
-        on_page: whether the page shows it.
-    """
-
-    name: str
-    draw: Draw
-    caption: str
-    height: float = 4.2
-    width: float = 6.4
-    on_page: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +61,7 @@ def write_findings(folder: Path, findings: Findings, runs: str, results: dict[st
     }
     files = {folder / name: utf8(text) for name, text in texts.items()}
     for plot in findings.plots:
-        files |= figure_files(folder / plot.name, plot.draw, width=plot.width, height=plot.height)
+        files |= plot.files(folder)
     write_together(files)
     return list(files)
 
@@ -120,17 +96,9 @@ def settings_facts(
 
 
 def _page(findings: Findings) -> str:
-    svgs = [
-        (
-            to_svg(plot.draw, plot.caption, width=_ON_PAGE, height=_ON_PAGE / plot.width * plot.height),
-            plot.caption,
-        )
-        for plot in findings.plots
-        if plot.on_page
-    ]
     sections = [
         page.Section("What the runs say", [page.paragraph(text) for text in findings.verdict]),
-        page.Section("Figures", [page.plots(svgs)]),
+        page.Section("Figures", [inline(findings.plots)]),
         *findings.sections,
         page.Section("What was run", [page.facts(findings.settings)]),
     ]
