@@ -76,7 +76,7 @@ def seam(model: Piecewise) -> float | None:
 
 def unblended(model: Piecewise) -> Piecewise:
     """The same networks, each alone in its own region: what a model would be without blending."""
-    return Piecewise(replace(model.structure, blend=False), model.parameters)
+    return Piecewise(replace(model.structure, blend=False, overlap=0), model.parameters)
 
 
 def _lines(
