@@ -12,7 +12,7 @@ import re
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -111,16 +111,17 @@ def _value(option: Any, command: Any) -> str:
         return str(option.metavar)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "|".join(str(choice.value) for choice in kind)
+    if get_origin(kind) is Literal:
+        return "|".join(get_args(kind))
     return {Path: "FILE", int: "N", float: "X"}.get(kind, "TEXT")
 
 
 def _annotation(name: str, command: Any) -> Any:
     """The type of a parameter, without None."""
-    function = inspect.unwrap(command.callback) if command.callback is not None else None
-    hints = get_type_hints(function) if function is not None else {}
+    hints = get_type_hints(command.callback) if command.callback is not None else {}
     kind = hints.get(name, bool)  # what no function takes are Typer's own options, all of them flags
     others = [part for part in get_args(kind) if part is not type(None)]
-    return others[0] if others else kind
+    return others[0] if others and get_origin(kind) is not Literal else kind
 
 
 def _is_argument(option: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from partinr.studies.hypothesis.likelihood import Fit
 from partinr.studies.hypothesis.material import Fresh
 from partinr.studies.hypothesis.models import Linear, Span
 from partinr.studies.hypothesis.parts import Outcome, Part, Parts, parts_table
+from partinr.studies.hypothesis.parts_page import SignalsInParts
 from partinr.studies.hypothesis.sweep import Ending, Rules
 
 SMALL = Parts(6, 2, (1, 2, 3), Siren(12, 1, 10.0, 30.0), points=90, rules=Rules(0.3, 60, 1e-2))
@@ -29,8 +31,9 @@ def test_parts_cover_the_signal_once(count: int) -> None:
         edges = [own[0].low, *(stretch.high for stretch in own)]
         assert edges == pytest.approx(np.linspace(-1, 1, count + 1))
         assert len({stretch.seed for stretch in own}) == count
-    found = plan.run(count, TorchEngine(threads=1), None, lambda _: False)
-    assert found is not None
+    sweep = plan.prepare(count, TorchEngine(threads=1))
+    assert sweep.run()
+    found = plan.parts(count, sweep)
     inside = np.array([part.boundaries for part in found]).reshape(plan.repeats, count)
     assert inside.sum(axis=1).tolist() == [6, 6]
 
@@ -130,3 +133,15 @@ def test_own_coordinates_stretch_a_part_to_the_whole() -> None:
         assert high - 0.05 < grid.coords[-1, 0] < high
         whole = np.linspace(0, 1, 45, endpoint=False)[:, None]
         assert np.array_equal(grid.values, stretches[1].signal(whole.astype(np.float32)))
+
+
+def test_work_of_any_number_of_parts_is_kept_and_refused_before_the_first_step(tmp_path: Path) -> None:
+    engine = TorchEngine(threads=1)
+    sweeps = SignalsInParts(SMALL).sweeps(engine, tmp_path)
+    rows = SignalsInParts(SMALL).table(sweeps).splitlines()
+    assert len(rows) == 1 + SMALL.repeats * sum(SMALL.counts)
+    assert all(row.endswith(",,running,") for row in rows[1:])
+    sweeps[-1].run()
+    assert (tmp_path / "parts-3" / "state.safetensors").exists()
+    with pytest.raises(InputError, match="other settings: seed was 0, now 1"):
+        SignalsInParts(replace(SMALL, seed=1)).sweeps(engine, tmp_path)

@@ -17,9 +17,8 @@ from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.files import check_working_folder
 from partinr.cli.fit import fit
-from partinr.cli.hypothesis.image import image
-from partinr.cli.hypothesis.parts import partition as in_parts
-from partinr.cli.hypothesis.sweeps import one_d, two_d
+from partinr.cli.hypothesis.commands import COMMANDS
+from partinr.cli.hypothesis.driver import as_function
 from partinr.cli.info import info
 from partinr.cli.meta.evaluate import evaluate
 from partinr.cli.meta.train import train
@@ -67,8 +66,8 @@ app.add_typer(
 )
 
 hypothesis = typer.Typer()
-for name, experiment in (("1d", one_d), ("2d", two_d), ("partition", in_parts), ("image", image)):
-    hypothesis.command(name, help=_unwrapped(experiment.__doc__))(experiment)
+for kind in COMMANDS:
+    hypothesis.command(kind.name, help=_unwrapped(kind.__doc__))(as_function(kind))
 app.add_typer(
     hypothesis,
     name="hypothesis",

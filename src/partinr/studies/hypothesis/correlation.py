@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from partinr.studies.hypothesis.evidence import Interval, percentiles
-from partinr.studies.hypothesis.photographs import Picture, Trial
+from partinr.studies.hypothesis.evidence import Interval, pair, percentiles
+from partinr.studies.hypothesis.photographs import Picture
+from partinr.studies.hypothesis.sweep import Run
 
 MEASURES = ("edges", "variation")
 """Of the boundaries of a picture: its attributes of these names."""
@@ -51,7 +52,7 @@ class Ranking:
 
     @classmethod
     def of(
-        cls, pictures: Sequence[Picture], trials: Sequence[Trial], resamples: int = 1000, seed: int = 0
+        cls, pictures: Sequence[Picture], trials: Sequence[Run[Picture]], resamples: int = 1000, seed: int = 0
     ) -> Ranking:
         """From networks that have all ended.
 
@@ -84,10 +85,7 @@ class Ranking:
         """The correlations in JSON's types."""
         return {
             group: {
-                measure: {
-                    "rank_correlation": one.value,
-                    "interval": None if one.interval is None else [one.interval.low, one.interval.high],
-                }
+                measure: {"rank_correlation": one.value, "interval": pair(one.interval)}
                 for measure, one in measures.items()
             }
             for group, measures in self.correlations.items()
@@ -138,10 +136,10 @@ def correlate(
     return Correlation(value, percentiles(found, resamples), len(x))
 
 
-def pooled_steps(trials: Sequence[Trial], pictures: Sequence[Picture]) -> list[float]:
+def pooled_steps(trials: Sequence[Run[Picture]], pictures: Sequence[Picture]) -> list[float]:
     """Geometric mean of the steps of each picture's networks; those at the limit count with it."""
     return [
-        float(np.exp(np.mean([np.log(trial.steps) for trial in trials if trial.picture is picture])))
+        float(np.exp(np.mean([np.log(trial.steps) for trial in trials if trial.subject is picture])))
         for picture in pictures
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from partinr.studies.hypothesis.likelihood import Fit, fit_model
@@ -106,13 +106,11 @@ class Evidence:
         fit = self.exponential
         return {
             "published": {
-                "p": self.published and self.published.p,
-                "p_interval": _pair(self.published_interval),
-                "a": self.published and self.published.a,
-                "b": self.published and self.published.b,
-                "c": self.published and self.published.c,
+                "p": getattr(self.published, "p", None),
+                "p_interval": pair(self.published_interval),
+                **{name: getattr(self.published, name, None) for name in "abc"},
             },
-            "likelihood": {"p": fit and fit.p, "p_interval": _pair(self.interval)},
+            "likelihood": {"p": fit and fit.p, "p_interval": pair(self.interval)},
             "models": {name: _contender_facts(c) for name, c in self.contenders.items()},
             "best": self.ranked[0] if self.ranked else None,
             "runs": len(self.runs),
@@ -146,24 +144,18 @@ def weigh(
     }
     exponential = fits[EXPONENTIAL.name]
     generator = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {"published": [], "likelihood": []}
+    factors: tuple[list[float], list[float]] = ([], [])
     for i in range(resamples if exponential is not None or published is not None else 0):
         drawn = runs.pick(generator.integers(0, len(runs), len(runs)))
-        again = None if exponential is None else fit_model(EXPONENTIAL, drawn, exponential)
-        if again is not None:
-            found["likelihood"].append(again.p)
-        as_published = None if published is None else fit_published(drawn, published)
-        if as_published is not None:
-            found["published"].append(as_published.p)
+        again = (
+            published and fit_published(drawn, published),
+            exponential and fit_model(EXPONENTIAL, drawn, exponential),
+        )
+        for found, fit in zip(factors, again, strict=True):
+            found += [] if fit is None else [fit.p]
         callback((i + 1) / resamples)
-    return Evidence(
-        runs,
-        published,
-        percentiles(found["published"], resamples),
-        contenders,
-        percentiles(found["likelihood"], resamples),
-        resamples,
-    )
+    by_published, by_likelihood = (percentiles(found, resamples) for found in factors)
+    return Evidence(runs, published, by_published, contenders, by_likelihood, resamples)
 
 
 def percentiles(values: list[float], resamples: int) -> Interval | None:
@@ -184,26 +176,26 @@ Densities = Float64[ndarray, "runs"]
 
 
 def _crossed(model: Model, runs: Observations) -> Densities | None:
+    """Sizes left out in turns."""
     place = np.searchsorted(runs.sizes, runs.boundaries)
+    return _held_out(model, runs, [place % _FOLDS == fold for fold in range(_FOLDS)])
+
+
+def _extrapolated(model: Model, runs: Observations) -> Densities | None:
+    """The largest sizes left out."""
+    sizes = runs.sizes
+    place = np.searchsorted(sizes, runs.boundaries)
+    return _held_out(model, runs, [place >= len(sizes) - round(_EXTRAPOLATED * len(sizes))])
+
+
+def _held_out(model: Model, runs: Observations, folds: list[Bool[ndarray, "runs"]]) -> Densities | None:
     densities = np.full(len(runs), np.nan)
-    for fold in range(_FOLDS):
-        held = place % _FOLDS == fold
+    for held in folds:
         fit = fit_model(model, runs.pick(~held))
         if fit is None:
             return None
         densities[held] = fit.densities(runs.pick(held))
-    return densities
-
-
-def _extrapolated(model: Model, runs: Observations) -> Densities | None:
-    sizes = runs.sizes
-    held = np.searchsorted(sizes, runs.boundaries) >= len(sizes) - round(_EXTRAPOLATED * len(sizes))
-    fit = fit_model(model, runs.pick(~held)) if held.any() else None
-    if fit is None:
-        return None
-    densities = np.full(len(runs), np.nan)
-    densities[held] = fit.densities(runs.pick(held))
-    return densities
+    return None if np.isnan(densities).all() else densities
 
 
 def _against_best(found: Mapping[str, Densities | None], runs: Observations) -> dict[str, HeldOut | None]:
@@ -226,7 +218,8 @@ def _against_best(found: Mapping[str, Densities | None], runs: Observations) -> 
     return {name: compared(densities) for name, densities in found.items()}
 
 
-def _pair(interval: Interval | None) -> list[float] | None:
+def pair(interval: Interval | None) -> list[float] | None:
+    """An interval in JSON's types."""
     return None if interval is None else [interval.low, interval.high]
 
 

@@ -11,7 +11,7 @@ Source: Tobin, "Estimation of relationships for limited dependent variables", Ec
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -23,10 +23,8 @@ from partinr.studies.hypothesis.observations import Observations
 _LOG_STEPS = (-3.0, 25.0)
 _LOG_DEVIATION = (-5.0, 2.0)
 _DEVIATION_CHANGE = (-4.0, 4.0)
-_MOST_STEPS = 300
-_MOST_DAMPING = 1e8
-# A gain in log likelihood that makes no difference to anything.
-_ENOUGH = 1e-7
+# Gains in log likelihood below the second make no difference to anything.
+_PATIENCE = {"maxiter": 1000, "ftol": 1e-9}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +66,50 @@ class Fit:
 
     def median(self, boundaries: Float64[ndarray, "n"]) -> Float64[ndarray, "n"]:
         """Steps that half of the runs need."""
-        return _median(self.model, self.span, self.numbers, boundaries)
+        low, rise = np.exp(self.numbers[:2])
+        curve = low + rise * self.model.shape(boundaries, self.span, self.bend)
+        # Beyond the span that it was fitted to, a bent curve may fall to zero.
+        positive: Float64[ndarray, "n"] = np.maximum(curve, 1e-3)
+        return positive
 
     def deviation(self, boundaries: Float64[ndarray, "n"]) -> Float64[ndarray, "n"]:
         """Standard deviation of the logarithm of the steps."""
-        return _deviation(self.span, self.numbers, boundaries)
+        middle, change = self.numbers[3:]
+        deviation: Float64[ndarray, "n"] = np.exp(middle + change * (self.span.place(boundaries) - 0.5))
+        return deviation
 
     def densities(self, runs: Observations) -> Float64[ndarray, "runs"]:
         """Logarithm of each run's probability density, or of its probability where it is censored."""
-        return _densities(self.model, self.span, self.numbers, runs)
+        from scipy.special import log_ndtr
+
+        deviation, steps = self.deviation(runs.boundaries), np.log(runs.steps)
+        z = (steps - np.log(self.median(runs.boundaries))) / deviation
+        exact = -0.5 * z * z - np.log(deviation) - 0.5 * math.log(2 * math.pi) - steps
+        densities: Float64[ndarray, "runs"] = np.where(runs.censored, log_ndtr(-z), exact)
+        return densities
+
+    def slope(self, runs: Observations) -> Float64[ndarray, "5"]:
+        """Derivative of the log likelihood by each number; zero for the bend of a family without one."""
+        from scipy.special import log_ndtr
+
+        deviation, median = self.deviation(runs.boundaries), self.median(runs.boundaries)
+        z = (np.log(runs.steps) - np.log(median)) / deviation
+        # How fast the log density rises with the median's logarithm, times the deviation.
+        hazard = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - log_ndtr(-z))
+        by_median = np.where(runs.censored, hazard, z) / deviation / median
+        by_deviation = np.where(runs.censored, z * hazard, z * z - 1)
+        low, rise = np.exp(self.numbers[:2])
+        shape, ahead, behind = (
+            self.model.shape(runs.boundaries, self.span, self.bend + by) for by in (0.0, 1e-5, -1e-5)
+        )
+        parts = (
+            by_median * low,
+            by_median * rise * shape,
+            by_median * rise * (ahead - behind) / 2e-5,
+            by_deviation,
+            by_deviation * (self.span.place(runs.boundaries) - 0.5),
+        )
+        return np.array([part.sum() for part in parts])
 
 
 def fit_model(model: Model, runs: Observations, start: Fit | None = None) -> Fit | None:
@@ -102,107 +135,25 @@ def fit_model(model: Model, runs: Observations, start: Fit | None = None) -> Fit
         low, high = (float(np.log(runs.steps[runs.boundaries == n]).mean()) for n in (span.low, span.high))
         rise = max(high, low) + math.log(max(1e-3, -math.expm1(-abs(high - low))))
         starts = [np.array([low, rise, bend, math.log(0.3), 0.0]) for bend in model.bends or (0.0,)]
-    found = [_climb(model, span, numbers, runs) for numbers in starts]
-    known = [(value, numbers) for value, numbers in found if math.isfinite(value)]
-    if not known:
-        return None
-    value, numbers = max(known, key=lambda one: one[0])
-    return Fit(model, span, numbers, value)
+    found = [_climb(Fit(model, span, numbers, -math.inf), runs) for numbers in starts]
+    known = [fit for fit in found if math.isfinite(fit.log_likelihood)]
+    return max(known, key=lambda fit: fit.log_likelihood, default=None)
 
 
-def _climb(
-    model: Model, span: Span, start: Float64[ndarray, "5"], runs: Observations
-) -> tuple[float, Float64[ndarray, "5"]]:
-    """Local maximum of the log likelihood and where it is.
+def _climb(start: Fit, runs: Observations) -> Fit:
+    """The nearest local maximum of the log likelihood.
 
-    Each step solves with the outer product of the runs' scores, damped until it goes upward. SciPy's
-    L-BFGS-B finds the same maxima; on a busy machine its linear algebra waits for threads that five numbers
-    do not need.
+    SLSQP finds the same maxima as L-BFGS-B, whose linear algebra waits on a busy machine for threads that
+    five numbers do not need.
 
-    Source: Berndt, Hall, Hall, Hausman, "Estimation and inference in nonlinear structural models", Annals of
-    Economic and Social Measurement 3, 1974.
+    Source: Kraft, "A software package for sequential quadratic programming", DFVLR-FB 88-28, 1988.
     """
-    bounds = np.array([_LOG_STEPS, _LOG_STEPS, model.bounds, _LOG_DEVIATION, _DEVIATION_CHANGE])
-    numbers = np.clip(start, bounds[:, 0], bounds[:, 1])
-    value = float(_densities(model, span, numbers, runs).sum())
-    damping = 1e-2
-    for _ in range(_MOST_STEPS):
-        scores = _scores(model, span, numbers, runs)
-        uphill = scores.sum(axis=0)
-        # A number at its bound stays there while the others move.
-        held = ((numbers <= bounds[:, 0]) & (uphill < 0)) | ((numbers >= bounds[:, 1]) & (uphill > 0))
-        scores[:, held] = 0
-        outer = np.einsum("ri,rj->ij", scores, scores)
-        gain = 0.0
-        while gain <= 0 and damping < _MOST_DAMPING:
-            lifted = outer + np.diag(damping * outer.diagonal() + 1e-9)
-            move = np.linalg.solve(lifted, np.where(held, 0.0, uphill))
-            tried = np.clip(numbers + move, bounds[:, 0], bounds[:, 1])
-            gain = float(_densities(model, span, tried, runs).sum()) - value
-            damping *= 0.3 if gain > 0 else 4.0
-        if not gain > 0:
-            break
-        numbers, value = tried, value + gain
-        damping = max(damping, 1e-6)
-        if gain < _ENOUGH:
-            break
-    return value, numbers
+    from scipy.optimize import minimize
 
+    def downhill(numbers: Float64[ndarray, "5"]) -> tuple[float, Float64[ndarray, "5"]]:
+        fit = replace(start, numbers=numbers)
+        return -float(fit.densities(runs).sum()), -fit.slope(runs)
 
-def _scores(
-    model: Model, span: Span, numbers: Float64[ndarray, "5"], runs: Observations
-) -> Float64[ndarray, "runs 5"]:
-    """Derivative of each run's log density by each number; zero for the bend of a family without one."""
-    from scipy.special import log_ndtr
-
-    deviation = _deviation(span, numbers, runs.boundaries)
-    median = _median(model, span, numbers, runs.boundaries)
-    z = (np.log(runs.steps) - np.log(median)) / deviation
-    # How fast the log density rises with the median's logarithm, times the deviation.
-    hazard = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - log_ndtr(-z))
-    pull = np.where(runs.censored, hazard, z)
-    by_median = pull / deviation / median
-    by_deviation = np.where(runs.censored, z * hazard, z * z - 1)
-    low, rise = np.exp(numbers[:2])
-    bend, step = float(numbers[2]), 1e-5
-    by_bend = np.zeros_like(z)
-    if model.bends:
-        ahead, behind = (model.shape(runs.boundaries, span, bend + sign * step) for sign in (1, -1))
-        by_bend = by_median * rise * (ahead - behind) / (2 * step)
-    parts = (
-        by_median * low,
-        by_median * rise * model.shape(runs.boundaries, span, bend),
-        by_bend,
-        by_deviation,
-        by_deviation * (span.place(runs.boundaries) - 0.5),
-    )
-    return np.stack(parts, axis=1)
-
-
-def _median(
-    model: Model, span: Span, numbers: Float64[ndarray, "5"], boundaries: Float64[ndarray, "n"]
-) -> Float64[ndarray, "n"]:
-    curve = math.exp(numbers[0]) + math.exp(numbers[1]) * model.shape(boundaries, span, float(numbers[2]))
-    # Beyond the span that it was fitted to, a bent curve may fall to zero.
-    positive: Float64[ndarray, "n"] = np.maximum(curve, 1e-3)
-    return positive
-
-
-def _deviation(
-    span: Span, numbers: Float64[ndarray, "5"], boundaries: Float64[ndarray, "n"]
-) -> Float64[ndarray, "n"]:
-    deviation: Float64[ndarray, "n"] = np.exp(numbers[3] + numbers[4] * (span.place(boundaries) - 0.5))
-    return deviation
-
-
-def _densities(
-    model: Model, span: Span, numbers: Float64[ndarray, "5"], runs: Observations
-) -> Float64[ndarray, "runs"]:
-    from scipy.special import log_ndtr
-
-    deviation = _deviation(span, numbers, runs.boundaries)
-    steps = np.log(runs.steps)
-    z = (steps - np.log(_median(model, span, numbers, runs.boundaries))) / deviation
-    exact = -0.5 * z * z - np.log(deviation) - 0.5 * math.log(2 * math.pi) - steps
-    densities: Float64[ndarray, "runs"] = np.where(runs.censored, log_ndtr(-z), exact)
-    return densities
+    bounds = [_LOG_STEPS, _LOG_STEPS, start.model.bounds, _LOG_DEVIATION, _DEVIATION_CHANGE]
+    found = minimize(downhill, start.numbers, jac=True, method="SLSQP", bounds=bounds, options=_PATIENCE)
+    return replace(start, numbers=found.x, log_likelihood=-float(found.fun))

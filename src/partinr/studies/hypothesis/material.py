@@ -56,11 +56,9 @@ class Fixed(Material):
         self._samples = packed(coords, values)
 
     def training(self, step: int, active: Int64[ndarray, "k"]) -> Samples:  # noqa: ARG002
-        """See `Material.training`."""
         return self._samples
 
     def judging(self, active: Int64[ndarray, "k"]) -> Samples:  # noqa: ARG002
-        """See `Material.judging`."""
         return self._samples
 
 
@@ -83,6 +81,12 @@ class Stretch:
     points: int
     local: bool = False
 
+    @property
+    def boundaries(self) -> int:
+        """Boundaries of the signal on this stretch."""
+        places = self.signal.thresholds[0]
+        return int(((places > self.low) & (places <= self.high)).sum())
+
 
 Places = Callable[[Stretch], Float64[ndarray, "points"]]
 """Points of a stretch, 0 at its low end and 1 at its high one."""
@@ -102,11 +106,9 @@ class Fresh(Material):
         self._grid: tuple[bytes, Samples] | None = None
 
     def training(self, step: int, active: Int64[ndarray, "k"]) -> Samples:
-        """See `Material.training`."""
         return self._made(active, lambda run: uniform(derived(run.seed, 1, step), run.points))
 
     def judging(self, active: Int64[ndarray, "k"]) -> Samples:
-        """See `Material.judging`."""
         key = active.tobytes()
         if self._grid is None or self._grid[0] != key:
             self._grid = key, self._made(active, lambda run: np.arange(run.points) / run.points)

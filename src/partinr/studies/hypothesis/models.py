@@ -64,7 +64,6 @@ class Exponential(Model):
     bounds = (-4.0, 12.0)
 
     def shape(self, boundaries: Float64[ndarray, "n"], span: Span, bend: float) -> Float64[ndarray, "n"]:
-        """See `Model.shape`."""
         x = span.place(boundaries)
         curve: Float64[ndarray, "n"] = x if abs(bend) < 1e-6 else np.expm1(bend * x) / np.expm1(bend)
         return curve
@@ -79,7 +78,6 @@ class Power(Model):
     bounds = (0.05, 12.0)
 
     def shape(self, boundaries: Float64[ndarray, "n"], span: Span, bend: float) -> Float64[ndarray, "n"]:
-        """See `Model.shape`."""
         if span.length == 0:
             return np.zeros_like(boundaries)
         ratio = (span.low / span.high) ** bend
@@ -96,7 +94,6 @@ class Quadratic(Model):
     bounds = (-1.0, 5.0)
 
     def shape(self, boundaries: Float64[ndarray, "n"], span: Span, bend: float) -> Float64[ndarray, "n"]:
-        """See `Model.shape`."""
         x = span.place(boundaries)
         return x * (1 - bend + bend * x)
 
@@ -108,7 +105,6 @@ class Linear(Model):
     formula = "a n + c"
 
     def shape(self, boundaries: Float64[ndarray, "n"], span: Span, bend: float) -> Float64[ndarray, "n"]:  # noqa: ARG002
-        """See `Model.shape`."""
         return span.place(boundaries)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +12,14 @@ from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
-from partinr.file.checkpoint import Checkpoint, Settings
+from partinr.file.checkpoint import Settings
 from partinr.model.networks import Network, Siren, fit_width
 from partinr.signals.frames import Frame
 from partinr.studies.hypothesis.likelihood import Fit
 from partinr.studies.hypothesis.material import Fresh, Stretch
 from partinr.studies.hypothesis.signals import Size, StepSignal, check_resolution, derived
 from partinr.studies.hypothesis.study import Study
-from partinr.studies.hypothesis.sweep import Callback, Ending, Rules, Sweep
+from partinr.studies.hypothesis.sweep import Ending, Rules, Sweep, rows, settings_of
 
 _SWEEP_SIZES = 9
 
@@ -94,6 +92,11 @@ class Parts:
     rules: Rules = field(default_factory=Rules)
     seed: int = 0
 
+    @classmethod
+    def quick(cls) -> Parts:
+        """A smaller one that still shows the gain, in under two minutes on two cores."""
+        return cls(boundaries=32, repeats=3)
+
     def __post_init__(self) -> None:
         if not self.counts or min(self.counts) < 1 or len(set(self.counts)) < len(self.counts):
             raise InputError(f"numbers of parts must be distinct and at least 1, got {list(self.counts)}")
@@ -131,53 +134,27 @@ class Parts:
                 points, local = self.points // count, self.frame == "local"
                 yield repeat, place, Stretch(self.signal(repeat), own, low, high, points, local)
 
-    def run(self, count: int, engine: Engine, folder: Path | None, callback: Callback) -> list[Part] | None:
-        """Train all parts of all signals; None if the callback stopped it.
+    def prepare(self, count: int, engine: Engine, folder: Path | None = None) -> Sweep:
+        """All parts of all signals, at their start or where a folder has them; see `Sweep.kept_in`."""
+        stretches = [stretch for _, _, stretch in self.members(count)]
+        network, seeds = self.narrowed(count), [stretch.seed for stretch in stretches]
+        inside = np.array([stretch.boundaries for stretch in stretches], np.float64)
+        sweep = Sweep(network, Fresh(stretches), seeds, inside, self.rules, engine)
+        settings = {**self.settings(engine), "network": network.config(), "count": count}
+        return sweep.kept_in(folder, settings)
 
-        Raises:
-            InputError: the folder holds work with other settings.
-        """
-        members = list(self.members(count))
-        stretches = [stretch for _, _, stretch in members]
-        network = self.narrowed(count)
-        inside = [_inside(stretch) for stretch in stretches]
-        sweep = Sweep(
-            network,
-            Fresh(stretches),
-            [stretch.seed for stretch in stretches],
-            np.array(inside, np.float64),
-            self.rules,
-            engine,
-        )
-        if folder is not None:
-            settings = {
-                "sweep": "parts",
-                **{key: value for key, value in asdict(self).items() if key not in ("network", "counts")},
-                "network": network.config(),
-                "count": count,
-                "engine": engine.name,
-                "device": str(engine.device),
-            }
-            sweep.keep_in(Checkpoint(folder, settings))
-        if not sweep.run(callback):
-            return None
-        tally = sweep.tally
+    def parts(self, count: int, sweep: Sweep) -> list[Part]:
+        """Every part with what came of it."""
         return [
-            Part(count, repeat, place, n, int(steps), Ending(int(ending)), float(error))
-            for (repeat, place, _), n, steps, ending, error in zip(
-                members, inside, tally.steps, tally.ending, tally.error, strict=True
-            )
+            Part(count, repeat, place, stretch.boundaries, *end)
+            for (repeat, place, stretch), end in zip(self.members(count), sweep.tally, strict=True)
         ]
 
     def settings(self, engine: Engine) -> Settings:
         """Everything but the numbers of parts that decides the numbers, in JSON's types."""
-        return {
-            "sweep": "parts",
-            **{key: value for key, value in asdict(self).items() if key not in ("network", "counts")},
-            "network": self.network.config(),
-            "engine": engine.name,
-            "device": str(engine.device),
-        }
+        settings = settings_of(self, "parts", engine)
+        del settings["counts"]
+        return settings
 
     def outcome(self, count: int, parts: list[Part]) -> Outcome:
         """Steps and cost of each signal."""
@@ -188,9 +165,9 @@ class Parts:
 
     def predicted(self, count: int, fit: Fit) -> Outcome:
         """The same from a curve, which knows nothing but each part's number of boundaries."""
-        inside = [_inside(stretch) for _, _, stretch in self.members(count)]
+        inside = [float(stretch.boundaries) for _, _, stretch in self.members(count)]
         # A part can have fewer boundaries than the least of the sweep.
-        known = np.maximum(np.array(inside, np.float64), fit.span.low)
+        known = np.maximum(inside, fit.span.low)
         steps = fit.median(known).reshape(self.repeats, count)
         cost = steps.sum(axis=1) * self._share(count)
         return Outcome(steps.max(axis=1), cost, np.zeros(self.repeats, np.bool_))
@@ -200,22 +177,7 @@ class Parts:
         return self.narrowed(count).params(1, 1) / self.network.params(1, 1) / count
 
 
-def quick() -> Parts:
-    """A smaller one that still shows the gain, in under two minutes on two cores."""
-    return replace(Parts(), boundaries=32, repeats=3)
-
-
 def parts_table(parts: Mapping[int, list[Part]]) -> str:
     """The parts as CSV, a row each."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["parts", "signal", "part", "boundaries", "steps", "ending", "error"])
-    for part in (one for group in parts.values() for one in group):
-        where = [part.count, part.repeat, part.place, part.boundaries]
-        writer.writerow([*where, part.steps, part.ending.name.lower(), repr(part.error)])
-    return text.getvalue()
-
-
-def _inside(stretch: Stretch) -> int:
-    places = stretch.signal.thresholds[0]
-    return int(((places > stretch.low) & (places <= stretch.high)).sum())
+    head = ["parts", "signal", "part", "boundaries"]
+    return rows(head, [astuple(part) for group in parts.values() for part in group])

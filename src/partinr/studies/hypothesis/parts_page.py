@@ -2,70 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partinr.engines.engine import Engine
 from partinr.report import page
-from partinr.report.plots import COLOURS, INK, STYLES, Draw
+from partinr.report.plots import COLOURS, STYLES, Draw
 from partinr.studies.hypothesis.corollary import Corollary, in_steps, median
-from partinr.studies.hypothesis.findings import Findings, Plot, settings_facts, write_findings
-from partinr.studies.hypothesis.parts import Part, parts_table
-from partinr.studies.hypothesis.plots import logarithmic
-from partinr.studies.hypothesis.sweep import endings
+from partinr.studies.hypothesis.evidence import weigh
+from partinr.studies.hypothesis.findings import Experiment, Findings, Plot, Tell, totals
+from partinr.studies.hypothesis.parts import Part, Parts, parts_table
+from partinr.studies.hypothesis.plots import dots, titled
+from partinr.studies.hypothesis.study import observations
+from partinr.studies.hypothesis.sweep import Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PLOTS = (
-    (
-        *("steps", "steps until all parts are below the error"),
-        "Steps of the slowest part against the number of parts: signals, their median, and predictions.",
-    ),
-    (
-        *("cost", "cost in undivided steps"),
-        "Arithmetic of all parts together against their number, in steps of the undivided network.",
-    ),
-)
+
+@dataclass(frozen=True)
+class SignalsInParts(Experiment[Parts]):
+    """The corollary: a sweep over undivided signals, then one for each number of parts."""
+
+    def sweeps(self, engine: Engine, folder: Path) -> list[Sweep]:
+        """Each in a folder of its own."""
+        plan = self.plan
+        parts = [plan.prepare(count, engine, folder / f"parts-{count}") for count in plan.counts]
+        return [plan.sweep.prepare(engine, folder / "sweep"), *parts]
+
+    def table(self, sweeps: Sequence[Sweep]) -> str:
+        """A row for each part."""
+        return parts_table(self._parts(sweeps))
+
+    def findings(self, sweeps: Sequence[Sweep], tell: Tell) -> Findings:  # noqa: ARG002
+        """Steps and cost of the parts, beside what the sweep predicts."""
+        plan, (whole, *cut) = self.plan, sweeps
+        evidence = weigh(observations(plan.sweep.outcome(whole)), resamples=0)
+        corollary = Corollary.of(plan, self._parts(sweeps), evidence)
+        exponential = evidence.exponential
+        results = {
+            **totals(plan.settings(whole.engine), *cut),
+            "p": None if exponential is None else exponential.p,
+            "best": evidence.ranked[0] if evidence.ranked else None,
+            "parts": corollary.facts(),
+            "verdict": corollary.sentences(),
+        }
+        size = "as many parameters together" if plan.equal_params else "as wide each"
+        frame = "the whole signal's" if plan.frame == "global" else "their own"
+        return Findings(
+            "Exponential-increase hypothesis, the corollary",
+            f"Step signals cut into equal parts, each with a network of its own, {_SIZE[plan.equal_params]} "
+            f"as the one of the whole, in coordinates {_FRAME[plan.frame]}. Every part is trained until its "
+            "own error is small. Steps are those of the slowest part; cost is the arithmetic of all parts, "
+            "in steps of the undivided network.",
+            [
+                Plot(
+                    "steps",
+                    _against_parts("steps", "steps until all parts are below the error", corollary),
+                    "Steps of the slowest part against the number of parts: signals, their median, and "
+                    "predictions.",
+                ),
+                Plot(
+                    "cost",
+                    _against_parts("cost", "cost in undivided steps", corollary),
+                    "Arithmetic of all parts together against their number, in steps of the undivided "
+                    "network.",
+                ),
+            ],
+            [page.Section("Medians over signals", [_medians(corollary)])],
+            [
+                ("signals", f"{plan.repeats} of {plan.boundaries} boundaries"),
+                ("networks of parts", size),
+                ("coordinates of parts", frame),
+            ],
+            results,
+        )
+
+    def _parts(self, sweeps: Sequence[Sweep]) -> dict[int, list[Part]]:
+        cut = zip(self.plan.counts, sweeps[1:], strict=True)
+        return {count: self.plan.parts(count, sweep) for count, sweep in cut}
 
 
-def write_parts(
-    folder: Path, parts: Mapping[int, list[Part]], corollary: Corollary, results: dict[str, Any]
-) -> list[Path]:
-    """Write the rows, the numbers, the figures and the page; returns the files, the page first.
-
-    Args:
-        folder: must exist.
-        parts: what was trained, by number of parts.
-        corollary: what came of it.
-        results: what goes into the JSON file.
-    """
-    plan = corollary.plan
-    frame = "of the whole signal" if plan.frame == "global" else "of its own, from one end to the other"
-    size = "with together as many parameters" if plan.equal_params else "as wide each"
-    ended = endings(part.ending for group in parts.values() for part in group)
-    trained = [
-        ("signals", f"{plan.repeats} of {plan.boundaries} boundaries"),
-        ("networks of parts", "as many parameters together" if plan.equal_params else "as wide each"),
-        ("coordinates of parts", "the whole signal's" if plan.frame == "global" else "their own"),
-        *settings_facts(plan.network, plan.rules, plan.seed, ended),
-    ]
-    findings = Findings(
-        "Exponential-increase hypothesis, the corollary",
-        f"Step signals cut into equal parts, each with a network of its own, {size} as the one of the whole, "
-        f"in coordinates {frame}. Every part is trained until its own error is small. Steps are those of the "
-        "slowest part; cost is the arithmetic of all parts, in steps of the undivided network.",
-        corollary.sentences(),
-        [Plot(what, _against_parts(what, label, corollary), caption) for what, label, caption in _PLOTS],
-        [page.Section("Medians over signals", [parts_rows(corollary)])],
-        trained,
-    )
-    return write_findings(folder, findings, parts_table(parts), results)
+_SIZE = {True: "with together as many parameters", False: "as wide each"}
+_FRAME = {"global": "of the whole signal", "local": "of its own, from one end to the other"}
 
 
-def parts_rows(corollary: Corollary) -> page.Html:
+def _medians(corollary: Corollary) -> page.Html:
     """Steps and cost for each number of parts, and what was predicted."""
     names = list(corollary.predicted)
     head = ["parts", "width", "parameters", "steps", "cost", "signals with a part at the limit"]
@@ -81,21 +107,15 @@ def parts_rows(corollary: Corollary) -> page.Html:
     return page.table(head, rows, "Predictions are by curves of a sweep over whole signals.")
 
 
-def _against_parts(quantity: str, label: str, corollary: Corollary) -> Draw:
+def _against_parts(quantity: str, title: str, corollary: Corollary) -> Draw:
     measured, predicted = corollary.measured, corollary.predicted
     counts = list(measured)
 
     def draw(axes: Axes) -> None:
-        for which, marker, name in ((False, ".", "signals"), (True, "^", "at least: a part hit the limit")):
-            points = [
-                (count, value)
-                for count, outcome in measured.items()
-                for value, censored in zip(getattr(outcome, quantity), outcome.censored, strict=True)
-                if bool(censored) is which
-            ]
-            if points:
-                x, y = np.array(points).T
-                axes.plot(x, y, marker, color=INK, alpha=0.5, label=name)
+        values = np.array([getattr(outcome, quantity) for outcome in measured.values()])
+        censored = np.array([outcome.censored for outcome in measured.values()])
+        places = np.repeat(counts, values.shape[1])
+        dots(axes, places, values.ravel(), censored.ravel(), "signals", "at least: a part hit the limit")
         # No median where it depends on how much more the censored ones need: the line has a gap there.
         middle = [median(getattr(of, quantity), of.censored) for of in measured.values()]
         drawn = np.array([np.nan if value is None else value for value in middle])
@@ -105,10 +125,7 @@ def _against_parts(quantity: str, label: str, corollary: Corollary) -> Draw:
             axes.plot(counts, line, STYLES[1 + i], color=COLOURS[1 + i], label=f"predicted by the {name}")
         axes.set_xscale("log", base=2)
         axes.set_xticks(counts, [str(count) for count in counts])
-        logarithmic(axes)
-        axes.set_xlabel("parts K")
-        axes.set_ylabel(label)
-        axes.legend(loc="best", frameon=False, labelcolor=INK, fontsize=8)
+        titled(axes, "parts K", title)
 
     return draw
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,12 +13,12 @@ from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
-from partinr.file.checkpoint import Checkpoint, Settings
+from partinr.file.checkpoint import Settings
 from partinr.model.networks import Network, Siren
 from partinr.signals import Signal, frames
 from partinr.studies.hypothesis.material import Fixed
 from partinr.studies.hypothesis.signals import derived
-from partinr.studies.hypothesis.sweep import Ending, Rules, Sweep
+from partinr.studies.hypothesis.sweep import Rules, Run, Sweep, rows, settings_of
 from partinr.text import legible
 
 Kind = Literal["original", "blur", "posterise", "crop"]
@@ -102,18 +100,6 @@ def variants(photo: str, signal: Signal, size: int) -> list[Picture]:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One network on one picture."""
-
-    picture: Picture
-    repeat: int
-    seed: int
-    steps: int
-    ending: Ending
-    error: float
-
-
-@dataclass(frozen=True)
 class Trials:
     """What to train.
 
@@ -132,75 +118,60 @@ class Trials:
     rules: Rules = field(default_factory=lambda: Rules(limit=2000))
     seed: int = 0
 
+    @classmethod
+    def quick(cls) -> Trials:
+        """Fewer and shorter ones, which take under two minutes on two cores."""
+        return cls(repeats=1, rules=Rules(limit=1000))
+
     def __post_init__(self) -> None:
         if self.repeats < 1:
             raise InputError(f"repeats must be at least 1, got {self.repeats}")
 
     def prepare(self, pictures: Sequence[Picture], engine: Engine, folder: Path | None = None) -> Sweep:
-        """The sweep, at its start or where a folder's checkpoint has it.
-
-        Raises:
-            InputError: the folder holds work with other settings.
-        """
-        members = [picture for picture in pictures for _ in range(self.repeats)]
+        """The sweep, at its start or where a folder has it; see `Sweep.kept_in`."""
+        members = list(self._members(pictures))
+        made = [picture for picture, _, _ in members]
         sweep = Sweep(
             self.network,
             Fixed(
-                [frames.raster(picture.values.shape) for picture in members],
-                [picture.values.reshape(-1, 1).astype(np.float32) for picture in members],
+                [frames.raster(picture.values.shape) for picture in made],
+                [picture.values.reshape(-1, 1).astype(np.float32) for picture in made],
             ),
-            self._seeds(pictures),
-            np.array([picture.variation for picture in members]),
+            [seed for _, _, seed in members],
+            np.array([picture.variation for picture in made]),
             self.rules,
             engine,
         )
-        if folder is not None:
-            sweep.keep_in(Checkpoint(folder, self.settings(pictures, engine)))
-        return sweep
+        return sweep.kept_in(folder, self.settings(pictures, engine))
 
     def settings(self, pictures: Sequence[Picture], engine: Engine) -> Settings:
         """Everything that decides the numbers, in JSON's types."""
-        return {
-            "sweep": "image",
-            "pictures": [[p.photo, p.name, _digest(p.values)] for p in pictures],
-            "network": self.network.config(),
-            "repeats": self.repeats,
-            "rules": asdict(self.rules),
-            "seed": self.seed,
-            "engine": engine.name,
-            "device": str(engine.device),
-        }
+        digests = [[picture.photo, picture.name, _digest(picture.values)] for picture in pictures]
+        return settings_of(self, "image", engine, pictures=digests)
 
-    def outcome(self, pictures: Sequence[Picture], sweep: Sweep) -> list[Trial]:
+    def outcome(self, pictures: Sequence[Picture], sweep: Sweep) -> list[Run[Picture]]:
         """Every network with what came of it."""
-        members = [(picture, repeat) for picture in pictures for repeat in range(self.repeats)]
-        tally = sweep.tally
-        return [
-            Trial(picture, repeat, seed, int(steps), Ending(int(ending)), float(error))
-            for (picture, repeat), seed, steps, ending, error in zip(
-                members, self._seeds(pictures), tally.steps, tally.ending, tally.error, strict=True
-            )
-        ]
+        return [Run(*member, *end) for member, end in zip(self._members(pictures), sweep.tally, strict=True)]
 
-    def _seeds(self, pictures: Sequence[Picture]) -> list[int]:
-        return [derived(self.seed, i, r) for i in range(len(pictures)) for r in range(self.repeats)]
+    def _members(self, pictures: Sequence[Picture]) -> Iterator[tuple[Picture, int, int]]:
+        """Picture, repeat and seed of every network, in order."""
+        for i, picture in enumerate(pictures):
+            for repeat in range(self.repeats):
+                yield picture, repeat, derived(self.seed, i, repeat)
 
 
-def trials_table(trials: Sequence[Trial]) -> str:
+def trials_table(trials: Sequence[Run[Picture]]) -> str:
     """The networks as CSV, a row each."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ["photo", "variant", "kind", "edges", "variation", "repeat", "seed", "steps", "ending", "error"]
-    writer.writerow(head)
-    for trial in trials:
-        picture = trial.picture
-        what = [picture.photo, picture.name, picture.kind, picture.edges, f"{picture.variation:.2f}"]
-        ended = trial.ending is not Ending.RUNNING
-        measured = (
-            [trial.steps, trial.ending.name.lower(), repr(trial.error)] if ended else ["", "running", ""]
-        )
-        writer.writerow([*what, trial.repeat, trial.seed, *measured])
-    return text.getvalue()
+    return rows(
+        ["photo", "variant", "kind", "edges", "variation", "repeat", "seed"],
+        [
+            (
+                *(one.subject.photo, one.subject.name, one.subject.kind, one.subject.edges),
+                *(f"{one.subject.variation:.2f}", one.repeat, one.seed, one.steps, one.ending, one.error),
+            )
+            for one in trials
+        ],
+    )
 
 
 def _reduced(values: Float[ndarray, "rows columns"], size: int) -> Float64[ndarray, "size size"]:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from partinr.report import page, pictures
-from partinr.report.pictures import RGB
+from partinr.engines.engine import Engine
+from partinr.report import page
+from partinr.report import pictures as shown
 from partinr.report.plots import COLOURS, INK, Draw
 from partinr.studies.hypothesis.correlation import Ranking
-from partinr.studies.hypothesis.findings import Findings, Plot, settings_facts, write_findings
-from partinr.studies.hypothesis.photographs import Picture, Trial, Trials, trials_table
-from partinr.studies.hypothesis.plots import logarithmic
-from partinr.studies.hypothesis.sweep import endings
+from partinr.studies.hypothesis.findings import Experiment, Findings, Plot, Tell, totals
+from partinr.studies.hypothesis.photographs import Picture, Trials, trials_table
+from partinr.studies.hypothesis.plots import titled
+from partinr.studies.hypothesis.sweep import Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _KINDS = {"original": "o", "blur": "v", "posterise": "s", "crop": "x"}
-_LABELS = {
+_TITLES = {
     "edges": "edges: neighbours more than one deviation apart",
     "variation": "total variation / 2",
 }
@@ -33,47 +35,70 @@ _SHOWN = 2.5
 _MOST_PHOTOS = 24
 
 
-def write_trials(
-    folder: Path, trials: Trials, found: Sequence[Trial], ranking: Ranking, results: dict[str, Any]
-) -> list[Path]:
-    """Write the rows, the numbers, the figures and the page; returns the files, the page first.
+@dataclass(frozen=True)
+class Photographs(Experiment[Trials]):
+    """Real pictures: does the number of boundaries tell which are slow to learn?
 
-    Args:
-        folder: must exist.
-        trials: what was asked for.
-        found: the networks.
-        ranking: what came of them.
-        results: what goes into the JSON file.
+    Attributes:
+        pictures: the photographs and their variants.
+        resamples: bootstrap samples for the intervals.
     """
-    photos = _photos(ranking.pictures)
-    size = len(ranking.pictures[0].values)
-    plots = [
-        Plot(measure, _scatter(ranking, measure, label, trials.rules.limit), f"Steps against {label}.")
-        for measure, label in _LABELS.items()
-    ]
-    # The page has a gallery instead, where every picture has its numbers.
-    height = 0.6 + 8.0 * len(photos) / max(len(group) for group in photos.values())
-    sheet = Plot("pictures", _contact(photos, size), "", height, width=8.0, on_page=False)
-    settings = [
-        ("pictures", f"{len(ranking.pictures)} from {len(photos)} photographs"),
-        ("size", f"{size} × {size} samples, grey"),
-        ("networks for each picture", trials.repeats),
-        *settings_facts(trials.network, trials.rules, trials.seed, endings(one.ending for one in found)),
-    ]
-    findings = Findings(
-        "Exponential-increase hypothesis, photographs",
-        "The central square of each photograph in grey, and what blur, fewer levels and crops make of it, "
-        "each scaled to variance 1 and learned until the error is a small share of that: the steps that this "
-        "takes against the picture's boundaries.",
-        ranking.sentences(),
-        [*plots, sheet],
-        [page.Section("Pictures, with edges, variation and steps", _galleries(ranking))],
-        settings,
-    )
-    return write_findings(folder, findings, trials_table(found), results)
+
+    pictures: Sequence[Picture]
+    resamples: int
+
+    def sweeps(self, engine: Engine, folder: Path) -> list[Sweep]:
+        """The one over all pictures."""
+        return [self.plan.prepare(self.pictures, engine, folder)]
+
+    def table(self, sweeps: Sequence[Sweep]) -> str:
+        """A row for each network."""
+        return trials_table(self.plan.outcome(self.pictures, sweeps[0]))
+
+    def findings(self, sweeps: Sequence[Sweep], tell: Tell) -> Findings:  # noqa: ARG002
+        """How steps go with boundaries."""
+        trials, pictures, (sweep,) = self.plan, self.pictures, sweeps
+        ranking = Ranking.of(pictures, trials.outcome(pictures, sweep), self.resamples, trials.seed)
+        photos = _photos(pictures)
+        size = len(pictures[0].values)
+        # The page has a gallery instead, where every picture has its numbers.
+        height = 0.6 + 8.0 * len(photos) / max(len(group) for group in photos.values())
+        sheet = Plot("pictures", _contact(photos, size), "", height, width=8.0, on_page=False)
+        results = {
+            **totals(trials.settings(pictures, sweep.engine), sweep),
+            "seconds": sweep.tally.seconds,
+            "photos": sum(picture.kind == "original" for picture in pictures),
+            "pictures": len(pictures),
+            "correlations": ranking.facts(),
+            "verdict": ranking.sentences(),
+        }
+        return Findings(
+            "Exponential-increase hypothesis, photographs",
+            "The central square of each photograph in grey, and what blur, fewer levels and crops make of "
+            "it, each scaled to variance 1 and learned until the error is a small share of that: the steps "
+            "that this takes against the picture's boundaries.",
+            [
+                *(
+                    Plot(
+                        measure,
+                        _scatter(ranking, measure, title, trials.rules.limit),
+                        f"Steps against {title}.",
+                    )
+                    for measure, title in _TITLES.items()
+                ),
+                sheet,
+            ],
+            [page.Section("Pictures, with edges, variation and steps", _galleries(ranking))],
+            [
+                ("pictures", f"{len(pictures)} from {len(photos)} photographs"),
+                ("size", f"{size} × {size} samples, grey"),
+                ("networks for each picture", trials.repeats),
+            ],
+            results,
+        )
 
 
-def _scatter(ranking: Ranking, measure: str, label: str, limit: int) -> Draw:
+def _scatter(ranking: Ranking, measure: str, title: str, limit: int) -> Draw:
     def draw(axes: Axes) -> None:
         from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
@@ -92,10 +117,7 @@ def _scatter(ranking: Ranking, measure: str, label: str, limit: int) -> Draw:
         axes.set_xscale("symlog", linthresh=10)
         axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=10, subs=[1, 2, 5]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        logarithmic(axes)
-        axes.set_xlabel(label)
-        axes.set_ylabel("steps")
-        axes.legend(loc="best", frameon=False, labelcolor=INK, fontsize=8)
+        titled(axes, title, "steps")
 
     return draw
 
@@ -138,8 +160,8 @@ def _galleries(ranking: Ranking) -> list[page.Html]:
     photos = _photos(ranking.pictures)
     blocks = []
     for photo, group in list(photos.items())[:_MOST_PHOTOS]:
-        shown = [
-            pictures.Picture(
+        captioned = [
+            shown.Picture(
                 picture.name,
                 _grey(picture.values),
                 f"{picture.edges:,} edges, variation {picture.variation:,.0f}, "
@@ -147,13 +169,13 @@ def _galleries(ranking: Ranking) -> list[page.Html]:
             )
             for picture in group
         ]
-        blocks += [page.paragraph(photo), page.gallery(shown)]
+        blocks += [page.paragraph(photo), page.gallery(captioned)]
     if len(photos) > _MOST_PHOTOS:
         rest = len(photos) - _MOST_PHOTOS
         blocks.append(page.paragraph(f"And {rest} more photographs, which runs.csv has the numbers of."))
     return blocks
 
 
-def _grey(values: Float64[ndarray, "rows columns"]) -> RGB:
+def _grey(values: Float64[ndarray, "rows columns"]) -> shown.RGB:
     scaled = np.clip((values + _SHOWN) / (2 * _SHOWN), 0, 1) * 255
     return np.repeat(scaled.round().astype(np.uint8)[..., None], 3, axis=2)

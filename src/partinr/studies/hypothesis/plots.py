@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Bool, Float, Float64, Shaped
 from numpy import ndarray
 
 from partinr.report.plots import COLOURS, INK, Draw
@@ -25,18 +25,7 @@ def growth(evidence: Evidence) -> Draw:
     runs = evidence.runs
 
     def draw(axes: Axes) -> None:
-        done = ~runs.censored
-        axes.plot(runs.boundaries[done], runs.steps[done], ".", color=INK, alpha=0.45, label="runs")
-        if runs.censored.any():
-            axes.plot(
-                runs.boundaries[runs.censored],
-                runs.steps[runs.censored],
-                "^",
-                color=INK,
-                alpha=0.6,
-                markersize=6,
-                label="stopped at the limit",
-            )
+        dots(axes, runs.boundaries, runs.steps, runs.censored)
         x = np.linspace(runs.sizes[0], runs.sizes[-1], _CURVE_POINTS)
         if evidence.published is not None:
             published = evidence.published
@@ -51,10 +40,7 @@ def growth(evidence: Evidence) -> Draw:
                 above = f"AIC +{evidence.contenders[name].delta:.1f}" if i else "least AIC"
                 colour = COLOURS[_COLOURS[i]]
                 axes.plot(x, fit.median(x), _STYLES[i], color=colour, linewidth=1.4, label=f"{name}, {above}")
-        logarithmic(axes)
-        axes.set_xlabel("boundaries n")
-        axes.set_ylabel("steps")
-        axes.legend(loc="best", frameon=False, labelcolor=INK, fontsize=8)
+        titled(axes, "boundaries n", "steps")
 
     return draw
 
@@ -67,16 +53,7 @@ def residuals(evidence: Evidence) -> Draw:
     def draw(axes: Axes) -> None:
         axes.axhline(1, color=INK, linewidth=0.8)
         if fit is not None:
-            median = fit.median(runs.boundaries)
-            for which, marker, label in (
-                (~runs.censored, ".", "runs"),
-                (runs.censored, "^", "stopped at the limit"),
-            ):
-                if which.any():
-                    ratio = runs.steps[which] / median[which]
-                    axes.plot(
-                        runs.boundaries[which], ratio, marker, color=INK, alpha=0.5, label=label, zorder=3
-                    )
+            dots(axes, runs.boundaries, runs.steps / fit.median(runs.boundaries), runs.censored, zorder=3)
             x = np.linspace(runs.sizes[0], runs.sizes[-1], _CURVE_POINTS)
             spread = np.exp(1.96 * fit.deviation(x))
             axes.fill_between(
@@ -86,23 +63,39 @@ def residuals(evidence: Evidence) -> Draw:
             if best is not None and best is not fit:
                 label = f"{best.model.name} (least AIC)"
                 axes.plot(x, best.median(x) / fit.median(x), "--", color=COLOURS[1], label=label)
-            axes.legend(loc="upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=8)
-        logarithmic(axes)
         axes.margins(y=0.15)
-        axes.set_xlabel("boundaries n")
-        axes.set_ylabel("steps / exponential's median")
+        titled(axes, "boundaries n", "steps / exponential's median", loc="upper left", ncols=4)
 
     return draw
 
 
-def logarithmic(axes: Axes) -> None:
-    """A logarithmic vertical axis with plain numbers."""
+def dots(
+    axes: Axes,
+    x: Shaped[ndarray, "runs"],
+    steps: Float64[ndarray, "runs"],
+    censored: Bool[ndarray, "runs"],
+    name: str = "runs",
+    at_limit: str = "stopped at the limit",
+    zorder: int = 2,
+) -> None:
+    """What was measured, and as arrows what is only known to be more."""
+    for which, marker, label in ((~censored, ".", name), (censored, "^", at_limit)):
+        if which.any():
+            axes.plot(x[which], steps[which], marker, color=INK, alpha=0.5, label=label, zorder=zorder)
+
+
+def titled(axes: Axes, x: str, y: str, loc: Literal["best", "upper left"] = "best", ncols: int = 1) -> None:
+    """Titles, a legend, and a logarithmic vertical axis with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter("")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc=loc, ncols=ncols, frameon=False, labelcolor=INK, fontsize=8)
 
 
 def line_and_fit(

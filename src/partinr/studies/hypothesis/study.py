@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
-from partinr.file.checkpoint import Checkpoint, Settings
+from partinr.file.checkpoint import Settings
 from partinr.model.networks import Network, Siren
 from partinr.signals import frames
 from partinr.studies.hypothesis.material import Fixed, Fresh, Material, Stretch
@@ -28,31 +26,10 @@ from partinr.studies.hypothesis.signals import (
     derived,
     most_square,
 )
-from partinr.studies.hypothesis.sweep import Ending, Rules, Sweep
+from partinr.studies.hypothesis.sweep import Ending, Rules, Run, Sweep, rows, settings_of
 
 # More samples at once than fit into the memory of a small machine.
 _MOST_SAMPLES = 1 << 28
-
-
-@dataclass(frozen=True)
-class Run:
-    """One network on one signal.
-
-    Attributes:
-        size: boundaries of its signal.
-        repeat: counted from 0.
-        seed: which the signal, the initial parameters and the points of every step follow from.
-        steps: that it took, or was given.
-        ending: how it ended.
-        error: mean squared error at the end.
-    """
-
-    size: Size
-    repeat: int
-    seed: int
-    steps: int
-    ending: Ending
-    error: float
 
 
 @dataclass(frozen=True)
@@ -128,17 +105,8 @@ class Study:
 
     def settings(self, engine: Engine) -> Settings:
         """Everything that decides the numbers, in JSON's types."""
-        return {
-            "sweep": f"{self.dims}d",
-            "sizes": [size.word for size in self.sizes],
-            "repeats": self.repeats,
-            "network": self.network.config(),
-            "points": self.points,
-            "rules": asdict(self.rules),
-            "seed": self.seed,
-            "engine": engine.name,
-            "device": str(engine.device),
-        }
+        sizes = [size.word for size in self.sizes]
+        return settings_of(self, f"{self.dims}d", engine, sizes=sizes)
 
     def seed_of(self, size: Size, repeat: int) -> int:
         """Seed of a run; the same in every study that has the run, whatever else is in it."""
@@ -155,33 +123,16 @@ class Study:
         return StepSignal.drawn(size, self.seed_of(size, repeat))
 
     def prepare(self, engine: Engine, folder: Path | None = None) -> Sweep:
-        """The sweep, at its start or where a folder's checkpoint has it.
-
-        Raises:
-            InputError: the folder holds work with other settings, or damaged work.
-        """
+        """The sweep, at its start or where a folder has it; see `Sweep.kept_in`."""
         members = list(self.members())
-        sweep = Sweep(
-            self.network,
-            self._material(),
-            [seed for _, _, seed in members],
-            np.array([float(size.boundaries) for size, _, _ in members]),
-            self.rules,
-            engine,
-        )
-        if folder is not None:
-            sweep.keep_in(Checkpoint(folder, self.settings(engine)))
-        return sweep
+        seeds = [seed for _, _, seed in members]
+        boundaries = np.array([float(size.boundaries) for size, _, _ in members])
+        sweep = Sweep(self.network, self._material(), seeds, boundaries, self.rules, engine)
+        return sweep.kept_in(folder, self.settings(engine))
 
-    def outcome(self, sweep: Sweep) -> list[Run]:
+    def outcome(self, sweep: Sweep) -> list[Run[Size]]:
         """Every run with what came of it."""
-        tally = sweep.tally
-        return [
-            Run(*member, int(steps), Ending(int(ending)), float(error))
-            for member, steps, ending, error in zip(
-                self.members(), tally.steps, tally.ending, tally.error, strict=True
-            )
-        ]
+        return [Run(*member, *end) for member, end in zip(self.members(), sweep.tally, strict=True)]
 
     def grid(self) -> Float32[ndarray, "samples dims"]:
         """Where the error is measured: 2 i / points - 1 on one axis, -1 to 1 inclusive on two."""
@@ -202,23 +153,22 @@ class Study:
         return Fixed([grid] * self.runs, values)
 
 
-def observations(runs: list[Run]) -> Observations:
+def observations(runs: Sequence[Run[Size]]) -> Observations:
     """The runs that converged or hit the limit, for statistics."""
     kept = [run for run in runs if run.ending in (Ending.CONVERGED, Ending.CENSORED)]
     return Observations(
-        np.array([float(run.size.boundaries) for run in kept]),
+        np.array([float(run.subject.boundaries) for run in kept]),
         np.array([float(run.steps) for run in kept]),
         np.array([run.ending is Ending.CENSORED for run in kept], np.bool_),
     )
 
 
-def table(runs: list[Run]) -> str:
+def table(runs: Sequence[Run[Size]]) -> str:
     """The runs as CSV, a row each."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["boundaries", "thresholds", "repeat", "seed", "steps", "ending", "error"])
-    for run in runs:
-        ended = run.ending is not Ending.RUNNING
-        measured = [run.steps, run.ending.name.lower(), repr(run.error)] if ended else ["", "running", ""]
-        writer.writerow([run.size.boundaries, run.size.word, run.repeat, run.seed, *measured])
-    return text.getvalue()
+    return rows(
+        ["boundaries", "thresholds", "repeat", "seed"],
+        [
+            (run.subject.boundaries, run.subject.word, run.repeat, run.seed, run.steps, run.ending, run.error)
+            for run in runs
+        ],
+    )

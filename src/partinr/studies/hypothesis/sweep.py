@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from enum import IntEnum
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
@@ -15,11 +18,13 @@ from numpy import ndarray
 
 from partinr.engines.engine import Adam, Engine, Plan, TrainingState, named_arrays, restore
 from partinr.errors import InputError
-from partinr.file.checkpoint import Checkpoint
+from partinr.file.checkpoint import Checkpoint, Settings
 from partinr.model.networks.network import Network, Parameters
 from partinr.studies.hypothesis.material import Material
 
 _CHECKPOINT_SECONDS = 10.0
+
+Subject = TypeVar("Subject")
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,51 @@ class Ending(IntEnum):
     """Its error was no longer a number."""
 
 
-def endings(ended: Iterable[Ending]) -> dict[str, int]:
-    """How many runs converged, hit the limit and diverged, under these words."""
-    counts = Counter(ended)
-    return {kind.name.lower(): counts[kind] for kind in (Ending.CONVERGED, Ending.CENSORED, Ending.DIVERGED)}
+@dataclass(frozen=True)
+class Run(Generic[Subject]):
+    """One network and what came of it.
+
+    Attributes:
+        subject: what it learned, such as a signal of some size.
+        repeat: which of the networks for that, counted from 0.
+        seed: which its initial parameters follow from, and all else that is drawn for it.
+        steps: that it took, or was given.
+        ending: how it ended.
+        error: mean squared error at the end.
+    """
+
+    subject: Subject
+    repeat: int
+    seed: int
+    steps: int
+    ending: Ending
+    error: float
+
+
+def rows(head: Sequence[str], runs: Iterable[Sequence[Any]]) -> str:
+    """Runs as CSV, a row each that ends with its steps, ending and error."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*head, "steps", "ending", "error"])
+    for *what, steps, ending, error in runs:
+        measured = (
+            ["", "running", ""] if ending is Ending.RUNNING else [steps, ending.name.lower(), repr(error)]
+        )
+        writer.writerow([*what, *measured])
+    return text.getvalue()
+
+
+def settings_of(plan: Any, kind: str, engine: Engine, **others: object) -> Settings:
+    """Everything that decides the numbers of a plan, in JSON's types.
+
+    Args:
+        plan: a dataclass with a network.
+        kind: what the sweep is of.
+        engine: what trains it.
+        others: what the plan has in other types, or has not.
+    """
+    machine = {"engine": engine.name, "device": str(engine.device)}
+    return {"sweep": kind, **asdict(plan), "network": plan.network.config(), **machine, **others}
 
 
 @dataclass(eq=False)
@@ -113,15 +159,15 @@ class Tally:
         rows = which[ended]
         self.ending[rows], self.steps[rows], self.error[rows] = ending[ended], step, errors[ended]
 
+    def __iter__(self) -> Iterator[tuple[int, Ending, float]]:
+        """Steps, ending and error of every run."""
+        for steps, ending, error in zip(self.steps, self.ending, self.error, strict=True):
+            yield int(steps), Ending(int(ending)), float(error)
+
     def arrays(self) -> dict[str, ndarray]:
         """Everything in it, for a checkpoint."""
-        return {
-            "step": np.array([self.step]),
-            "seconds": np.array([self.seconds]),
-            "steps": self.steps,
-            "ending": self.ending,
-            "error": self.error,
-        }
+        numbers = {"step": np.array([self.step]), "seconds": np.array([self.seconds])}
+        return {**numbers, "steps": self.steps, "ending": self.ending, "error": self.error}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, ndarray]) -> Tally:
@@ -191,17 +237,19 @@ class Sweep:
         self.tally = Tally.fresh(len(seeds))
         self._checkpoint: Checkpoint | None = None
 
-    def keep_in(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint, if there is one, and write it from now on.
+    def kept_in(self, folder: Path | None, settings: Settings) -> Sweep:
+        """The sweep, where a folder's checkpoint has it if there is one, which is written from now on.
 
         Raises:
-            InputError: it is damaged or belongs to other settings.
+            InputError: the checkpoint is damaged or belongs to other settings.
         """
-        self._checkpoint = checkpoint
-        kept = checkpoint.read()
-        if kept is not None:
-            restore([self.state], kept)
-            self.tally = Tally.from_arrays(kept)
+        if folder is not None:
+            self._checkpoint = Checkpoint(folder, settings)
+            kept = self._checkpoint.read()
+            if kept is not None:
+                restore([self.state], kept)
+                self.tally = Tally.from_arrays(kept)
+        return self
 
     def run(self, callback: Callback | None = None) -> bool:
         """Train until every run has ended; False if the callback stopped it before."""
