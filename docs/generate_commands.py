@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from enum import Enum
 from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -97,8 +96,7 @@ def _entry(option: Any, command: Any) -> str:
         notes.append("Required.")
     told = "Default:" in notes[0] or option.default is None or isinstance(option.default, bool)
     if not told:
-        default = option.default.value if isinstance(option.default, Enum) else option.default
-        notes.append(f"Default: `{default}`.")
+        notes.append(f"Default: `{option.default}`.")
     return f"- {term}  \n  {' '.join(notes)}"
 
 
@@ -109,8 +107,8 @@ def _value(option: Any, command: Any) -> str:
         return ""
     if option.metavar:
         return str(option.metavar)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "|".join(str(choice.value) for choice in kind)
+    if get_origin(kind) is Literal:
+        return "|".join(get_args(kind))
     return {Path: "FILE", int: "N", float: "X"}.get(kind, "TEXT")
 
 
@@ -120,7 +118,7 @@ def _annotation(name: str, command: Any) -> Any:
     hints = get_type_hints(function) if function is not None else {}
     kind = hints.get(name, bool)  # what no function takes are Typer's own options, all of them flags
     others = [part for part in get_args(kind) if part is not type(None)]
-    return others[0] if others else kind
+    return others[0] if others and get_origin(kind) is not Literal else kind
 
 
 def _is_argument(option: Any) -> bool:

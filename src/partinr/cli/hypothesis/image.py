@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from partinr.cli import words
 from partinr.cli.console import Bar, complain, counted, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
 from partinr.cli.hypothesis import options
@@ -72,7 +71,7 @@ def image(
     lr: LR = None,
     max_pixels: MAX_PIXELS = None,
     seed: SEED = 0,
-    engine: ENGINE = words.EngineWord.auto,
+    engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
     bootstrap: BOOTSTRAP = None,
@@ -106,7 +105,7 @@ def image(
         for picture in variants(path.name, read_input(path, None, None, max_pixels), side)
     ]
     resamples = (200 if quick else 1000) if bootstrap is None else bootstrap
-    machine = (engine.value, device, threads)
+    machine = (engine, device, threads)
     raise typer.Exit(_run(trials, pictures, output, machine, resamples, quiet, as_json))
 
 

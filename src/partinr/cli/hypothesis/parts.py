@@ -67,12 +67,12 @@ def partition(
         ),
     ] = True,
     frame: Annotated[
-        words.FrameWord,
+        words.Frame,
         typer.Option(
             help="Coordinates that a part's network sees: the whole signal's, as published, or its own.",
             rich_help_panel="What to run",
         ),
-    ] = words.FrameWord.global_,
+    ] = "global",
     points: Annotated[
         int | None,
         typer.Option(
@@ -87,7 +87,7 @@ def partition(
     steps: STEPS = None,
     lr: LR = None,
     seed: SEED = 0,
-    engine: ENGINE = words.EngineWord.auto,
+    engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
     quiet: QUIET = False,
@@ -112,12 +112,12 @@ def partition(
         counts=_counts(counts),
         network=options.network(usual.network, network, hidden, layers, omega_0),
         equal_params=equal_params,
-        frame=frame.value,
+        frame=frame,
         points=usual.points if points is None else points,
         rules=options.rules(usual.rules, threshold, steps, lr),
         seed=seed,
     )
-    raise typer.Exit(_run(plan, output, (engine.value, device, threads), quiet, as_json))
+    raise typer.Exit(_run(plan, output, (engine, device, threads), quiet, as_json))
 
 
 def _counts(word: str) -> tuple[int, ...]:

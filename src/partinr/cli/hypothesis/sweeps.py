@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from partinr.cli import words
 from partinr.cli.console import Bar, complain, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
 from partinr.cli.hypothesis import options
@@ -68,7 +67,7 @@ def one_d(
     steps: STEPS = None,
     lr: LR = None,
     seed: SEED = 0,
-    engine: ENGINE = words.EngineWord.auto,
+    engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
     bootstrap: BOOTSTRAP = None,
@@ -83,7 +82,7 @@ def one_d(
     """
     study = _study(1, quick, sizes, repeats, (network, hidden, layers, omega_0), points, seed)
     study = replace(study, rules=options.rules(study.rules, threshold, steps, lr))
-    raise typer.Exit(_run(study, output, quick, (engine.value, device, threads), bootstrap, quiet, as_json))
+    raise typer.Exit(_run(study, output, quick, (engine, device, threads), bootstrap, quiet, as_json))
 
 
 def two_d(
@@ -111,7 +110,7 @@ def two_d(
     steps: STEPS = None,
     lr: LR = None,
     seed: SEED = 0,
-    engine: ENGINE = words.EngineWord.auto,
+    engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
     bootstrap: BOOTSTRAP = None,
@@ -126,7 +125,7 @@ def two_d(
     """
     study = _study(2, quick, sizes, repeats, (network, hidden, layers, omega_0), points, seed)
     study = replace(study, rules=options.rules(study.rules, threshold, steps, lr))
-    raise typer.Exit(_run(study, output, quick, (engine.value, device, threads), bootstrap, quiet, as_json))
+    raise typer.Exit(_run(study, output, quick, (engine, device, threads), bootstrap, quiet, as_json))
 
 
 def _study(
