@@ -1,9 +1,4 @@
-"""Writes `docs/commands.md`, the command reference, from the command line itself.
-
-    python docs/generate_commands.py
-
-A test fails while the committed page is not what this writes.
-"""
+"""A hook of the manual's build: the command reference, a page that the command line itself makes."""
 
 from __future__ import annotations
 
@@ -17,17 +12,23 @@ import typer
 
 from partinr.cli.commands import app
 
-PAGE = Path(__file__).parent / "commands.md"
+PAGE = "commands.md"
 
 _INTRODUCTION = """\
-<!-- Written by docs/generate_commands.py. Do not edit: change the command, then run it again. -->
-
 # Commands
 
 Results go to standard output, everything else to standard error. A progress bar is shown on a terminal only.
 `partinr --install-completion` sets up completion for your shell, and `partinr COMMAND --help` shows what this
 page says.
 """
+
+
+def on_files(files: Any, *, config: Any) -> Any:
+    """The pages of the manual, with this one."""
+    from mkdocs.structure.files import File
+
+    files.append(File.generated(config, PAGE, content=commands_page()))
+    return files
 
 
 def commands_page() -> str:
@@ -130,7 +131,3 @@ def _escaped(text: str) -> str:
     pieces = text.split("`")
     pieces[::2] = [re.sub(r"([\\*_<>])", r"\\\1", piece) for piece in pieces[::2]]
     return "`".join(pieces)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(commands_page(), encoding="utf-8")
