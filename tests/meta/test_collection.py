@@ -281,6 +281,17 @@ class TestLoading:
             load_and_kill(loader)
         assert active_children() == []
 
+    def test_workers_hear_no_signals_not_even_while_they_start(self, mixed: Preparation) -> None:
+        def asked() -> Iterator[Wanted]:
+            for i in range(2):
+                yield Wanted(i)
+                for process in active_children():
+                    for number in (signal.SIGINT, signal.SIGTERM):
+                        os.kill(process.pid or 0, number)
+
+        with loading(mixed, 2) as loader:
+            assert [one.name for one in loader.load(asked())] == ["0.png", "1.png"]
+
     def test_what_is_under_way_is_not_waited_for(self) -> None:
         def interrupted() -> Iterator[Wanted]:
             yield Wanted(0)

@@ -139,7 +139,8 @@ class Loader:
             for one in wanted:
                 if len(waiting) == self.ahead:
                     yield waiting.popleft().result()
-                waiting.append(self.workers.submit(_load, one))
+                with _deaf():  # may start a worker
+                    waiting.append(self.workers.submit(_load, one))
             while waiting:
                 yield waiting.popleft().result()
         finally:
@@ -172,16 +173,29 @@ def loading(preparation: Preparation, workers: int) -> Iterator[Loader]:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Signals wait, and processes that are started meanwhile never hear them: Ctrl-C, and what a batch system
+    sends, go to all, and the one that learns decides."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(preparation: Preparation, pipe: Connection) -> None:
     """What a worker does first."""
-    import signal
 
     def follow() -> None:
         pipe.poll(None)
         os._exit(0)
 
-    # Ctrl-C goes to all processes; the one that learns decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=follow, daemon=True).start()
     _prepared.append(preparation)
 
