@@ -6,7 +6,7 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -18,12 +18,15 @@ from partinr.cli import files as files_module
 from partinr.cli import fit as fit_module
 from partinr.cli import words
 from partinr.cli.commands import app
-from partinr.engines import ENGINES
+from partinr.engines import ENGINES, engine
 from partinr.file import inr
 from partinr.fitting.recipe import RECIPES
+from partinr.fitting.starts.inner import Method
+from partinr.fitting.starts.rates import RateKind
+from partinr.meta.crops import Colour
 from partinr.model.networks import NETWORKS
 from partinr.signals import FORMATS
-from partinr.signals.frames import Frame
+from partinr.signals.frames import Frame, StartFrame
 from partinr.studies import demo
 
 KEYS = {
@@ -78,17 +81,25 @@ class TestWholeProgram:
         ("mine", "theirs"),
         [
             (words.NETWORK_WORDS, tuple(NETWORKS)),
-            (words.PresetWord, tuple(RECIPES)),
-            (words.FrameWord, get_args(Frame)),
-            (words.EngineWord, ENGINES),
-            (words.StoreWord, get_args(inr.Store)),
+            (get_args(words.Preset), tuple(RECIPES)),
+            (get_args(words.Frame), get_args(Frame)),
+            (get_args(words.Engine), ENGINES),
+            (get_args(words.Precision), ("auto", *get_args(engine.Precision))),
+            (get_args(words.Store), get_args(inr.Store)),
+            (get_args(words.StartStore), get_args(inr.Precision)),
+            (get_args(words.StartFrame), get_args(StartFrame)),
+            (get_args(words.Method), get_args(Method)),
+            (get_args(words.RateKind), get_args(RateKind)),
+            (get_args(words.Schedule), get_args(get_type_hints(partinr.MetaRecipe)["schedule"])),
+            (get_args(words.MetaPrecision), get_args(engine.Precision)),
+            (get_args(words.Colour), get_args(Colour)),
             (files_module.PICTURES, [suffix for f in FORMATS for suffix in f.suffixes]),
         ],
     )
     def test_words_known_before_the_library_is_imported_are_the_librarys(
         self, mine: Any, theirs: Any
     ) -> None:
-        assert sorted(str(word) for word in mine) == sorted(theirs)
+        assert sorted(mine) == sorted(theirs)
 
 
 class TestFit:

@@ -60,7 +60,11 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
 
 def test_completion_knows_options_and_networks() -> None:
     source = str(Path(partinr.__file__).parents[1])
-    for words, expected in (("partinr re", "render"), ("partinr fit --network fo", "fourier")):
+    for words, expected in (
+        ("partinr re", "render"),
+        ("partinr fit --network fo", "fourier"),
+        ("partinr fit --preset p", "paper"),
+    ):
         done = subprocess.run(
             COMMAND,
             env={

@@ -30,11 +30,11 @@ from partinr.engines import (
     TrainingState,
     Work,
     select,
-    torch_engine,
 )
 from partinr.engines.sampling import batch_indices
 from partinr.engines.torch_engine import TorchEngine
 from partinr.fitting.samples import pack_groups
+from partinr.model import packing
 from partinr.model.kernel import why_missing
 from partinr.model.networks import NETWORKS, Network, Parameters
 from partinr.signals.frames import Frame, raster
@@ -151,7 +151,7 @@ def test_chunks_of_a_large_region_add_up(monkeypatch: pytest.MonkeyPatch) -> Non
     network = Siren(8, 1, omega_0=5)
     states = []
     for values in (1 << 20, 8 * 37):
-        monkeypatch.setitem(torch_engine._VALUES, "cpu", values)
+        monkeypatch.setattr(packing, "IN_CACHE", values)
         state, samples = prepared(signal, ragged((30, 20), 3), network)
         TorchEngine().advance(network, state, samples, plan(state), never)
         states.append(state)
@@ -187,7 +187,7 @@ def test_only_the_planned_regions_change(engine: type[TorchEngine | CpuEngine]) 
 
 
 def test_a_tick_that_returns_true_stops_after_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(torch_engine._VALUES, "cpu", 1)
+    monkeypatch.setattr(packing, "IN_CACHE", 1)
     signal = noise((12, 12))
     state, samples = prepared(signal, Grid(2, 2).partition(signal), Siren(6, 1))
     seen: list[int] = []

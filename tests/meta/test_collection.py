@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
+import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, repeat
+from multiprocessing import active_children
 from pathlib import Path
 
 import lmdb
@@ -13,10 +17,10 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from partinr import Grid, InputError, Whole, from_array, open_collection
+from partinr import Grid, InputError, Signal, Whole, from_array, open_collection
 from partinr.meta.collection import Collection, shuffled, split
 from partinr.meta.crops import Crop, coloured
-from partinr.meta.loading import Preparation, Wanted, loading
+from partinr.meta.loading import Loader, Preparation, Wanted, loading
 
 
 def photo(seed: int, rows: int = 20, columns: int = 24) -> ndarray:
@@ -218,6 +222,20 @@ class TestCrops:
             coloured(from_array(values[..., :2]), "grey")
 
 
+class Endless(Collection):
+    """One signal, which takes two minutes to read."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def name(self, index: int) -> str:
+        return str(index)
+
+    def read(self, index: int) -> Signal:
+        time.sleep(120)
+        return from_array(photo(index))
+
+
 class TestLoading:
     """In order, whoever decodes; what cannot be used is skipped and named."""
 
@@ -252,6 +270,39 @@ class TestLoading:
             first = [one.name for one in islice(loader.load(endless()), 3)]
             second = [one.name for one in loader.load([Wanted(4)])]
         assert (first, second) == (["0.png", "1.png", "0.png"], ["4.png"])
+
+    def test_a_worker_that_is_killed_ends_the_loading(self, mixed: Preparation) -> None:
+        def load_and_kill(loader: Loader) -> None:
+            for _ in loader.load(repeat(Wanted(0), 10_000)):
+                os.kill(active_children()[0].pid or 0, signal.SIGKILL)
+
+        said = "a process that decodes images was ended"
+        with pytest.raises(MemoryError, match=said), loading(mixed, 2) as loader:
+            load_and_kill(loader)
+        assert active_children() == []
+
+    def test_workers_hear_no_signals_not_even_while_they_start(self, mixed: Preparation) -> None:
+        def asked() -> Iterator[Wanted]:
+            for i in range(2):
+                yield Wanted(i)
+                for process in active_children():
+                    for number in (signal.SIGINT, signal.SIGTERM):
+                        os.kill(process.pid or 0, number)
+
+        with loading(mixed, 2) as loader:
+            assert [one.name for one in loader.load(asked())] == ["0.png", "1.png"]
+
+    def test_what_is_under_way_is_not_waited_for(self) -> None:
+        def interrupted() -> Iterator[Wanted]:
+            yield Wanted(0)
+            raise KeyboardInterrupt
+
+        began = time.monotonic()
+        endless = Preparation(Endless(), Crop((4, 4)), Whole())
+        with pytest.raises(KeyboardInterrupt), loading(endless, 1) as loader:
+            list(loader.load(interrupted()))
+        assert active_children() == []
+        assert time.monotonic() - began < 60
 
     def test_none_left(self, tmp_path: Path) -> None:
         for i in range(3):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partinr.model.packing import batches, group_by_size, pack
+from partinr.model.packing import IN_CACHE, batches, group_by_size, pack, values_at_once
 
 labels = st.lists(st.integers(0, 9), min_size=1, max_size=300).map(np.array)
 
@@ -58,3 +58,8 @@ def test_more_regions_than_two_bytes_can_name_are_sorted_all_the_same() -> None:
     labels = np.random.default_rng(0).integers(0, 1 << 18, 5000)
     packing = pack(labels, 1 << 18)
     np.testing.assert_array_equal(packing.order, np.argsort(labels, kind="stable"))
+
+
+def test_only_batches_on_a_cpu_have_the_size_of_its_cache() -> None:
+    assert values_at_once("cpu", 1 << 24) == IN_CACHE
+    assert [values_at_once(device, 1 << 24) for device in ("cuda", "mps")] == [1 << 24] * 2

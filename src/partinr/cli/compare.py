@@ -86,12 +86,12 @@ def compare(
         ),
     ] = None,
     preset: Annotated[
-        words.PresetWord,
+        words.Preset,
         typer.Option(
             help="paper: the published recipe, full batch. fast: local frame, minibatches.",
             rich_help_panel=HOW,
         ),
-    ] = words.PresetWord.paper,
+    ] = "paper",
     steps: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, max=2**31 - 1, help="Steps of every run.", rich_help_panel=HOW),
@@ -106,7 +106,7 @@ def compare(
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, max=2**62, help="The first seed.", rich_help_panel=HOW)
     ] = 0,
-    engine: ENGINE = words.EngineWord.auto,
+    engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
     channels_last: CHANNELS_LAST = None,
@@ -124,7 +124,7 @@ def compare(
 
     Example: partinr compare photo.png -o comparison --network siren --steps 500 --seeds 3
     """
-    asked = words.runs(run, network, partition, preset.value)
+    asked = words.runs(run, network, partition, preset)
     signal = read_input(source, channels_last, value_range, max_pixels)
     from partinr.studies.comparison.results import CURVES, PAGE, RESULTS, RUNS
 
@@ -138,7 +138,7 @@ def compare(
             variants,
             output,
             seeds=range(seed, seed + seeds),
-            engine=engine.value,
+            engine=engine,
             device=device,
             threads=threads,
             callback=lambda standing: _follow(bar, stop, standing),

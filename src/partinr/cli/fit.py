@@ -33,12 +33,12 @@ def fit(
         ),
     ] = None,
     preset: Annotated[
-        words.PresetWord,
+        words.Preset,
         typer.Option(
             help="fast: small cells, local frame, minibatches. paper: the published recipe, full batch.",
             rich_help_panel=_WHAT,
         ),
-    ] = words.PresetWord.fast,
+    ] = "fast",
     partition: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +90,7 @@ def fit(
         ),
     ] = None,
     frame: Annotated[
-        words.FrameWord | None,
+        words.Frame | None,
         typer.Option(
             help="Coordinates over the whole signal, or over each region. Default: the preset's.",
             rich_help_panel=_WHAT,
@@ -178,23 +178,23 @@ def fit(
             rich_help_panel=HOW,
         ),
     ] = 0,
-    engine: ENGINE = words.EngineWord.auto,
+    engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
     precision: Annotated[
-        words.PrecisionWord,
+        words.Precision,
         typer.Option(
             help="bf16: engine cpu trains hidden layers in bfloat16, on processors that can. auto: where "
             "that reaches the same PSNR as fp32.",
             rich_help_panel=HOW,
         ),
-    ] = words.PrecisionWord.auto,
+    ] = "auto",
     store: Annotated[
-        words.StoreWord,
+        words.Store,
         typer.Option(
             help="Precision in the file. auto: float16 where that costs under 0.05 dB.", rich_help_panel=OUT
         ),
-    ] = words.StoreWord.auto,
+    ] = "auto",
     report: Annotated[
         Path | None,
         typer.Option(
@@ -245,10 +245,10 @@ def fit(
     from partinr.fitting.recipe import RECIPES
 
     start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
-    recipe = RECIPES[preset.value].changed(
+    recipe = RECIPES[preset].changed(
         **_given(learning_rate=lr, batch=size, overlap=overlap),
         blend=blend,
-        frame=_frame(None if frame is None else frame.value, start) or RECIPES[preset.value].frame,
+        frame=_frame(frame, start) or RECIPES[preset].frame,
     )
     goal = goal_for(
         recipe,
@@ -268,14 +268,14 @@ def fit(
             goal=goal,
             recipe=recipe,
             start="auto" if init == "auto" else start,
-            compute=partinr.Compute(engine.value, device, threads, words.precision(precision)),
+            compute=partinr.Compute(engine, device, threads, None if precision == "auto" else precision),
             keep=None if checkpoint is None else partinr.Keep(checkpoint, resume),
             watch=partinr.Watch(lambda progress: _follow(bar, stop, progress)),
             seed=seed,
         )
         bar.show(1.0, what="writing")
         came_from = result.started_from if start_file is None else init
-        outcome = write_outcome(result, target, store.value, report, overlay, came_from)
+        outcome = write_outcome(result, target, store, report, overlay, came_from)
     if as_json:
         emit(outcome.facts())
     elif not quiet:

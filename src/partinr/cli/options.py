@@ -12,7 +12,7 @@ HOW, OUT = "How", "What to write"
 """Panels of the help that many commands have."""
 
 ENGINE = Annotated[
-    words.EngineWord,
+    words.Engine,
     typer.Option(
         help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
         rich_help_panel=HOW,

@@ -41,7 +41,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """See the exit codes of `partinr --help`."""
+        """130 if the fit was interrupted, 1 if it fell short of the PSNR asked for, otherwise 0."""
         return INTERRUPTED if self.interrupted else FAILED if self.short > 0 else DONE
 
     def facts(self) -> dict[str, Any]:

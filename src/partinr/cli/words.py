@@ -8,105 +8,25 @@ from __future__ import annotations
 
 import math
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import partinr
 from partinr.errors import InputError
 
-
-class PresetWord(StrEnum):
-    """Names of the recipes."""
-
-    fast = "fast"
-    paper = "paper"
-
-
-class FrameWord(StrEnum):
-    """Names of the coordinate frames."""
-
-    global_ = "global"
-    local = "local"
-
-
-class EngineWord(StrEnum):
-    """Names of the engines."""
-
-    auto = "auto"
-    torch = "torch"
-    cpu = "cpu"
-
-
-class PrecisionWord(StrEnum):
-    """Precisions of training."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
-class StoreWord(StrEnum):
-    """Precisions that a file can have."""
-
-    float32 = "float32"
-    float16 = "float16"
-    auto = "auto"
-
-
-class StartStoreWord(StrEnum):
-    """Precisions that the file of a start can have."""
-
-    float32 = "float32"
-    float16 = "float16"
-
-
-class StartFrameWord(StrEnum):
-    """Names of a learned start's coordinate frames."""
-
-    centred = "centred"
-    global_ = "global"
-    local = "local"
-
-
-class MethodWord(StrEnum):
-    """Ways to learn a start."""
-
-    second_order = "second-order"
-    first_order = "first-order"
-    reptile = "reptile"
-
-
-class RatesWord(StrEnum):
-    """Kinds of inner learning rates."""
-
-    fixed = "fixed"
-    learned = "learned"
-    step = "step"
-    parameter = "parameter"
-    parameter_step = "parameter-step"
-
-
-class ScheduleWord(StrEnum):
-    """Courses of a learning rate."""
-
-    constant = "constant"
-    cosine = "cosine"
-
-
-class MetaPrecisionWord(StrEnum):
-    """Precisions of learning a start."""
-
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
-class ColourWord(StrEnum):
-    """What pictures become."""
-
-    rgb = "rgb"
-    grey = "grey"
-
+# The library's words, known before it is imported; mypy and a test compare them.
+Preset = Literal["fast", "paper"]
+Frame = Literal["global", "local"]
+Engine = Literal["auto", "torch", "cpu"]
+Precision = Literal["auto", "fp32", "bf16"]
+Store = Literal["float32", "float16", "auto"]
+StartStore = Literal["float32", "float16"]
+StartFrame = Literal["centred", "global", "local"]
+Method = Literal["second-order", "first-order", "reptile"]
+RateKind = Literal["fixed", "learned", "step", "parameter", "parameter-step"]
+Schedule = Literal["constant", "cosine"]
+MetaPrecision = Literal["fp32", "bf16"]
+Colour = Literal["rgb", "grey"]
 
 NETWORK_WORDS = ("siren", "relu", "fourier", "finer", "wire", "gauss")
 """Names of the networks, known before torch is imported."""
@@ -126,16 +46,6 @@ def rule(word: str) -> partinr.Rule:
 def labels_file(word: str | None) -> Path | None:
     """The file that a partition rule reads, if it reads one."""
     return Path(word.removeprefix("labels:")) if word is not None and word.startswith("labels:") else None
-
-
-def precision(word: PrecisionWord) -> partinr.Precision | None:
-    """What `fit` takes: None to choose."""
-    choices: dict[PrecisionWord, partinr.Precision | None] = {
-        PrecisionWord.auto: None,
-        PrecisionWord.fp32: "fp32",
-        PrecisionWord.bf16: "bf16",
-    }
-    return choices[word]
 
 
 def network(

@@ -19,11 +19,11 @@ from partinr.engines.readout import with_readout
 from partinr.engines.sampling import batch_indices
 from partinr.errors import InputError
 from partinr.model.networks.network import Network, Parameters
-from partinr.model.packing import Batch, batches, group_by_size
+from partinr.model.packing import Batch, batches, group_by_size, values_at_once
 
-# Values of the widest layer that one batch holds. On a CPU the tensors of a batch should stay in cache; a GPU
-# wants work for all its cores.
-_VALUES = {"cpu": 1 << 19, "cuda": 1 << 26}
+# Values of the widest layer that one batch holds on what is no CPU; of a least-squares solution, where there
+# are several copies in double precision.
+_VALUES, _READOUT_VALUES = 1 << 26, 1 << 24
 # Sample indices that are computed at once.
 _INDICES = 1 << 18
 
@@ -106,7 +106,8 @@ class TorchEngine(Engine):
         with limited_threads(self._threads), torch.no_grad():
             gram = torch.zeros(regions, width, width, dtype=torch.float64, device=self._device)
             moment = torch.zeros(regions, width, channels, dtype=torch.float64, device=self._device)
-            limit = max(1, _VALUES["cpu"] // network.read_features)
+            most = values_at_once(self._device.type, _READOUT_VALUES)
+            limit = max(1, most // network.read_features)
             for batch in batches(samples.offsets, np.arange(regions), limit):
                 rows = torch.as_tensor(batch.regions, device=self._device)
                 index = torch.as_tensor(batch.index(), device=self._device)
@@ -151,7 +152,7 @@ class TorchEngine(Engine):
     def _limit(self, network: Network, samples: Samples) -> int:
         shapes = network.layer_shapes(samples.coords.shape[1], samples.values.shape[1])
         widest = max(max(shape.fan_in, shape.fan_out) for shape in shapes)
-        return max(1, _VALUES.get(self._device.type, _VALUES["cuda"]) // widest)
+        return max(1, values_at_once(self._device.type, _VALUES) // widest)
 
 
 _forked = False

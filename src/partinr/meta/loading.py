@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from threading import Thread
 from typing import NamedTuple
 
 from partinr.errors import InputError
@@ -109,12 +111,15 @@ class Loader:
 
     Attributes:
         preparation: how a signal is made ready.
+        workers: the processes; None to load in this one.
+        ahead: most signals that are under way or done before they are taken.
         skipped: names of the signals that could not be used so far, with the reasons.
     """
 
     preparation: Preparation
+    workers: Executor | None = None
+    ahead: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
-    _pipes: list[Connection] = field(default_factory=list)
 
     def load(self, wanted: Iterable[Wanted]) -> Iterator[Loaded]:
         """The signals asked for, in order; more is asked for than has been taken, so that nobody waits.
@@ -122,84 +127,81 @@ class Loader:
         Raises:
             InputError: no signal of the collection can be used.
         """
-        if not self._pipes:
-            for one in wanted:
-                yield self._noted(self.preparation.load(one))
-            return
-        waiting: deque[Connection] = deque()
-        try:
-            for pipe, one in zip(itertools.cycle(self._pipes), wanted, strict=False):
-                if len(waiting) == _AHEAD * len(self._pipes):
-                    yield self._noted(_received(waiting.popleft()))
-                pipe.send(one)
-                waiting.append(pipe)
-            while waiting:
-                yield self._noted(_received(waiting.popleft()))
-        finally:
-            for pipe in waiting:
-                pipe.recv()
+        here = self.workers is None
+        for loaded in map(self.preparation.load, wanted) if here else self._read_ahead(wanted):
+            self.skipped.update(loaded.skipped)
+            yield loaded
 
-    def _noted(self, loaded: Loaded) -> Loaded:
-        self.skipped.update(loaded.skipped)
-        return loaded
+    def _read_ahead(self, wanted: Iterable[Wanted]) -> Iterator[Loaded]:
+        assert self.workers is not None
+        waiting: deque[Future[Loaded]] = deque()
+        try:
+            for one in wanted:
+                if len(waiting) == self.ahead:
+                    yield waiting.popleft().result()
+                with _deaf():  # may start a worker
+                    waiting.append(self.workers.submit(_load, one))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 @contextmanager
 def loading(preparation: Preparation, workers: int) -> Iterator[Loader]:
     """A loader with so many worker processes, which end with it; 0 loads in this process.
 
-    Workers end by themselves when this process does, however it ends: their pipe closes.
+    Workers end when this process does, however it ends, and at once when loading is over: a pipe closes.
+
+    Raises:
+        MemoryError: a worker was ended by somebody else.
     """
-    # Not forked: threads of torch may hold locks.
-    context = multiprocessing.get_context("spawn")
-    pipes: list[Connection] = []
-    started = []
+    if not workers:
+        yield Loader(preparation)
+        return
+    context = multiprocessing.get_context("spawn")  # not forked: threads of torch may hold locks
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _begin, (preparation, theirs))
     try:
-        for _ in range(workers):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, preparation), daemon=True)
-            process.start()
-            theirs.close()
-            pipes.append(ours)
-            started.append(process)
-        yield Loader(preparation, _pipes=pipes)
-    finally:
-        for pipe in pipes:
-            pipe.close()
-        for process in started:
-            process.terminate()
-            process.join()
-
-
-def _received(pipe: Connection) -> Loaded:
-    try:
-        answer = pipe.recv()
-    except EOFError as error:
+        yield Loader(preparation, pool, _AHEAD * workers)
+    except BrokenExecutor as error:
         raise MemoryError("a process that decodes images was ended, perhaps for want of memory") from error
-    if isinstance(answer, Loaded):
-        return answer
-    raise InputError(answer) if isinstance(answer, str) else answer
+    finally:
+        ours.close()
+        theirs.close()
+        pool.shutdown(cancel_futures=True)
 
 
-def _work(pipe: Connection, preparation: Preparation) -> None:
-    """What a worker does."""
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Signals wait, and processes that are started meanwhile never hear them: Ctrl-C, and what a batch system
+    sends, go to all, and the one that learns decides."""
     import signal
 
-    # Ctrl-C goes to all processes; the one that learns decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while True:
-        try:
-            wanted = pipe.recv()
-        except (EOFError, OSError):
-            return
-        answer: object
-        try:
-            answer = preparation.load(wanted)
-        except InputError as error:
-            answer = str(error)
-        except Exception as error:
-            answer = error
-        try:
-            pipe.send(answer)
-        except OSError:
-            return
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(preparation: Preparation, pipe: Connection) -> None:
+    """What a worker does first."""
+
+    def follow() -> None:
+        pipe.poll(None)
+        os._exit(0)
+
+    Thread(target=follow, daemon=True).start()
+    _prepared.append(preparation)
+
+
+_prepared: list[Preparation] = []  # of a worker: its own, so that it travels once
+
+
+def _load(wanted: Wanted) -> Loaded:
+    return _prepared[0].load(wanted)

@@ -233,7 +233,7 @@ class Blend(NamedTuple):
         span: Int64[ndarray, "intervals"],
         nodes: Float64[ndarray, "intervals nodes"],
     ) -> Float64[ndarray, "intervals nodes"]:
-        """See `_integrated`; by Gauss's rule, which is exact for a polynomial times a line."""
+        """The same for any nodes and weight; Gauss's rule is exact for a polynomial times a line."""
         fine, weights = gauss(nodes.shape[1] // 2 + 1)
         length = (b - a)[:, None]
         x = a[:, None] + length * fine

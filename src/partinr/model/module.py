@@ -18,13 +18,12 @@ from torch._C import _len_torch_dispatch_stack
 from partinr.errors import InputError
 from partinr.model.blending import Windows, cell_index
 from partinr.model.networks.network import Parameters
-from partinr.model.packing import batches
+from partinr.model.packing import batches, values_at_once
 from partinr.model.piecewise import Piecewise
 from partinr.model.structure import Structure
 
-# Values of the widest layer in one batch of an evaluation: bounds memory, and on a CPU stays in cache.
-_BATCH_VALUES = {"cpu": 1 << 19}
-_BATCH_VALUES_ELSEWHERE = 1 << 24
+# Values of the widest layer in one batch of an evaluation on what is no CPU.
+_VALUES = 1 << 24
 
 
 class _Part(NamedTuple):
@@ -220,7 +219,7 @@ class PiecewiseINR(nn.Module):
     ) -> Float[Tensor, "samples channels"]:
         """Values of each member of a group at its own samples, which are sorted by member."""
         group, network = self._groups[g], self.structure.networks[g]
-        most = _BATCH_VALUES.get(own.device.type, _BATCH_VALUES_ELSEWHERE)
+        most = values_at_once(own.device.type, _VALUES)
         limit = max(1, most // max(b.shape[1] for b in group.biases))
         # None, but part of the graph where there are no points at all.
         pieces = [own[:0, :1].expand(0, self.structure.signal.channels)]

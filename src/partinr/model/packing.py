@@ -16,6 +16,19 @@ from numpy import ndarray
 _LEAST_FILL = 0.8
 _TINY = 32
 
+IN_CACHE = 1 << 19
+"""Values of the widest layer in one batch, so that what is computed of it stays in a processor's cache."""
+
+
+def values_at_once(device: str, elsewhere: int) -> int:
+    """Values of the widest layer that one batch should hold.
+
+    Args:
+        device: type of the device, such as cuda. On a CPU, as many as stay in its cache.
+        elsewhere: on any other, which wants work for all its cores: as many as its memory bears.
+    """
+    return IN_CACHE if device == "cpu" else elsewhere
+
 
 @dataclass(frozen=True, eq=False)
 class Packing:

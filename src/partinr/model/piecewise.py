@@ -15,7 +15,7 @@ from partinr.model import kernel
 from partinr.model.blending import Assignment
 from partinr.model.lattice import Blend, pitch
 from partinr.model.networks.network import Network, Parameters
-from partinr.model.packing import batches, pack
+from partinr.model.packing import IN_CACHE, batches, pack
 from partinr.model.partition.partition import Partition
 from partinr.model.structure import Structure
 from partinr.signals import frames
@@ -25,8 +25,6 @@ from partinr.signals.signal import SignalSpec
 if TYPE_CHECKING:
     from partinr.model.module import PiecewiseINR
 
-# Values of the widest layer in one batch of an evaluation by NumPy: bounds memory and stays in cache.
-_BATCH_VALUES = 1 << 19
 # Points that are evaluated at once.
 _BLOCK = 1 << 18
 
@@ -245,7 +243,7 @@ def network_values(
         channels: values a sample.
     """
     values = np.empty((len(own), channels), np.float32)
-    limit = max(1, _BATCH_VALUES // max(bias.shape[1] for bias in parameters.biases))
+    limit = max(1, IN_CACHE // max(bias.shape[1] for bias in parameters.biases))
     for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
         index, mask = batch.index(), batch.mask()
         rows = Parameters.of([array[batch.regions] for array in parameters.arrays])

@@ -87,7 +87,7 @@ class Command(ABC):
         int,
         option("Same seed, engine and machine: same numbers.", panel=HOW, min=0, max=2**63 - 1),
     ] = 0
-    engine: ENGINE = words.EngineWord.auto
+    engine: ENGINE = "auto"
     device: DEVICE = "cpu"
     threads: THREADS = None
     quiet: QUIET = False

@@ -32,7 +32,6 @@ from partinr.errors import InputError
 
 if TYPE_CHECKING:
     from partinr.meta.collection import Collection
-    from partinr.meta.crops import Colour
 
 _WHAT, _INNER, _OUTER = "What to learn", "Inner loop", "Outer loop"
 # The published network.
@@ -85,12 +84,12 @@ def train(
         ),
     ] = None,
     frame: Annotated[
-        words.StartFrameWord,
+        words.StartFrame,
         typer.Option(
             help="Coordinates: pixel / pixels - 1/2, -1 to 1 over the image, or -1 to 1 over each region.",
             rich_help_panel=_WHAT,
         ),
-    ] = words.StartFrameWord.centred,
+    ] = "centred",
     init: Annotated[
         Path | None,
         typer.Option(
@@ -116,7 +115,7 @@ def train(
     ] = False,
     resize: RESIZE = False,
     colour: Annotated[
-        words.ColourWord | None,
+        words.Colour | None,
         typer.Option(
             help="What images and arrays of 1 or 3 channels become; alpha is dropped. Default: images become "
             "rgb, or like the first signal if that is an array.",
@@ -144,7 +143,7 @@ def train(
         typer.Option(metavar="N", help="Gradient steps on each image.", rich_help_panel=_INNER),
     ] = 3,
     rates: Annotated[
-        words.RatesWord | None,
+        words.RateKind | None,
         typer.Option(
             help="Inner learning rates: one that stays, one learned, one learned for each step, for each "
             "parameter, or for both. Default: parameter-step; fixed with reptile.",
@@ -160,9 +159,9 @@ def train(
         ),
     ] = None,
     method: Annotated[
-        words.MethodWord,
+        words.Method,
         typer.Option(help="MAML with second derivatives, without them, or Reptile.", rich_help_panel=_OUTER),
-    ] = words.MethodWord.second_order,
+    ] = "second-order",
     steps: Annotated[
         int | None,
         typer.Option(metavar="N", help="Outer steps. Default: one pass over DATA.", rich_help_panel=_OUTER),
@@ -174,8 +173,8 @@ def train(
         float, typer.Option(metavar="X", help="Learning rate of Adam.", rich_help_panel=_OUTER)
     ] = 1e-4,
     schedule: Annotated[
-        words.ScheduleWord, typer.Option(help="Course of that rate.", rich_help_panel=_OUTER)
-    ] = words.ScheduleWord.constant,
+        words.Schedule, typer.Option(help="Course of that rate.", rich_help_panel=_OUTER)
+    ] = "constant",
     clip: Annotated[
         float | None,
         typer.Option(metavar="X", help="Greatest norm of the gradient.", rich_help_panel=_OUTER),
@@ -205,9 +204,9 @@ def train(
         ),
     ] = False,
     precision: Annotated[
-        words.MetaPrecisionWord,
+        words.MetaPrecision,
         typer.Option(help="Precision of the products between hidden layers.", rich_help_panel=HOW),
-    ] = words.MetaPrecisionWord.fp32,
+    ] = "fp32",
     memory: Annotated[
         int | None,
         typer.Option(
@@ -224,9 +223,9 @@ def train(
     device: DEVICE = "cpu",
     threads: THREADS = None,
     store: Annotated[
-        words.StartStoreWord,
+        words.StartStore,
         typer.Option(help="Precision of the parameters in the file.", rich_help_panel=OUT),
-    ] = words.StartStoreWord.float32,
+    ] = "float32",
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -254,12 +253,11 @@ def train(
     from partinr.meta.loading import first_usable
     from partinr.meta.processes import joined_processes
 
-    recipe = partinr.MetaRecipe(method.value, batch, steps, lr, schedule.value, clip, precision.value, seed)
-    asked: Colour | None = None if colour is None else colour.value
+    recipe = partinr.MetaRecipe(method, batch, steps, lr, schedule, clip, precision, seed)
     known = None if init is None else partinr.load_start(init)
-    if known is not None and asked is None:
-        asked = colour_of(known.channels)
-    like = first_usable(signals, asked)
+    if known is not None and colour is None:
+        colour = colour_of(known.channels)
+    like = first_usable(signals, colour)
     looked_at: Collection | None = None
     if validation is not None:
         looked_at = collection(validation, max_pixels)
@@ -279,16 +277,15 @@ def train(
             omega_0 = _OMEGA
         made = words.network(network, hidden, layers, omega_0)
         assert made is not None
-        learned = method is not words.MethodWord.reptile
-        kind = rates or (words.RatesWord.parameter_step if learned else words.RatesWord.fixed)
+        kind = rates or ("fixed" if method == "reptile" else "parameter-step")
         start = partinr.Start.fresh(
             made,
             like.spec.dims,
             like.channels,
-            frame=frame.value,
-            kind=kind.value,
+            frame=frame,
+            kind=kind,
             steps=inner_steps,
-            rate=inner_lr or (1e-5 if kind.value.startswith("parameter") else 1e-2),
+            rate=inner_lr or (1e-5 if kind.startswith("parameter") else 1e-2),
             seed=seed,
         )
     with computing(device, threads) as where, joined_processes(where) as (processes, own):
@@ -312,7 +309,7 @@ def train(
             )
         if not processes.first:
             raise typer.Exit(_exit_code(result))
-    written = partinr.save_start(result.start, output, store=store.value)
+    written = partinr.save_start(result.start, output, store=store)
     if as_json:
         emit(_facts(result, output, written))
     elif not quiet:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -35,8 +34,8 @@ RULE = "adaptive"
 WIDTHS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40)
 """Widths that a region's network may have: few, so that many regions share one."""
 
-# A network of P parameters is worth half as many cosine coefficients of a cell of so many samples: less if it
-# is small, and less in a larger cell, which needs more steps.
+# A network of P parameters is worth about half as many cosine coefficients of a cell of so many samples: less
+# if it is small, and less in a larger cell, which needs more steps.
 _COEFFICIENTS, _SMALL = 0.475, 15
 _SAMPLES, _DILUTION = 1024, 0.25
 # What a region costs beyond its parameters, in parameters: its box in the file, and its share of the time.
@@ -55,7 +54,6 @@ _NOTHING = 1e-12
 # Errors of more steps than this are as good as not rounded.
 _FINE = 16
 
-Found = TypeVar("Found")
 Tail = Callable[[Float64[ndarray, "n"]], Float64[ndarray, "n"]]
 
 

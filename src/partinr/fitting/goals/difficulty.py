@@ -1,8 +1,8 @@
 """How hard each cell of a signal is: the energy that the largest cosine coefficients of the cell leave.
 
-A network of P parameters reproduces a cell about as well as some two thirds of P coefficients do
-(`allocation.py`). Those take a fraction of a second, and tell how wide a network must be before one is
-trained.
+A network of P parameters reproduces a cell about as well as some half of P coefficients do, more of them in
+small cells (`allocation.worth`). Those take a fraction of a second, and tell how wide a network must be
+before one is trained.
 """
 
 from __future__ import annotations

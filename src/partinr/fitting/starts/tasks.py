@@ -13,14 +13,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from partinr.model.networks.network import Network
-from partinr.model.packing import batches, pack
+from partinr.model.packing import batches, pack, values_at_once
 from partinr.model.partition.partition import Partition
 from partinr.signals import frames
 from partinr.signals.frames import StartFrame
 
-# Values of the widest layer that one piece holds: on a CPU the tensors of a piece should stay in cache, a GPU
-# wants work for all its cores.
-_VALUES = {"cpu": 1 << 19, "cuda": 1 << 25}
+# Values of the widest layer that one piece holds on what is no CPU.
+_VALUES = 1 << 25
 
 
 class Piece(NamedTuple):
@@ -61,11 +60,6 @@ class Tasks:
         return len(self.sizes)
 
 
-def values_at_once(device: torch.device) -> int:
-    """Values of the widest layer that a piece should hold on a device."""
-    return _VALUES.get(device.type, _VALUES["cuda"])
-
-
 def pack_tasks(
     values: Sequence[Float32[ndarray, "_ channels"]],
     partitions: Sequence[Partition],
@@ -102,7 +96,7 @@ def pack_tasks(
     dims, channels = coords.shape[1], target.shape[1]
     shapes = network.layer_shapes(dims, channels)
     widest = max(max(shape.fan_in, shape.fan_out) for shape in shapes)
-    limit = max(1, (at_once or values_at_once(device)) // widest)
+    limit = max(1, (at_once or values_at_once(device.type, _VALUES)) // widest)
     pieces = []
     for batch in batches(offsets, np.arange(len(counts)), limit):
         whole = np.array_equal(batch.regions, np.arange(len(counts)))

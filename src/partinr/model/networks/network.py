@@ -82,8 +82,9 @@ class Network(ABC):
     greatest value in `bounds`; they are what the file keeps of it.
 
     Attributes:
-        hidden: width of the hidden layers.
-        layers: hidden layers after the first one, as the paper counts: 512x3 is first + 3 hidden + output.
+        hidden: width of the hidden layers; their units, but for `Wire`, whose complex units count twice.
+        layers: hidden layers after the first one, so one less than there are, as the paper counts: 512x3 is
+            first + 3 hidden + output.
 
     Raises:
         InputError: a field is not a number of its type, or out of its bounds.

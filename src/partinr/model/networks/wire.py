@@ -32,6 +32,8 @@ class Wire(Network):
     alone.
 
     Attributes:
+        hidden: width of a real network of about as many parameters; not units.
+        layers: hidden layers after the first one.
         omega_0: frequency of the first layer's wavelets.
         omega_hidden: frequency of the other hidden layers' wavelets.
         scale: inverse width of the wavelets' Gaussian window, s_0 in the paper.

@@ -1,15 +1,9 @@
-"""Writes `docs/commands.md`, the command reference, from the command line itself.
-
-    python docs/generate_commands.py
-
-A test fails while the committed page is not what this writes.
-"""
+"""A hook of the manual's build: the command reference, a page that the command line itself makes."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from enum import Enum
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -18,17 +12,23 @@ import typer
 
 from partinr.cli.commands import app
 
-PAGE = Path(__file__).parent / "commands.md"
+PAGE = "commands.md"
 
 _INTRODUCTION = """\
-<!-- Written by docs/generate_commands.py. Do not edit: change the command, then run it again. -->
-
 # Commands
 
 Results go to standard output, everything else to standard error. A progress bar is shown on a terminal only.
 `partinr --install-completion` sets up completion for your shell, and `partinr COMMAND --help` shows what this
 page says.
 """
+
+
+def on_files(files: Any, *, config: Any) -> Any:
+    """The pages of the manual, with this one."""
+    from mkdocs.structure.files import File
+
+    files.append(File.generated(config, PAGE, content=commands_page()))
+    return files
 
 
 def commands_page() -> str:
@@ -97,8 +97,7 @@ def _entry(option: Any, command: Any) -> str:
         notes.append("Required.")
     told = "Default:" in notes[0] or option.default is None or isinstance(option.default, bool)
     if not told:
-        default = option.default.value if isinstance(option.default, Enum) else option.default
-        notes.append(f"Default: `{default}`.")
+        notes.append(f"Default: `{option.default}`.")
     return f"- {term}  \n  {' '.join(notes)}"
 
 
@@ -109,8 +108,6 @@ def _value(option: Any, command: Any) -> str:
         return ""
     if option.metavar:
         return str(option.metavar)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "|".join(str(choice.value) for choice in kind)
     if get_origin(kind) is Literal:
         return "|".join(get_args(kind))
     return {Path: "FILE", int: "N", float: "X"}.get(kind, "TEXT")
@@ -133,7 +130,3 @@ def _escaped(text: str) -> str:
     pieces = text.split("`")
     pieces[::2] = [re.sub(r"([\\*_<>])", r"\\\1", piece) for piece in pieces[::2]]
     return "`".join(pieces)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(commands_page(), encoding="utf-8")
