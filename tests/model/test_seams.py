@@ -12,6 +12,8 @@ import partinr
 from helpers import noise, smooth
 from models import TINY, cells, made, scattered
 from partinr import FAST, Grid, Partition, Piecewise, Siren, Steps, Structure, fit, seam
+from partinr.model.seams import unblended
+from partinr.signals.frames import raster
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,3 +130,17 @@ def test_overlap_takes_seams_away() -> None:
     ]
     assert figures == sorted(figures)
     assert figures[0] < 1.2
+
+
+@pytest.mark.parametrize("overlap", [0, 2])
+def test_regions_alone_keep_their_functions(overlap: int) -> None:
+    """Where a blended function has one region, it is that region's own, in the frame that it learned in."""
+    shape = (30, 33)
+    structure = Structure(
+        Grid(3, 3).partition(noise(shape)), (Siren(6, 1),), noise(shape).spec, "local", overlap=overlap
+    )
+    model = Piecewise(structure, tuple(structure.initialise(1)))
+    inside = raster(shape).reshape(*shape, 2)[4:7, 4:8].reshape(-1, 2)
+    np.testing.assert_array_equal(unblended(model)(inside), model(inside))
+    across = raster(shape).reshape(*shape, 2)[8:12].reshape(-1, 2) + np.float32(0.02)
+    assert np.abs(unblended(model)(across) - model(across)).max() > 1e-3

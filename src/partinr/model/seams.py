@@ -76,7 +76,10 @@ def seam(model: Piecewise) -> float | None:
 
 def unblended(model: Piecewise) -> Piecewise:
     """The same networks, each alone in its own region: what a model would be without blending."""
-    return Piecewise(replace(model.structure, blend=False, overlap=0), model.parameters)
+    alone = replace(model.structure, blend=False, overlap=0)
+    # The frames stay those that the networks were trained in, margins included.
+    vars(alone)["affine"] = model.structure.affine
+    return Piecewise(alone, model.parameters)
 
 
 def _lines(
