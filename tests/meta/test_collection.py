@@ -286,7 +286,7 @@ class TestLoading:
             for i in range(2):
                 yield Wanted(i)
                 for process in active_children():
-                    for number in (signal.SIGINT, signal.SIGTERM):
+                    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                         os.kill(process.pid or 0, number)
 
         with loading(mixed, 2) as loader:

@@ -175,14 +175,14 @@ def loading(preparation: Preparation, workers: int) -> Iterator[Loader]:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Signals wait, and processes that are started meanwhile never hear them: Ctrl-C, and what a batch system
-    sends, go to all, and the one that learns decides."""
+    """Signals wait, and processes that are started meanwhile never hear them: Ctrl-C, what a batch system
+    sends and the end of a terminal go to all, and the one that learns decides."""
     import signal
 
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows; see `_begin`
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:
@@ -191,11 +191,13 @@ def _deaf() -> Iterator[None]:
 
 def _begin(preparation: Preparation, pipe: Connection) -> None:
     """What a worker does first."""
+    import signal
 
     def follow() -> None:
         pipe.poll(None)
         os._exit(0)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=follow, daemon=True).start()
     _prepared.append(preparation)
 
