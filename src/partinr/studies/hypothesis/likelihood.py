@@ -56,7 +56,7 @@ class Fit:
 
     @property
     def bend(self) -> float:
-        """See the model."""
+        """How the curve bends, as each family of `models.py` counts it."""
         return float(self.numbers[2])
 
     @property
