@@ -18,9 +18,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tables import machine, markdown, publish
+from tables import machine, publish, table
 
-PAGE = Path(__file__).parent.parent / "docs" / "meta.md"
 TO_PSNR = (
     "--partition auto --psnr 30",
     "--partition auto --psnr 33",
@@ -70,9 +69,8 @@ def main() -> None:
             flush=True,
         )
     measured = [found[path.stem] for path in paths]
-    publish(
-        "start", report({w: np.array([m[w] for m in measured]) for w in measured[0]}), options.write, PAGE
-    )
+    by_command = {words: np.array([m[words] for m in measured]) for words in measured[0]}
+    publish("meta.md", "start", report(by_command), options.write)
 
 
 def report(found: dict[str, np.ndarray]) -> str:
@@ -93,16 +91,14 @@ def report(found: dict[str, np.ndarray]) -> str:
     spread = "median (least to greatest)"
     return "\n\n".join(
         [
-            markdown(
+            table(
                 [
                     *("`partinr fit`", "steps with `--init none`", "steps", f"times fewer steps: {spread}"),
                     *(f"times less time: {spread}", "parameters"),
                 ],
                 goals,
             ),
-            markdown(
-                ["`partinr fit`", "`--init none`, dB", "with the start, dB", f"gain, dB: {spread}"], ends
-            ),
+            table(["`partinr fit`", "`--init none`, dB", "with the start, dB", f"gain, dB: {spread}"], ends),
             f"Medians over {len(found[''])} pictures; {machine()}; `benchmarks/start.py`.",
         ]
     )
