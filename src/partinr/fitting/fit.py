@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, replace
 from reprlib import repr as brief
 from typing import Any, Literal
@@ -180,6 +181,7 @@ def fit(
     if not isinstance(aim, Goal):
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
     what = as_signal(signal)
+    began = time.perf_counter()
     course = aim.begin(what, recipe, learned=start == "auto")
     structure, given = course.structure(), None if start == "auto" else start
     if structure is not None:
@@ -201,7 +203,7 @@ def fit(
         precision = where.precision or precision_for(recipe, like, where.engine, where.device)
         structure = Structure(chosen, (like,), what.spec, recipe.frame, blend=recipe.blend, overlap=overlap)
     engine = select(where.engine, where.device, where.threads, like, precision)
-    state = Fit(what, recipe, engine, structure, seed)
+    state = Fit(what, recipe, engine, structure, seed, began)
     parameters, ridge, known = _parameters(state, course, given)
     state.begin_with(parameters, ridge if recipe.solve_readout else None)
     seen = watch or Watch()

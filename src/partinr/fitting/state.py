@@ -36,6 +36,7 @@ class Fit:
         engine: by what.
         structure: of the function.
         seed: decides the order of samples.
+        started: when the fit began, the choice of its structure included; None: now.
 
     Attributes:
         samples: of every group.
@@ -54,9 +55,15 @@ class Fit:
     losses: Float64[ndarray, "regions"]
 
     def __init__(
-        self, signal: Signal, recipe: Recipe, engine: Engine, structure: Structure, seed: int
+        self,
+        signal: Signal,
+        recipe: Recipe,
+        engine: Engine,
+        structure: Structure,
+        seed: int,
+        started: float | None = None,
     ) -> None:
-        self.started = time.perf_counter()
+        self.started = time.perf_counter() if started is None else started
         self.signal, self.recipe, self.engine, self.seed = signal, recipe, engine, seed
         self.history = History()
         self.take(structure)
