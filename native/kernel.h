@@ -76,6 +76,21 @@ inline void share(Team* team, void* own, int64_t items, Work work) {
       [](void* context, void* worker, int64_t item) { (*static_cast<Work*>(context))(worker, item); }, &work);
 }
 
+// Rows of a box's numbers are as long as a multiple of this many.
+constexpr int64_t row_unit = 16;
+static inline int64_t padded(int64_t size) { return (size + row_unit - 1) / row_unit * row_unit; }
+
+// What a whole number is expected to cost, in bits, by the level of its neighbours' sizes (`level` in spectra_model.h);
+// numbers beyond the table cost a little more for each octave.
+struct RateModel {
+  static constexpr int sizes = 16;
+  float cost[24][sizes];
+  const uint8_t* level;  // of sums 0..511
+};
+
+// In steps: smaller coefficients do not decide how far a spectrum reaches.
+constexpr float least_kept = 0.6f;
+
 struct Kernel {
   const char* name;
   // Scratch memory of one thread for networks of one shape; null when memory runs out.
@@ -103,6 +118,13 @@ struct Kernel {
   void (*exp2)(const float* x, float* out, int64_t count);
   bool (*encode)(const Network&, const float* coords, int64_t samples, float* out);
   bool (*stream)(uint64_t key, int64_t count, uint64_t position, int64_t length, uint32_t* out);
+  // Coefficients of the cosines that are orthonormal on the samples of a box (one channel), rows of `padded` numbers;
+  // forward[a] is (size, padded(size)): (frequency, sample) along the first two axes, (sample, frequency) along the last.
+  void (*spectrum)(const float* values, const int32_t size[3], const float* const forward[3], float* scratch, float* out);
+  // Whole numbers for the coefficients of a box, in units of 1 / per_step, by squared error + lambda * bits, from high
+  // frequencies to low. `sizes` is scratch memory. Gives the squared error in steps, and the bits.
+  void (*choose)(const float* spectrum, const int32_t size[3], int dims, float per_step, float lambda, const RateModel&,
+                 int32_t* sizes, int32_t* chosen, double* distortion, double* rate);
   // Runs independent fused multiply-adds and returns how many floating-point operations they were.
   double (*peak)(int64_t rounds, float* sink);
 };

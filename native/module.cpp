@@ -10,6 +10,7 @@
 #include <chrono>
 #include <vector>
 
+#include "spectra_module.h"
 #include "arguments.h"
 #include "dispatch.h"
 #include "evaluation.h"
@@ -185,5 +186,6 @@ NB_MODULE(_native, m) {
   m.def("peak", &peak, "seconds"_a);
   m.def("isa_paths", &isa_paths);
   m.def("bf16", [] { return std::string(bf16_kernel().name); });
+  bind_spectra(m);
   m.def("isa", [] { return std::string(kernel().name); });
 }

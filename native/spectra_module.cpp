@@ -1,0 +1,203 @@
+// The functions of the module that make, code and read spectra.
+#include "spectra_module.h"
+
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+
+#include "arguments.h"
+#include "spectra_search.h"
+
+namespace partinr {
+namespace {
+
+using Numbers = Array<int32_t, 1>;
+
+template <class T>
+nb::object to_array(std::vector<T> values, std::vector<size_t> shape = {}) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  if (shape.empty()) shape = {kept->size()};
+  return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape.size(), shape.data(), owner));
+}
+
+Layout layout_of(const std::vector<int64_t>& shape, int64_t channels, int64_t root, int64_t least) {
+  Layout layout{{1, 1, 1}, static_cast<int32_t>(shape.size()), static_cast<int32_t>(channels), static_cast<int32_t>(root),
+                static_cast<int32_t>(least)};
+  if (shape.empty() || shape.size() > 3) refuse("shape must have 1 to 3 axes");
+  for (size_t a = 0; a < shape.size(); a++) {
+    if (shape[a] < 1 || shape[a] > INT32_MAX / 2) refuse("shape must be of 1 to 2^30 samples along each axis");
+    layout.shape[3 - shape.size() + a] = static_cast<int32_t>(shape[a]);
+  }
+  if (root < 1 || root > 1024 || least < 1 || least > root) refuse("root must be 1 to 1024, and least at most root");
+  if (channels < 1 || channels > 1 << 20) refuse("channels must be 1 to 2^20");
+  return layout;
+}
+
+// (boxes, 2, dims): first sample, one past the last.
+nb::object boxes_array(const Layout& layout, const std::vector<Box>& boxes) {
+  const size_t dims = layout.dims;
+  std::vector<int64_t> found;
+  found.reserve(boxes.size() * 2 * dims);
+  for (const Box& box : boxes)
+    for (const int end : {0, 1})
+      for (size_t a = 3 - dims; a < 3; a++) found.push_back(box.start[a] + (end ? box.size[a] : 0));
+  return to_array(std::move(found), {boxes.size(), 2, dims});
+}
+
+std::vector<Box> boxes_from(const Layout& layout, const Array<const int64_t, 3>& array) {
+  const size_t dims = layout.dims;
+  expect(array, {static_cast<int64_t>(array.shape(0)), 2, static_cast<int64_t>(dims)}, "boxes");
+  std::vector<Box> boxes(array.shape(0));
+  for (size_t i = 0; i < boxes.size(); i++)
+    for (size_t a = 0; a < 3; a++) {
+      boxes[i].start[a] = 0;
+      boxes[i].size[a] = 1;
+      if (a < 3 - dims) continue;
+      const int64_t first = array.data()[(i * 2) * dims + a - (3 - dims)], last = array.data()[(i * 2 + 1) * dims + a - (3 - dims)];
+      if (first < 0 || last <= first || last > layout.shape[a]) refuse("boxes must lie inside the signal");
+      boxes[i].start[a] = static_cast<int32_t>(first);
+      boxes[i].size[a] = static_cast<int32_t>(last - first);
+    }
+  return boxes;
+}
+
+int64_t samples_of(const std::vector<Box>& boxes) {
+  int64_t sum = 0;
+  for (const Box& box : boxes) sum += box.samples();
+  return sum;
+}
+
+nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<int64_t>& shape,
+                         const Array<const float, 2>& mixing, double step, double lambda, int64_t root, int64_t least,
+                         const std::vector<int64_t>& roots, int64_t threads) {
+  const int64_t channels = static_cast<int64_t>(values.shape(1));
+  const Layout layout = layout_of(shape, channels, root, least);
+  expect(values, {int64_t{layout.shape[0]} * layout.shape[1] * layout.shape[2], channels}, "values");
+  expect(mixing, {channels, channels}, "mixing");
+  if (!(step > 0) || !(lambda >= 0)) refuse("step must be positive and lambda not negative");
+  const Place count = layout.roots();
+  int64_t samples = 0;
+  for (const int64_t r : roots) {
+    if (r < 0 || r >= int64_t{count[0]} * count[1] * count[2]) refuse("roots must be those of the signal");
+    samples += layout.root_box(r).samples();
+  }
+  std::vector<float> spectra(samples * channels);
+  std::vector<int32_t> chosen(samples * channels);
+  std::vector<RootResult> results;
+  {
+    const nb::gil_scoped_release unlocked;
+    results = search(layout, roots, values.data(), mixing.data(),
+                     {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads, spectra.data(), chosen.data());
+  }
+  std::vector<uint8_t> splits;
+  std::vector<Box> boxes;
+  double distortion = 0, bits = 0;
+  for (const RootResult& result : results) {
+    splits.insert(splits.end(), result.splits.begin(), result.splits.end());
+    boxes.insert(boxes.end(), result.boxes.begin(), result.boxes.end());
+    distortion += result.distortion;
+    bits += result.bits;
+  }
+  return nb::make_tuple(to_array(std::move(splits)), boxes_array(layout, boxes), to_array(std::move(spectra)),
+                        to_array(std::move(chosen)), distortion, bits);
+}
+
+double choose_spectra(const Array<const int64_t, 3>& boxes, const Array<const float, 1>& spectra,
+                      const std::vector<int64_t>& shape, int64_t channels, double step, double lambda, int64_t threads,
+                      const Numbers& out) {
+  const Layout layout = layout_of(shape, channels, 1024, 1);
+  const std::vector<Box> all = boxes_from(layout, boxes);
+  expect(spectra, {samples_of(all) * channels}, "spectra");
+  expect(out, {samples_of(all) * channels}, "out");
+  const nb::gil_scoped_release unlocked;
+  return choose_again(layout, all, spectra.data(), {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads,
+                      out.data());
+}
+
+// Splits of a root from `splits` on, and its coefficients: how many there are of each.
+struct Counter {
+  const Layout& layout;
+  const Array<const uint8_t, 1>& splits;
+  size_t next = 0;
+
+  void walk(const Box& box) {
+    if (!layout.splits(box)) return;
+    if (next == splits.shape(0)) refuse("splits are too few for this shape");
+    if (splits.data()[next++]) layout.halve(box, [&](const Box& part) { walk(part); });
+  }
+};
+
+nb::list encode_spectra(const Array<const uint8_t, 1>& splits, const Array<const int32_t, 1>& coefficients,
+                        const std::vector<int64_t>& shape, int64_t channels, int64_t root, int64_t least, int64_t threads) {
+  const Layout layout = layout_of(shape, channels, root, least);
+  expect(coefficients, {int64_t{layout.shape[0]} * layout.shape[1] * layout.shape[2] * channels}, "coefficients");
+  const auto slices = layout.slices();
+  std::vector<std::vector<uint8_t>> bytes(slices.size());
+  {
+    const nb::gil_scoped_release unlocked;
+    std::vector<size_t> split_at;
+    std::vector<int64_t> number_at;
+    Counter counter{layout, splits};
+    int64_t numbers = 0;
+    for (const auto& [first, last] : slices) {
+      split_at.push_back(counter.next);
+      number_at.push_back(numbers);
+      for (int64_t i = first; i < last; i++) {
+        const Box box = layout.root_box(i);
+        counter.walk(box);
+        numbers += box.samples() * channels;
+      }
+    }
+    if (counter.next != splits.shape(0)) refuse("splits are too many for this shape");
+    share_items(static_cast<int64_t>(slices.size()), threads, [&](int64_t i) {
+      bytes[i] = encode_slice(layout, slices[i][0], slices[i][1], splits.data() + split_at[i],
+                              coefficients.data() + number_at[i]);
+    });
+  }
+  nb::list found;
+  for (const auto& slice : bytes) found.append(nb::bytes(slice.data(), slice.size()));
+  return found;
+}
+
+nb::tuple decode_spectra(const std::vector<nb::bytes>& bytes, const std::vector<int64_t>& shape, int64_t channels,
+                         int64_t root, int64_t least, int64_t threads) {
+  const Layout layout = layout_of(shape, channels, root, least);
+  const auto slices = layout.slices();
+  if (bytes.size() != slices.size())
+    refuse("there must be " + std::to_string(slices.size()) + " slices, got " + std::to_string(bytes.size()));
+  std::vector<std::pair<const uint8_t*, size_t>> parts;
+  for (const nb::bytes& part : bytes) parts.emplace_back(reinterpret_cast<const uint8_t*>(part.c_str()), part.size());
+  std::vector<Spectra> found(slices.size());
+  {
+    const nb::gil_scoped_release unlocked;
+    share_items(static_cast<int64_t>(slices.size()), threads, [&](int64_t i) {
+      found[i] = decode_slice(layout, slices[i][0], slices[i][1], parts[i].first, parts[i].second);
+    });
+  }
+  Spectra all = std::move(found[0]);
+  for (size_t i = 1; i < found.size(); i++) {
+    all.splits.insert(all.splits.end(), found[i].splits.begin(), found[i].splits.end());
+    all.boxes.insert(all.boxes.end(), found[i].boxes.begin(), found[i].boxes.end());
+    all.coefficients.insert(all.coefficients.end(), found[i].coefficients.begin(), found[i].coefficients.end());
+    found[i] = {};
+  }
+  return nb::make_tuple(to_array(std::move(all.splits)), boxes_array(layout, all.boxes),
+                        to_array(std::move(all.coefficients)));
+}
+
+}  // namespace
+
+void bind_spectra(nb::module_& m) {
+  using namespace nb::literals;
+  m.def("search_spectra", &search_spectra, "values"_a.noconvert(), nb::kw_only(), "shape"_a, "mixing"_a.noconvert(),
+        "step"_a, "lambda_"_a, "root"_a, "least"_a, "roots"_a, "threads"_a);
+  m.def("choose_spectra", &choose_spectra, "boxes"_a.noconvert(), "spectra"_a.noconvert(), nb::kw_only(), "shape"_a,
+        "channels"_a, "step"_a, "lambda_"_a, "threads"_a, "out"_a.noconvert());
+  m.def("encode_spectra", &encode_spectra, "splits"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(), "shape"_a,
+        "channels"_a, "root"_a, "least"_a, "threads"_a);
+  m.def("decode_spectra", &decode_spectra, "slices"_a, nb::kw_only(), "shape"_a, "channels"_a, "root"_a, "least"_a,
+        "threads"_a);
+}
+
+}  // namespace partinr

@@ -1,0 +1,42 @@
+#include "spectra_model.h"
+
+namespace partinr {
+namespace {
+
+constexpr int32_t largest = 1 << 26;
+
+}  // namespace
+
+std::vector<uint8_t> encode_slice(const Layout& layout, int64_t first_root, int64_t last_root, const uint8_t* splits,
+                                  const int32_t* coefficients) {
+  RangeEncoder port;
+  SpectraModel<RangeEncoder> model(layout, layout.root_box(first_root).start, port);
+  std::vector<int32_t> scratch;
+  auto own = [&](const Box& box) {
+    const int64_t count = box.samples() * layout.channels;
+    scratch.assign(coefficients, coefficients + count);
+    for (const int32_t q : scratch)
+      if (q <= -largest || q >= largest) throw std::invalid_argument("the step is too small for these values");
+    coefficients += count;
+    return scratch.data();
+  };
+  for (int64_t i = first_root; i < last_root; i++) model.tree(layout.root_box(i), splits, nullptr, own);
+  return port.finish();
+}
+
+Spectra decode_slice(const Layout& layout, int64_t first_root, int64_t last_root, const uint8_t* bytes, size_t size) {
+  RangeDecoder port(bytes, size);
+  SpectraModel<RangeDecoder> model(layout, layout.root_box(first_root).start, port);
+  Spectra found;
+  const uint8_t* none = nullptr;
+  auto own = [&](const Box& box) {
+    found.boxes.push_back(box);
+    const size_t before = found.coefficients.size();
+    found.coefficients.resize(before + static_cast<size_t>(box.samples() * layout.channels));
+    return found.coefficients.data() + before;
+  };
+  for (int64_t i = first_root; i < last_root; i++) model.tree(layout.root_box(i), none, &found.splits, own);
+  return found;
+}
+
+}  // namespace partinr
