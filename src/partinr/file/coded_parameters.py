@@ -41,11 +41,14 @@ class Settings(NamedTuple):
         step: an entry whose unit has the gain g is a multiple of 2^((step - 2 g) / 4).
         spread: integers of gain g are expected to have a size of about 2^((spread + g) / 2 - 4).
         mean: what all regions have in common is a multiple of 2^(mean / 4); None: nothing is.
+        chain: the integers of every column but the first are coded as differences from those of the column
+            before, whose spread this is; None: as they are.
     """
 
     step: int
     spread: int
-    mean: int | None
+    mean: int | None = None
+    chain: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,12 +163,17 @@ def write(structure: Structure, parts: Sequence[Sequence[Part]]) -> bytes:
         settings = part.settings
         tell(settings.step - last, _SETTINGS)
         tell(settings.spread, _SETTINGS)
-        tell(int(settings.mean is not None), _SETTINGS)
+        tell(int(settings.mean is not None) + 2 * int(settings.chain is not None), _SETTINGS)
+        if settings.chain is not None:
+            tell(settings.chain, _SETTINGS)
         if settings.mean is not None:
             tell(settings.mean - settings.step, _SETTINGS)
             out.write(part.means, as_classes(_MEANS, place.entries))
         last = settings.step
-        out.write(part.integers.reshape(-1), _classes(settings, gains, place.entries).reshape(-1))
+        coded = part.integers
+        if settings.chain is not None:
+            coded = differences(coded, gains.shape[1])
+        out.write(coded.reshape(-1), _classes(settings, gains, place.entries).reshape(-1))
         return part
 
     for group, own in enumerate(parts):
@@ -192,7 +200,10 @@ def read(payload: bytes, structure: Structure) -> tuple[Parameters, ...]:
         if settings.mean is not None:
             means = _read(source, np.full(place.entries, _MEANS, np.uint8))
         classes = _classes(settings, gains, place.entries)
-        return Part(settings, means, _read(source, classes.reshape(-1)).reshape(classes.shape))
+        integers = _read(source, classes.reshape(-1)).reshape(classes.shape)
+        if settings.chain is not None:
+            integers = _summed(integers, gains.shape[1])
+        return Part(settings, means, integers)
 
     found = tuple(_each(structure, group, code) for group in range(len(structure.networks)))
     if not source.finished():
@@ -204,11 +215,14 @@ def _read_settings(source: Reader, last: int) -> Settings:
     def ask() -> int:
         return int(_read(source, as_classes(_SETTINGS, 1))[0])
 
-    step, spread, common = last + ask(), ask(), ask()
-    mean = step + ask() if common else None
-    if common not in (0, 1) or max(abs(step), abs(spread), abs(mean or 0)) > MOST_EXPONENT:
+    step, spread, more = last + ask(), ask(), ask()
+    if not 0 <= more <= 3:
         raise _damaged()
-    return Settings(step, spread, mean)
+    chain = ask() if more & 2 else None
+    mean = step + ask() if more & 1 else None
+    if max(abs(step), abs(spread), abs(mean or 0), abs(chain or 0)) > MOST_EXPONENT:
+        raise _damaged()
+    return Settings(step, spread, mean, chain)
 
 
 def _read(source: Reader, classes: ndarray) -> Int32[ndarray, "n"]:
@@ -224,8 +238,27 @@ def _damaged() -> InputError:
 
 def _classes(settings: Settings, gains: Gains, entries: int) -> ndarray:
     """Class of each integer, (regions, entries): by the size that is expected of it."""
-    expected = np.clip(settings.spread + gains, 0, _WIDEST).astype(np.uint8)
+    spreads = np.full(gains.shape[1], settings.spread)
+    if settings.chain is not None:
+        spreads[1:] = settings.chain
+    expected = np.clip(spreads + gains, 0, _WIDEST).astype(np.uint8)
     return spread_over(expected, entries)
+
+
+def differences(
+    integers: Int32[ndarray, "regions entries"], columns: int
+) -> Int32[ndarray, "regions entries"]:
+    """Every column but the first without the one before."""
+    by_column = integers.reshape(-1, columns)
+    return np.diff(by_column, axis=1, prepend=0).reshape(integers.shape).astype(np.int32)
+
+
+def _summed(integers: Int32[ndarray, "regions entries"], columns: int) -> Int32[ndarray, "regions entries"]:
+    """The inverse of `differences`."""
+    sums = integers.reshape(-1, columns).astype(np.int64).cumsum(axis=1).reshape(integers.shape)
+    if np.abs(sums).max(initial=0) >= LIMIT:
+        raise _damaged()
+    return sums.astype(np.int32)
 
 
 def _each(structure: Structure, group: int, code: Callable[[Place, Gains], Part]) -> Parameters:

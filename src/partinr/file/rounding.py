@@ -11,12 +11,14 @@ Acoustics, Speech and Signal Processing 36(9), 1988.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 from numpy import ndarray
 
+from partinr.engines.engine import Engine
 from partinr.errors import InputError
 from partinr.file.coded_parameters import (
     MOST_EXPONENT,
@@ -25,6 +27,7 @@ from partinr.file.coded_parameters import (
     Place,
     Settings,
     assembled,
+    differences,
     gains_of,
     places,
     quarter_powers,
@@ -32,6 +35,7 @@ from partinr.file.coded_parameters import (
     write,
 )
 from partinr.file.range_coder import LIMIT
+from partinr.file.retraining import Retraining
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import sample_blocks
@@ -44,8 +48,8 @@ _NOISE = 0.03
 _MEAN_STEP, _MEAN_BITS = 0.5, 6
 # Mean squared errors below this are not told apart: 100 dB.
 _NOTHING = 1e-10
-# The loss is looked for until it is so near to what is allowed, or so often.
-_NEAR, _LOOKS = 0.93, 8
+# The loss is looked for until it is so near to what is allowed, or so often; more often if it was always larger.
+_NEAR, _LOOKS, _MOST_LOOKS = 0.93, 5, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +68,17 @@ class Rounded:
     loss: float
 
 
-def rounded(model: Piecewise, signal: Signal, loss: float = 0.05) -> Rounded:
+def rounded(
+    model: Piecewise, signal: Signal, loss: float = 0.05, *, engine: Engine | None = None
+) -> Rounded:
     """Round and code the parameters of a function.
 
     Args:
         model: of finite parameters.
         signal: what was fitted.
         loss: dB that it may lose.
+        engine: trains layers that are not rounded yet to make up for those that are, in fewer bits and more time;
+            None: nothing is trained.
 
     Raises:
         InputError: the loss is not positive, the signal has another shape, or the parameters are so large or so
@@ -90,60 +98,84 @@ def rounded(model: Piecewise, signal: Signal, loss: float = 0.05) -> Rounded:
             f"the signal must have the shape {model.signal.array_shape} of the model, "
             f"got {signal.spec.array_shape}"
         )
-    return _Search(model, signal).within(loss)
+    retraining = None if engine is None else Retraining(model, signal, engine)
+    return _Search(model, signal, retraining).within(loss)
 
 
-@dataclass(eq=False)
-class _Open:
-    """A part that is to be rounded.
+class _Cost(NamedTuple):
+    """What rounding a part costs.
 
     Attributes:
-        place: where it belongs.
-        own: (regions, entries) parameters.
-        cost: squared error that one of them makes for a step of 1 and a gain of 0, on average over the gains that it
-            was measured with, whose mean of 2^-gain is `loudness`; None before that.
+        squares: squared error that one parameter makes for a step of 1, on average over the gains that it was
+            measured with.
+        loudness: the mean of 2^-gain of those.
     """
 
-    place: Place
-    own: Float64[ndarray, "regions entries"]
-    cost: float | None = None
-    loudness: float = 1.0
-    means: Float64[ndarray, "entries"] | None = field(init=False)
-    deviation: float = field(init=False)
+    squares: float
+    loudness: float
 
-    def __post_init__(self) -> None:
-        regions, entries = self.own.shape
-        centre = self.own.mean(axis=0)
-        deviation, alone = float(np.sqrt(np.mean(self.own**2))), float(np.sqrt(np.mean((self.own - centre) ** 2)))
-        saved = regions * math.log2(max(deviation, 1e-30) / max(alone, 1e-30)) if deviation > 0 else 0.0
-        common = regions > 1 and saved > _MEAN_BITS
-        self.means, self.deviation = (centre, alone) if common else (None, deviation)
 
-    def rounded(self, gains: Gains, allowed: float) -> Part:
-        """In steps for which each parameter makes this squared error."""
-        entries = self.own.shape[1]
-        loud = np.exp2(-spread_over(gains, entries))
-        assert self.cost is not None
-        cost = max(self.cost * float(loud.mean()) / self.loudness, 1e-300)
-        step = _exponent(math.sqrt(allowed / cost))
-        # Coarser than all there is, nothing is left; finer, integers would be too large.
-        largest = float(np.abs(self.own).max(initial=0))
-        step = min(step, _exponent(4 * largest, up=True) + 2 * int(gains.max()))
-        finest = float((np.abs(self.own) / np.sqrt(loud)).max(initial=0)) * 2 / (LIMIT - 2)
-        step = max(min(step, MOST_EXPONENT), _exponent(finest, up=True), -MOST_EXPONENT)
-        mean, means, centre = None, np.zeros(0, np.int32), np.zeros(entries)
-        if self.means is not None and self.deviation > 0:
-            wanted = max(_MEAN_STEP * self.deviation, float(np.abs(self.means).max()) * 2 / LIMIT)
-            mean = _exponent(wanted, up=True)
-            unit = float(quarter_powers(np.array(mean)))
-            means = np.rint(self.means / unit).astype(np.int32)
-            centre = means * unit
-        steps = quarter_powers(step - 2 * spread_over(gains, entries))
-        integers = np.rint((self.own - centre) / steps)
-        size = self.deviation / float(quarter_powers(np.array(step)))
-        spread = round(2 * math.log2(max(size, 1e-30))) + 8
-        settings = Settings(step, int(np.clip(spread, -MOST_EXPONENT, MOST_EXPONENT)), mean)
-        return Part(settings, means, integers.astype(np.int32))
+def _rounded_part(
+    own: Float64[ndarray, "regions entries"], gains: Gains, cost: _Cost, allowed: float, last_layer: bool
+) -> Part:
+    """Parameters in steps for which each makes this squared error."""
+    regions, entries = own.shape
+    centre, deviation = _common(own)
+    loud = np.exp2(-spread_over(gains, entries))
+    squares = max(cost.squares * float(loud.mean()) / cost.loudness, 1e-300)
+    step = _exponent(math.sqrt(allowed / squares))
+    # Coarser than all there is, nothing is left; finer, integers would be too large.
+    largest = float(np.abs(own).max(initial=0))
+    step = min(step, _exponent(4 * largest, up=True) + 2 * int(gains.max()))
+    finest = float((np.abs(own) / np.sqrt(loud)).max(initial=0)) * 2 / (LIMIT - 2)
+    step = max(min(step, MOST_EXPONENT), _exponent(finest, up=True), -MOST_EXPONENT)
+    mean, means, taken = None, np.zeros(0, np.int32), np.zeros(entries)
+    if centre is not None:
+        wanted = max(_MEAN_STEP * deviation, float(np.abs(centre).max()) * 2 / LIMIT)
+        mean = _exponent(wanted, up=True)
+        unit = float(quarter_powers(np.array(mean)))
+        means = np.rint(centre / unit).astype(np.int32)
+        taken = means * unit
+    steps = quarter_powers(step - 2 * spread_over(gains, entries))
+    integers = np.rint((own - taken) / steps).astype(np.int32)
+    size = deviation / float(quarter_powers(np.array(step)))
+    spread, chain = _spread(size), None
+    if last_layer and gains.shape[1] > 1:
+        spread, chain = _chained(integers, gains, spread)
+    return Part(Settings(step, spread, mean, chain), means, integers)
+
+
+def _common(own: Float64[ndarray, "regions entries"]) -> tuple[Float64[ndarray, "entries"] | None, float]:
+    """What all regions have in common, where it pays to say it, and the deviation from it or from 0."""
+    centre = own.mean(axis=0)
+    deviation, alone = float(np.sqrt(np.mean(own**2))), float(np.sqrt(np.mean((own - centre) ** 2)))
+    if len(own) > 1 and alone > 0 and len(own) * math.log2(deviation / alone) > _MEAN_BITS:
+        return centre, alone
+    return None, deviation
+
+
+def _chained(
+    integers: Int32[ndarray, "regions entries"], gains: Gains, spread: int
+) -> tuple[int, int | None]:
+    """Spreads of the first column and of the differences between columns, if those are smaller than columns."""
+    columns = gains.shape[1]
+    steps = differences(integers, columns)
+    if np.abs(steps).max(initial=0) >= LIMIT:
+        return spread, None
+    scale = np.exp2(-spread_over(gains, integers.shape[1]) / 2)
+
+    def size(of: Int32[ndarray, "regions entries"], which: slice) -> float:
+        return float(np.sqrt(np.mean((of * scale).reshape(-1, columns)[:, which] ** 2)))
+
+    before, after = size(integers, slice(1, None)), size(steps, slice(1, None))
+    if after >= before:
+        return spread, None
+    return _spread(size(integers, slice(0, 1))), _spread(after)
+
+
+def _spread(size: float) -> int:
+    """See `Settings.spread`."""
+    return int(np.clip(round(2 * math.log2(max(size, 1e-30))) + 8, -MOST_EXPONENT, MOST_EXPONENT))
 
 
 def _exponent(size: float, up: bool = False) -> int:
@@ -155,61 +187,78 @@ def _exponent(size: float, up: bool = False) -> int:
 class _Search:
     """Roundings of one function."""
 
-    def __init__(self, model: Piecewise, signal: Signal) -> None:
-        self._model, self._structure = model, model.structure
+    def __init__(self, model: Piecewise, signal: Signal, retraining: Retraining | None) -> None:
+        self._model, self._structure, self._retraining = model, model.structure, retraining
         self._truth = signal.normalised().reshape(-1, signal.channels)
         self._values = self._evaluated(model.parameters)
         self._error = max(self._squares(self._truth), _NOTHING * self._truth.size)
-        self._open = [
-            [_Open(place, _entries(model.parameters[group], place)) for place in places(self._structure, group)]
-            for group in range(len(model.networks))
-        ]
+        self._places = [list(places(self._structure, group)) for group in range(len(model.networks))]
+        self._costs: dict[tuple[int, int], _Cost] = {}
         counts = self._structure.partition.counts
         self._samples = [counts[members].astype(np.int64) for members in self._structure.members]
 
     def within(self, loss: float) -> Rounded:
         """The fewest bits for this loss."""
         allowed = self._error * (10 ** (loss / 10) - 1)
-        each, best, below, above = allowed / self._structure.params, None, 0.0, math.inf
-        for _ in range(_LOOKS):
+        each, best = allowed / self._structure.params, None
+        trials: list[tuple[float, float]] = []
+        for look in range(_MOST_LOOKS):
             parts = self._rounded(each)
             parameters = assembled(self._structure, parts)
             found = self._squares(self._truth, parameters) - self._error
-            if found <= allowed and each > below:
-                best, below = (parts, parameters, found), each
-                if found >= _NEAR * allowed:
-                    break
-            elif found > allowed:
-                above = min(above, each)
-            each = self._next(each, found / allowed, below, above)
+            trials.append((each, found))
+            if found <= allowed and (best is None or each > best[0]):
+                best = each, parts, parameters, found
+            near = found >= allowed - (1 - _NEAR) * max(allowed, each * self._structure.params)
+            if best is not None and (look + 1 >= _LOOKS or (found <= allowed and near)):
+                break
+            each = self._next(trials, allowed)
         if best is None:
-            raise InputError(f"the parameters cannot be rounded for a loss of {loss:g} dB; store them as float32")
-        parts, parameters, found = best
+            raise InputError(
+                f"the parameters cannot be rounded for a loss of {loss:g} dB; store them as float32"
+            )
+        _, parts, parameters, found = best
         lost = 10 * math.log10(max(1 + found / self._error, 1e-30))
         return Rounded(write(self._structure, parts), Piecewise(self._structure, parameters), lost)
 
-    @staticmethod
-    def _next(each: float, ratio: float, below: float, above: float) -> float:
-        """What each parameter may add next, as the error is nearly proportional to it."""
-        wanted = each * min(max(0.97 / max(ratio, 1e-9), 1 / 64), 16.0)
-        if above < math.inf and below > 0 and not below < wanted < above:
-            wanted = math.sqrt(below * above)
+    def _next(self, trials: list[tuple[float, float]], allowed: float) -> float:
+        """What each parameter may add next: the error grows in proportion to it, from what retraining gains."""
+        each, found = trials[-1]
+        slope = float(self._structure.params)
+        if len(trials) > 1 and each != trials[-2][0]:
+            slope = max((found - trials[-2][1]) / (each - trials[-2][0]), 0.2 * slope)
+        wanted = float(np.clip(each + (0.98 * allowed - found) / slope, each / 8, each * 8))
+        below = max((e for e, f in trials if f <= allowed), default=0.0)
+        above = min((e for e, f in trials if f > allowed and e > below), default=math.inf)
+        if below > 0 and not below < wanted < above:
+            wanted = math.sqrt(below * above) if above < math.inf else 2 * below
+        if below == 0 and len(trials) > _LOOKS:
+            wanted = above / 4
         return wanted
 
     def _rounded(self, each: float) -> list[list[Part]]:
-        """All parts in steps for which each parameter adds this squared error."""
-        done: list[list[Part]] = [[] for _ in self._open]
-        for depth in range(max(len(own) for own in self._open)):
-            here = [group for group, own in enumerate(self._open) if depth < len(own)]
+        """All parts in steps for which each parameter adds this squared error, the last layers first. What is not
+        rounded yet makes up for what is, if there is retraining."""
+        done: list[list[Part]] = [[] for _ in self._places]
+        parameters, last = list(self._model.parameters), max(map(len, self._places)) - 1
+        for depth in range(last + 1):
+            here = [group for group, own in enumerate(self._places) if depth < len(own)]
             gains = {group: self._gains(group, done[group], depth) for group in here}
-            if any(self._open[group][depth].cost is None for group in here):
+            if (here[0], depth) not in self._costs:
                 self._measure(depth, gains)
-            for group in here:
-                done[group].append(self._open[group][depth].rounded(gains[group], each))
+            for group, own in gains.items():
+                place = self._places[group][depth]
+                part = _rounded_part(
+                    _entries(parameters[group], place), own, self._costs[group, depth], each, depth < 2
+                )
+                done[group].append(part)
+                parameters[group] = _replaced(parameters[group], place, part.values(own))
+            if self._retraining is not None and self._places[here[0]][depth].biases and depth < last:
+                parameters = self._retraining.without(parameters, [own[: depth + 1] for own in self._places])
         return done
 
     def _gains(self, group: int, done: list[Part], depth: int) -> Gains:
-        place = self._open[group][depth].place
+        place = self._places[group][depth]
         # Weights and biases alternate: the weights that read this layer are the latest but one or two.
         before = depth - 3 if place.biases else depth - 2
         return gains_of(place, self._samples[group], done[before].integers if before >= 0 else None)
@@ -218,17 +267,18 @@ class _Search:
         """What rounding the parts at this depth costs: by noise on all of them, group by group."""
         random = np.random.Generator(np.random.Philox(depth))
         changed, sizes = list(self._model.parameters), {}
-        for group, own in gains.items():
-            part = self._open[group][depth]
-            loud = np.exp2(-spread_over(own, part.own.shape[1]))
-            part.loudness = float(loud.mean())
-            sizes[group] = max(_NOISE * part.deviation, 1e-9) * math.sqrt(12 / part.loudness)
-            noise = (random.random(part.own.shape) - 0.5) * sizes[group] * np.sqrt(loud)
-            changed[group] = _replaced(changed[group], part.place, part.own + noise)
+        for group, gain in gains.items():
+            place = self._places[group][depth]
+            own = _entries(self._model.parameters[group], place)
+            loud = np.exp2(-spread_over(gain, place.entries))
+            loudness = float(loud.mean())
+            sizes[group] = max(_NOISE * _common(own)[1], 1e-9) * math.sqrt(12 / loudness), loudness
+            noise = (random.random(own.shape) - 0.5) * sizes[group][0] * np.sqrt(loud)
+            changed[group] = _replaced(changed[group], place, own + noise)
         errors = self._squares_of_groups(self._evaluated(tuple(changed)))
-        for group in gains:
-            part = self._open[group][depth]
-            part.cost = max(float(errors[group]), 1e-300) / (part.own.size * sizes[group] ** 2)
+        for group, (size, loudness) in sizes.items():
+            count = self._samples[group].size * self._places[group][depth].entries
+            self._costs[group, depth] = _Cost(float(errors[group]) / (count * size**2), loudness)
 
     def _evaluated(self, parameters: tuple[Parameters, ...]) -> Float32[ndarray, "samples channels"]:
         model = Piecewise(self._structure, parameters)
@@ -242,9 +292,9 @@ class _Search:
 
     def _squares_of_groups(self, values: Float32[ndarray, "samples channels"]) -> Float64[ndarray, "groups"]:
         squares = np.square(values - self._values, dtype=np.float64).sum(axis=1)
-        if len(self._open) == 1:
+        if len(self._places) == 1:
             return squares.sum(keepdims=True)
-        return np.bincount(self._group_of_samples(), squares, len(self._open))
+        return np.bincount(self._group_of_samples(), squares, len(self._places))
 
     def _group_of_samples(self) -> Int64[ndarray, "samples"]:
         return self._structure.group_of[self._structure.partition.label_map.reshape(-1)]

@@ -12,7 +12,7 @@ from partinr.engines.engine import Engine, Samples, TrainingState
 from partinr.fitting.history import History
 from partinr.fitting.overlap import Overlap
 from partinr.fitting.recipe import Recipe
-from partinr.fitting.samples import pack_groups
+from partinr.engines.packing import pack_groups
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
