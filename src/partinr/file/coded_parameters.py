@@ -6,12 +6,13 @@ and so how fine the steps of the layer before must be: no step of a single unit 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -71,7 +72,7 @@ class Part:
         steps = quarter_powers(self.settings.step - 2 * spread_over(gains, entries))
         found = self.integers * steps
         if self.settings.mean is not None:
-            found += self.means * quarter_powers(np.array(self.settings.mean))
+            found += self.means * quarter_power(self.settings.mean)
         return found.astype(np.float32)
 
 
@@ -111,6 +112,11 @@ def places(structure: Structure, group: int) -> Iterator[Place]:
 def quarter_powers(exponents: Int64[ndarray, "*shape"]) -> Float64[ndarray, "*shape"]:
     """2^(exponent / 4) as the format has it."""
     return np.ldexp(_QUARTERS[exponents % 4], exponents // 4)
+
+
+def quarter_power(exponent: int) -> float:
+    """2^(exponent / 4) as the format has it."""
+    return math.ldexp(float(_QUARTERS[exponent % 4]), exponent // 4)
 
 
 def spread_over(gains: Gains, entries: int) -> Int64[ndarray, "regions entries"]:
@@ -225,7 +231,7 @@ def _read_settings(source: Reader, last: int) -> Settings:
     return Settings(step, spread, mean, chain)
 
 
-def _read(source: Reader, classes: ndarray) -> Int32[ndarray, "n"]:
+def _read(source: Reader, classes: UInt8[ndarray, "n"]) -> Int32[ndarray, "n"]:
     out = np.empty(len(classes), np.int32)
     if not source.read(classes, out):
         raise _damaged()
@@ -236,13 +242,12 @@ def _damaged() -> InputError:
     return InputError("the coded parameters are damaged, or of another structure")
 
 
-def _classes(settings: Settings, gains: Gains, entries: int) -> ndarray:
+def _classes(settings: Settings, gains: Gains, entries: int) -> UInt8[ndarray, "regions entries"]:
     """Class of each integer, (regions, entries): by the size that is expected of it."""
     spreads = np.full(gains.shape[1], settings.spread)
     if settings.chain is not None:
         spreads[1:] = settings.chain
-    expected = np.clip(spreads + gains, 0, _WIDEST).astype(np.uint8)
-    return spread_over(expected, entries)
+    return spread_over(np.clip(spreads + gains, 0, _WIDEST), entries).astype(np.uint8)
 
 
 def differences(

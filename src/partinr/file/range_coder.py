@@ -12,7 +12,7 @@ Theory 27(2), 1981 (probabilities from counts).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32, UInt8
@@ -36,6 +36,7 @@ _WORD = (1 << 32) - 1
 _LEFT_OUT = 4
 
 
+@runtime_checkable
 class Writer(Protocol):
     """Writes integers."""
 
@@ -46,6 +47,7 @@ class Writer(Protocol):
         """The bytes; nothing can be written after it."""
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Reads what a `Writer` wrote. Never reads past the end; damaged bytes give other integers."""
 

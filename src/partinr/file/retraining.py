@@ -14,9 +14,9 @@ from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.signals.signal import Signal
 
-# Steps of a retraining, and their learning rate beside the deviation of the weights that are trained, falling to a
-# tenth. Measured by `benchmarks/compact.py`.
-_STEPS, _RATE, _FALL = 40, 0.03, 0.1
+# Steps of a retraining, and their learning rate beside the deviation of the weights that are trained, falling to this
+# share of it. Measured by `benchmarks/compact.py`.
+_STEPS, _RATE, _FALL = 40, 0.01, 0.02
 _ADAM = Adam(0.9, 0.95)
 # Samples of a step: as many as a fit takes.
 _BATCH, _BATCH_ROOT = 128, 5

@@ -30,6 +30,7 @@ from partinr.file.coded_parameters import (
     differences,
     gains_of,
     places,
+    quarter_power,
     quarter_powers,
     spread_over,
     write,
@@ -49,7 +50,12 @@ _MEAN_STEP, _MEAN_BITS = 0.5, 6
 # Mean squared errors below this are not told apart: 100 dB.
 _NOTHING = 1e-10
 # The loss is looked for until it is so near to what is allowed, or so often; more often if it was always larger.
-_NEAR, _LOOKS, _MOST_LOOKS = 0.93, 5, 16
+_NEAR, _LOOKS, _MOST_LOOKS = 0.9, 5, 12
+# Less is aimed at than is allowed; the error grows by so much of what rounding alone would add; and no guess is so many
+# times another one.
+_AIM, _SLOPE, _LEAP = 0.95, 0.7, 16
+# If rounding so much finer than should do does not, it is the retraining that does harm.
+_HARMFUL = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +139,12 @@ def _rounded_part(
     if centre is not None:
         wanted = max(_MEAN_STEP * deviation, float(np.abs(centre).max()) * 2 / LIMIT)
         mean = _exponent(wanted, up=True)
-        unit = float(quarter_powers(np.array(mean)))
+        unit = quarter_power(mean)
         means = np.rint(centre / unit).astype(np.int32)
         taken = means * unit
     steps = quarter_powers(step - 2 * spread_over(gains, entries))
     integers = np.rint((own - taken) / steps).astype(np.int32)
-    size = deviation / float(quarter_powers(np.array(step)))
+    size = deviation / quarter_power(step)
     spread, chain = _spread(size), None
     if last_layer and gains.shape[1] > 1:
         spread, chain = _chained(integers, gains, spread)
@@ -200,7 +206,8 @@ class _Search:
     def within(self, loss: float) -> Rounded:
         """The fewest bits for this loss."""
         allowed = self._error * (10 ** (loss / 10) - 1)
-        each, best = allowed / self._structure.params, None
+        each = start = allowed / self._structure.params
+        best = None
         trials: list[tuple[float, float]] = []
         for look in range(_MOST_LOOKS):
             parts = self._rounded(each)
@@ -213,6 +220,8 @@ class _Search:
             if best is not None and (look + 1 >= _LOOKS or (found <= allowed and near)):
                 break
             each = self._next(trials, allowed)
+            if best is None and self._retraining is not None and each < start / _HARMFUL:
+                self._retraining, each, trials = None, start, []
         if best is None:
             raise InputError(
                 f"the parameters cannot be rounded for a loss of {loss:g} dB; store them as float32"
@@ -222,19 +231,19 @@ class _Search:
         return Rounded(write(self._structure, parts), Piecewise(self._structure, parameters), lost)
 
     def _next(self, trials: list[tuple[float, float]], allowed: float) -> float:
-        """What each parameter may add next: the error grows in proportion to it, from what retraining gains."""
+        """What each parameter may add next: the error is a straight line of it, which begins below 0 by what
+        retraining gains."""
         each, found = trials[-1]
-        slope = float(self._structure.params)
-        if len(trials) > 1 and each != trials[-2][0]:
-            slope = max((found - trials[-2][1]) / (each - trials[-2][0]), 0.2 * slope)
-        wanted = float(np.clip(each + (0.98 * allowed - found) / slope, each / 8, each * 8))
-        below = max((e for e, f in trials if f <= allowed), default=0.0)
-        above = min((e for e, f in trials if f > allowed and e > below), default=math.inf)
-        if below > 0 and not below < wanted < above:
-            wanted = math.sqrt(below * above) if above < math.inf else 2 * below
-        if below == 0 and len(trials) > _LOOKS:
-            wanted = above / 4
-        return wanted
+        slope = _SLOPE * self._structure.params
+        below = max(((e, f) for e, f in trials if f <= allowed), default=None)
+        above = min(((e, f) for e, f in trials if f > allowed), default=None)
+        if below is not None and above is not None and below[0] < above[0]:
+            slope = (above[1] - below[1]) / (above[0] - below[0])
+            wanted = below[0] + (_AIM * allowed - below[1]) / slope
+            # Not too near to either end: the line is bent.
+            return float(np.clip(wanted, below[0] ** 0.8 * above[0] ** 0.2, below[0] ** 0.2 * above[0] ** 0.8))
+        wanted = each + (_AIM * allowed - found) / slope
+        return float(np.clip(wanted, each / _LEAP, each * _LEAP))
 
     def _rounded(self, each: float) -> list[list[Part]]:
         """All parts in steps for which each parameter adds this squared error, the last layers first. What is not
