@@ -32,8 +32,8 @@ from partinr import (
     render,
 )
 from partinr.engines import CpuEngine, Plan, TrainingState
-from partinr.engines.torch_engine import TorchEngine
 from partinr.engines.packing import pack_groups
+from partinr.engines.torch_engine import TorchEngine
 
 ROUNDS = 5
 # That torch evaluates at once.

@@ -1,4 +1,4 @@
-"""A reader of coded parameters written from docs/format.md alone: standard library and NumPy, nothing of partinr.
+"""A reader of coded parameters written from docs/format.md: standard library and NumPy alone.
 
 Slow and literal, one bit after another.
 """

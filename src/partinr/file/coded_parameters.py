@@ -1,7 +1,7 @@
 """Parameters as whole multiples of steps, coded in few bytes. `docs/format.md` states them byte by byte.
 
-Layers are coded from the last to the first. What is known of a layer says how much the units that it reads matter,
-and so how fine the steps of the layer before must be: no step of a single unit is ever stored.
+Layers are coded from the last to the first. What is known of a layer says how much the units that it reads
+matter, and so how fine the steps of the layer before must be: no step of a single unit is ever stored.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Part:
         found = self.integers * steps
         if self.settings.mean is not None:
             found += self.means * quarter_power(self.settings.mean)
-        return found.astype(np.float32)
+        values: Float32[ndarray, "regions entries"] = found.astype(np.float32)
+        return values
 
 
 class Place(NamedTuple):
@@ -111,7 +112,8 @@ def places(structure: Structure, group: int) -> Iterator[Place]:
 
 def quarter_powers(exponents: Int64[ndarray, "*shape"]) -> Float64[ndarray, "*shape"]:
     """2^(exponent / 4) as the format has it."""
-    return np.ldexp(_QUARTERS[exponents % 4], exponents // 4)
+    powers: Float64[ndarray, "*shape"] = np.ldexp(_QUARTERS[exponents % 4], exponents // 4)
+    return powers
 
 
 def quarter_power(exponent: int) -> float:
@@ -286,8 +288,9 @@ def _each(structure: Structure, group: int, code: Callable[[Place, Gains], Part]
 
 def assembled(structure: Structure, parts: Sequence[Sequence[Part]]) -> tuple[Parameters, ...]:
     """The parameters that `read` makes of these parts."""
-    found = []
-    for group, own in enumerate(parts):
+
+    def made(group: int, own: Sequence[Part]) -> Parameters:
         given = iter(own)
-        found.append(_each(structure, group, lambda _place, _gains, given=given: next(given)))
-    return tuple(found)
+        return _each(structure, group, lambda _place, _gains: next(given))
+
+    return tuple(made(group, own) for group, own in enumerate(parts))

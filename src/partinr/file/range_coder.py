@@ -1,12 +1,12 @@
-"""Integers in few bytes: as bits whose probabilities are learned on the way, and those as one binary fraction.
+"""Integers in few bytes: bits whose probabilities are learned on the way, and those as one binary fraction.
 
 `docs/format.md`, "Coded parameters", states it byte by byte. The native kernel does the same a hundred times
 faster (`native/range_coder.h`); what is here is for machines without it. Integers alone are computed with, so
 that every machine reads what any other wrote.
 
 Sources: Witten, Neal, Cleary, "Arithmetic coding for data compression", Communications of the ACM 30(6), 1987
-(the interval); Krichevsky, Trofimov, "The performance of universal encoding", IEEE Transactions on Information
-Theory 27(2), 1981 (probabilities from counts).
+(the interval); Krichevsky, Trofimov, "The performance of universal encoding", IEEE Transactions on
+Information Theory 27(2), 1981 (probabilities from counts).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIMIT = 1 << 20
 """Integers are smaller than this, without their sign."""
 
 MOST_TO_A_BYTE = 4096
-"""Integers that a byte can hold at most: five bits each that are all but certain cost 0.0035 bits together."""
+"""Integers that a byte can hold at most: five bits each, all but certain, cost 0.0035 bits together."""
 
 _LENGTH_BITS, _LONGEST, _MOST_LEADING = 5, 20, 2
 _EVEN, _LEAST, _MOST_SEEN = 1 << 15, 32, 254
@@ -131,11 +131,8 @@ class _Coder(ABC):
             return 0
         found = 1
         for led, i in enumerate(reversed(range(bits - 1))):
-            bit = size >> i & 1
-            if led < _MOST_LEADING:
-                bit = self._adaptive(bit, (kind, bits, found))
-            else:
-                bit = self._code(bit, _EVEN)
+            bit, learned = size >> i & 1, led < _MOST_LEADING
+            bit = self._adaptive(bit, (kind, bits, found)) if learned else self._code(bit, _EVEN)
             found = found << 1 | bit
         return -found if self._code(int(value < 0), _EVEN) else found
 

@@ -14,8 +14,8 @@ from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.signals.signal import Signal
 
-# Steps of a retraining, and their learning rate beside the deviation of the weights that are trained, falling to this
-# share of it. Measured by `benchmarks/compact.py`.
+# Steps of a retraining, and their learning rate beside the deviation of the weights that are trained, falling
+# to this share of it (`benchmarks/compact.py`).
 _STEPS, _RATE, _FALL = 40, 0.01, 0.02
 _ADAM = Adam(0.9, 0.95)
 # Samples of a step: as many as a fit takes.
@@ -25,7 +25,8 @@ _BATCH, _BATCH_ROOT = 128, 5
 class Retraining:
     """Training with some layers held.
 
-    Where regions share samples, each learns its own value plus the blend's error, as in a fit (`fitting/overlap.py`).
+    Where regions share samples, each learns its own value plus the blend's error, as in a fit
+    (`fitting/overlap.py`).
 
     Args:
         model: as it is before anything is rounded.

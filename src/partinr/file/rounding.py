@@ -1,8 +1,8 @@
 """How finely parameters are rounded, so that a file loses no more than it may, and every bit counts the same.
 
-The squared error that rounding makes grows with the square of the step. What a step costs is measured: noise is added
-to the weights or the biases of one layer, and the function evaluated. Steps for which every parameter adds the same
-error have the same slope everywhere: no bit would gain more elsewhere.
+The squared error that rounding makes grows with the square of the step. What a step costs is measured: noise
+is added to the weights or the biases of one layer, and the function evaluated. Where every parameter adds the
+same error, the slope is the same everywhere: no bit would gain more elsewhere.
 
 Source: Shoham, Gersho, "Efficient bit allocation for an arbitrary set of quantizers", IEEE Transactions on
 Acoustics, Speech and Signal Processing 36(9), 1988.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float, Float32, Float64, Int32
 from numpy import ndarray
 
 from partinr.engines.engine import Engine
@@ -40,7 +40,6 @@ from partinr.file.retraining import Retraining
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import sample_blocks
-from partinr.model.structure import Structure
 from partinr.signals.signal import Signal
 
 # Noise that tells what rounding costs, beside the deviation of what it is added to.
@@ -49,10 +48,11 @@ _NOISE = 0.03
 _MEAN_STEP, _MEAN_BITS = 0.5, 6
 # Mean squared errors below this are not told apart: 100 dB.
 _NOTHING = 1e-10
-# The loss is looked for until it is so near to what is allowed, or so often; more often if it was always larger.
+# The loss is looked for until it is so near to what is allowed, or so often; more often if it was always
+# larger.
 _NEAR, _LOOKS, _MOST_LOOKS = 0.9, 5, 12
-# Less is aimed at than is allowed; the error grows by so much of what rounding alone would add; and no guess is so many
-# times another one.
+# Less is aimed at than is allowed; the error grows by so much of what rounding alone would add; and no guess
+# is more than so many times the one before.
 _AIM, _SLOPE, _LEAP = 0.95, 0.7, 16
 # If rounding so much finer than should do does not, it is the retraining that does harm.
 _HARMFUL = 100
@@ -65,8 +65,8 @@ class Rounded:
     Attributes:
         payload: the parameters as a file has them.
         model: the function that is read back from it.
-        loss: dB by which its mean squared error is worse, before rounding and clipping of values; below 0 where it
-            is better.
+        loss: dB by which its mean squared error is worse, before values are rounded and clipped; below 0
+            where it is better.
     """
 
     payload: bytes
@@ -74,21 +74,19 @@ class Rounded:
     loss: float
 
 
-def rounded(
-    model: Piecewise, signal: Signal, loss: float = 0.05, *, engine: Engine | None = None
-) -> Rounded:
+def rounded(model: Piecewise, signal: Signal, loss: float = 0.05, *, engine: Engine | None = None) -> Rounded:
     """Round and code the parameters of a function.
 
     Args:
         model: of finite parameters.
         signal: what was fitted.
         loss: dB that it may lose.
-        engine: trains layers that are not rounded yet to make up for those that are, in fewer bits and more time;
+        engine: trains layers that are not rounded yet to make up for those that are: fewer bits, more time.
             None: nothing is trained.
 
     Raises:
-        InputError: the loss is not positive, the signal has another shape, or the parameters are so large or so
-            uneven that they cannot be rounded for such a loss.
+        InputError: the loss is not positive, the signal has another shape, or the parameters are so large or
+            so uneven that they cannot be rounded for such a loss.
 
     Example:
         >>> import numpy as np, partinr
@@ -125,7 +123,7 @@ def _rounded_part(
     own: Float64[ndarray, "regions entries"], gains: Gains, cost: _Cost, allowed: float, last_layer: bool
 ) -> Part:
     """Parameters in steps for which each makes this squared error."""
-    regions, entries = own.shape
+    entries = own.shape[1]
     centre, deviation = _common(own)
     loud = np.exp2(-spread_over(gains, entries))
     squares = max(cost.squares * float(loud.mean()) / cost.loudness, 1e-300)
@@ -135,7 +133,8 @@ def _rounded_part(
     step = min(step, _exponent(4 * largest, up=True) + 2 * int(gains.max()))
     finest = float((np.abs(own) / np.sqrt(loud)).max(initial=0)) * 2 / (LIMIT - 2)
     step = max(min(step, MOST_EXPONENT), _exponent(finest, up=True), -MOST_EXPONENT)
-    mean, means, taken = None, np.zeros(0, np.int32), np.zeros(entries)
+    mean, means = None, np.zeros(0, np.int32)
+    taken: Float64[ndarray, "..."] = np.zeros(entries)
     if centre is not None:
         wanted = max(_MEAN_STEP * deviation, float(np.abs(centre).max()) * 2 / LIMIT)
         mean = _exponent(wanted, up=True)
@@ -163,7 +162,7 @@ def _common(own: Float64[ndarray, "regions entries"]) -> tuple[Float64[ndarray, 
 def _chained(
     integers: Int32[ndarray, "regions entries"], gains: Gains, spread: int
 ) -> tuple[int, int | None]:
-    """Spreads of the first column and of the differences between columns, if those are smaller than columns."""
+    """Spreads of the first column and of the differences between columns, if those are smaller."""
     columns = gains.shape[1]
     steps = differences(integers, columns)
     if np.abs(steps).max(initial=0) >= LIMIT:
@@ -241,13 +240,15 @@ class _Search:
             slope = (above[1] - below[1]) / (above[0] - below[0])
             wanted = below[0] + (_AIM * allowed - below[1]) / slope
             # Not too near to either end: the line is bent.
-            return float(np.clip(wanted, below[0] ** 0.8 * above[0] ** 0.2, below[0] ** 0.2 * above[0] ** 0.8))
+            return float(
+                np.clip(wanted, below[0] ** 0.8 * above[0] ** 0.2, below[0] ** 0.2 * above[0] ** 0.8)
+            )
         wanted = each + (_AIM * allowed - found) / slope
         return float(np.clip(wanted, each / _LEAP, each * _LEAP))
 
     def _rounded(self, each: float) -> list[list[Part]]:
-        """All parts in steps for which each parameter adds this squared error, the last layers first. What is not
-        rounded yet makes up for what is, if there is retraining."""
+        """All parts in steps for which each parameter adds this squared error, the last layers first. What is
+        not rounded yet makes up for what is, if there is retraining."""
         done: list[list[Part]] = [[] for _ in self._places]
         parameters, last = list(self._model.parameters), max(map(len, self._places)) - 1
         for depth in range(last + 1):
@@ -302,19 +303,18 @@ class _Search:
     def _squares_of_groups(self, values: Float32[ndarray, "samples channels"]) -> Float64[ndarray, "groups"]:
         squares = np.square(values - self._values, dtype=np.float64).sum(axis=1)
         if len(self._places) == 1:
-            return squares.sum(keepdims=True)
-        return np.bincount(self._group_of_samples(), squares, len(self._places))
-
-    def _group_of_samples(self) -> Int64[ndarray, "samples"]:
-        return self._structure.group_of[self._structure.partition.label_map.reshape(-1)]
+            return np.array([squares.sum()])
+        groups = self._structure.group_of[self._structure.partition.label_map.reshape(-1)]
+        return np.bincount(groups, squares, len(self._places))
 
 
 def _entries(parameters: Parameters, place: Place) -> Float64[ndarray, "regions entries"]:
     array = (parameters.biases if place.biases else parameters.weights)[place.layer]
-    return array.reshape(len(array), -1).astype(np.float64)
+    entries: Float64[ndarray, "regions entries"] = array.reshape(len(array), -1).astype(np.float64)
+    return entries
 
 
-def _replaced(parameters: Parameters, place: Place, own: Float64[ndarray, "regions entries"]) -> Parameters:
+def _replaced(parameters: Parameters, place: Place, own: Float[ndarray, "regions entries"]) -> Parameters:
     changed = Parameters(list(parameters.weights), list(parameters.biases))
     to = changed.biases if place.biases else changed.weights
     to[place.layer] = own.reshape(len(own), *place.shape).astype(np.float32)

@@ -163,8 +163,8 @@ def _blocks(
 
 
 def sample_blocks(model: Piecewise) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
-    """Normalised values at the signal's own samples, neither rounded nor clipped, as consecutive slabs along the
-    first axis."""
+    """Normalised values at the signal's own samples, neither rounded nor clipped, as consecutive slabs along
+    the first axis."""
     return _values(model, model.signal.shape, whole(model), point=True)
 
 
