@@ -32,8 +32,8 @@ from partinr import (
     render,
 )
 from partinr.engines import CpuEngine, Plan, TrainingState
+from partinr.engines.packing import pack_groups
 from partinr.engines.torch_engine import TorchEngine
-from partinr.fitting.samples import pack_groups
 
 ROUNDS = 5
 # That torch evaluates at once.

@@ -8,8 +8,8 @@ import numpy as np
 
 from partinr import Auto, Network, Piecewise, Recipe, Signal, Structure, fit
 from partinr.engines import Plan, Samples, TrainingState, select
+from partinr.engines.packing import pack_groups
 from partinr.engines.readout import RIDGE
-from partinr.fitting.samples import pack_groups
 from partinr.model.networks import Parameters
 
 

@@ -22,8 +22,8 @@ from tables import machine, publish, table
 
 from partinr import PAPER, Grid, Signal, Siren, Structure, from_array
 from partinr.engines import Plan, TrainingState
+from partinr.engines.packing import pack_groups
 from partinr.engines.torch_engine import TorchEngine
-from partinr.fitting.samples import pack_groups
 from partinr.signals.frames import raster
 
 NETWORK = Siren(170, 3, 60.0, 30.0)

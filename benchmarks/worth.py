@@ -21,10 +21,10 @@ from tables import machine, publish, table
 
 from partinr import FAST, Partition, Signal, Siren, Structure, read
 from partinr.engines import CpuEngine, Plan, TrainingState
+from partinr.engines.packing import pack_groups
 from partinr.engines.readout import RIDGE
 from partinr.fitting.goals.allocation import worth
 from partinr.fitting.goals.difficulty import Level, levels
-from partinr.fitting.samples import pack_groups
 
 WIDTHS = (4, 8, 12, 16, 24, 32, 40)
 LEVELS = 4

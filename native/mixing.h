@@ -1,6 +1,7 @@
 // Adaptive probabilities, and several of them mixed into one: each context that a bit is seen in has a probability of
 // its own, and a small linear network over their log-odds, learned as bits are coded, says how far to believe each.
-// After Mahoney (see range_coder.h), section 4. Integers alone.
+// After Mahoney, "Adaptive weighing of context models for lossless data
+// compression", Florida Tech. report CS-2005-16, section 4. Integers alone.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -18,7 +19,6 @@ constexpr int least_odds = 24;       // in 2^-16
 struct OddsTables {
   std::array<int16_t, 4096> log_odds;                // of a probability's upper 12 bits
   std::array<uint16_t, 2 * most_log_odds + 1> odds;  // of log-odds from -most_log_odds
-  std::array<int32_t, 161> rate;                     // of a probability seen so often
   std::array<int32_t, 1024> learning_rate;           // of weights used so often
 
   OddsTables() {
@@ -30,23 +30,11 @@ struct OddsTables {
       const long p = std::lrint(65536 / (1 + std::exp(-i / 256.0)));
       odds[i + most_log_odds] = static_cast<uint16_t>(std::clamp<long>(p, least_odds, 65536 - least_odds));
     }
-    for (int n = 0; n < 161; n++) rate[n] = 655360 / (10 * n + 16);
     for (int n = 0; n < 1024; n++) learning_rate[n] = 197 + 2425 * 32 / (32 + n);
   }
 };
 
 inline const OddsTables odds_tables;
-
-// The probability of a 1 in one context, in 2^-16, which moves towards what comes: at first by much.
-struct Odds {
-  uint16_t one = 1 << 15;
-  uint16_t seen = 0;
-
-  void learn(int bit) {
-    one = static_cast<uint16_t>(one + (((bit ? 65535 : 0) - one) * int64_t{odds_tables.rate[seen]} >> 16));
-    if (seen < 160) seen++;
-  }
-};
 
 constexpr int mixed_contexts = 7;
 using Contexts = std::array<int32_t, mixed_contexts>;
@@ -59,37 +47,37 @@ class BitModel {
     for (auto& table : mixed_) table.resize(static_cast<size_t>(mixed));
   }
 
-  int raw(int bit) { return port_.bit(bit, even_odds); }
+  int raw(int bit) { return port_.code(bit, 1 << 15); }
 
   // A bit seen in one context.
   int plain(int bit, int32_t context) {
-    Odds& odds = plain_[static_cast<size_t>(context)];
-    bit = port_.bit(bit, std::clamp<uint32_t>(odds.one, 64, 65536 - 64));
-    odds.learn(bit);
+    Chance& chance = plain_[static_cast<size_t>(context)];
+    bit = port_.code(bit, chance.set);
+    chance.learn(bit);
     return bit;
   }
 
   // A bit seen in several contexts, each an index into a table of its own, mixed with the weights of a set.
   int mixed(int bit, const Contexts& contexts, int32_t set) {
     Weights& weights = sets_[static_cast<size_t>(set)];
-    std::array<Odds*, mixed_contexts> odds;
+    std::array<Chance*, mixed_contexts> chances;
     std::array<int32_t, mixed_contexts> inputs;
     int64_t sum = 0;
     for (int i = 0; i < mixed_contexts; i++) {
-      odds[i] = &mixed_[i][static_cast<size_t>(contexts[i])];
-      const int32_t told = odds_tables.log_odds[odds[i]->one >> 4];
-      inputs[i] = odds[i]->seen < 8 ? told * (odds[i]->seen + 1) / 9 : told;
+      chances[i] = &mixed_[i][static_cast<size_t>(contexts[i])];
+      const int32_t told = odds_tables.log_odds[chances[i]->set >> 4];
+      inputs[i] = chances[i]->seen < 8 ? told * (chances[i]->seen + 1) / 9 : told;
       sum += int64_t{weights.of[i]} * inputs[i];
     }
     const int64_t log_odds = std::clamp<int64_t>(sum >> 16, -most_log_odds, most_log_odds);
     const uint32_t one = odds_tables.odds[static_cast<size_t>(log_odds + most_log_odds)];
-    bit = port_.bit(bit, one);
+    bit = port_.code(bit, one);
     const int64_t error = ((bit << 16) - static_cast<int32_t>(one)) * int64_t{odds_tables.learning_rate[weights.used]};
     if (weights.used < 1023) weights.used++;
     for (int i = 0; i < mixed_contexts; i++) {
       const int64_t moved = weights.of[i] + ((inputs[i] * error + (1 << 23)) >> 24);
       weights.of[i] = static_cast<int32_t>(std::clamp<int64_t>(moved, -(1 << 24), 1 << 24));
-      odds[i]->learn(bit);
+      chances[i]->learn(bit);
     }
     return bit;
   }
@@ -114,8 +102,8 @@ class BitModel {
   };
 
   Port& port_;
-  std::vector<Odds> plain_;
-  std::array<std::vector<Odds>, mixed_contexts> mixed_;
+  std::vector<Chance> plain_;
+  std::array<std::vector<Chance>, mixed_contexts> mixed_;
   std::vector<Weights> sets_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "spectra_module.h"
 #include "arguments.h"
+#include "coding.h"
 #include "dispatch.h"
 #include "evaluation.h"
 #include "exchange.h"
@@ -178,6 +179,14 @@ NB_MODULE(_native, m) {
   m.def("exchange", &exchange, "found"_a.noconvert(), "weights"_a.noconvert(), "points"_a.noconvert(),
         "offsets"_a.noconvert(), "order"_a.noconvert(), "truth"_a.noconvert(), "rows"_a.noconvert(),
         "values"_a.noconvert(), nb::kw_only(), "threads"_a);
+  nb::class_<IntegerWriter>(m, "IntegerWriter")
+      .def(nb::init<>())
+      .def("write", &IntegerWriter::write, "values"_a.noconvert(), "classes"_a.noconvert())
+      .def("finish", &IntegerWriter::finish);
+  nb::class_<IntegerReader>(m, "IntegerReader")
+      .def(nb::init<const nb::bytes&>(), "payload"_a)
+      .def("read", &IntegerReader::read, "classes"_a.noconvert(), "out"_a.noconvert())
+      .def("finished", &IntegerReader::finished);
   m.def("sincospi", &sincospi, "x"_a.noconvert(), "sine"_a.noconvert(), "cosine"_a.noconvert());
   m.def("exp2", &power_of_two, "x"_a.noconvert(), "out"_a.noconvert());
   m.def("slices", &slices, "net"_a, "samples"_a);

@@ -73,7 +73,7 @@ template <class Port>
 class SpectraModel {
  public:
   SpectraModel(const Layout& layout, const Place& start, Port& port)
-      : layout_(layout), start_(start), bits_(port, plain_size, mixed_size, sets), first_axis_(3 - layout.dims),
+      : layout_(layout), start_(start), port_(port), bits_(port, plain_size, mixed_size, sets), first_axis_(3 - layout.dims),
         bands_(layout.dims == 1 ? 40 : layout.dims == 2 ? 49 : 125) {
     for (int a = first_axis_; a < 3; a++) {
       const size_t face = face_size(layout.shape, a);
@@ -263,7 +263,7 @@ class SpectraModel {
     // How far: one more than the greatest sum of a coefficient's frequencies, the constant left out.
     const int32_t most = n[0] + n[1] + n[2] - 2;
     int32_t reach = 0;
-    if (Port::encodes)
+    if constexpr (Port::writes)
       for (int32_t i = 0; i < n[0]; i++)
         for (int32_t j = 0; j < n[1]; j++)
           for (int32_t k = n[2]; k-- > 0;)
@@ -274,6 +274,8 @@ class SpectraModel {
     const int32_t usual = before.weight ? 1 + std::min(6, level(before.reach[c] * most / 64) / 3) : 0;
     const int32_t first_reach = c ? std::min(7, 1 + level(int64_t{trace.reach[0]} * most / 64) / 3) : 0;
     reach = bits_.number(reach, reach_at + ((kind * 8 + usual) * 8 + first_reach) * 64);
+    if constexpr (!Port::writes)
+      if (port_.overrun()) throw std::invalid_argument("the coded numbers are cut short");
     if (reach > most) throw std::invalid_argument("coded coefficients lie outside their box");
     trace.reach[c] = reach * 64 / most;
 
@@ -468,6 +470,7 @@ class SpectraModel {
 
   const Layout layout_;
   const Place start_;
+  Port& port_;
   BitModel<Port> bits_;
   const int first_axis_;
   const int32_t bands_;

@@ -9,8 +9,8 @@ constexpr int32_t largest = 1 << 26;
 
 std::vector<uint8_t> encode_slice(const Layout& layout, int64_t first_root, int64_t last_root, const uint8_t* splits,
                                   const int32_t* coefficients) {
-  RangeEncoder port;
-  SpectraModel<RangeEncoder> model(layout, layout.root_box(first_root).start, port);
+  BitWriter port;
+  SpectraModel<BitWriter> model(layout, layout.root_box(first_root).start, port);
   std::vector<int32_t> scratch;
   auto own = [&](const Box& box) {
     const int64_t count = box.samples() * layout.channels;
@@ -21,12 +21,13 @@ std::vector<uint8_t> encode_slice(const Layout& layout, int64_t first_root, int6
     return scratch.data();
   };
   for (int64_t i = first_root; i < last_root; i++) model.tree(layout.root_box(i), splits, nullptr, own);
-  return port.finish();
+  port.finish();
+  return std::move(port.bytes);
 }
 
 Spectra decode_slice(const Layout& layout, int64_t first_root, int64_t last_root, const uint8_t* bytes, size_t size) {
-  RangeDecoder port(bytes, size);
-  SpectraModel<RangeDecoder> model(layout, layout.root_box(first_root).start, port);
+  BitReader port(bytes, size);
+  SpectraModel<BitReader> model(layout, layout.root_box(first_root).start, port);
   Spectra found;
   const uint8_t* none = nullptr;
   auto own = [&](const Box& box) {

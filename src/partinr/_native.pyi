@@ -264,6 +264,24 @@ def exchange(
         values: of each group, (samples, channels).
     """
 
+class IntegerWriter:
+    """Writes integers below 2^20 in size in as few bytes as their classes' statistics allow."""
+
+    def __init__(self) -> None: ...
+    def write(self, values: _I32, classes: NDArray[np.uint8]) -> None:
+        """Write integers (n,), of each of which the class (n,), below 64, is known to the reader."""
+    def finish(self) -> bytes:
+        """The bytes; nothing can be written after it."""
+
+class IntegerReader:
+    """Reads what `IntegerWriter` wrote."""
+
+    def __init__(self, payload: bytes) -> None: ...
+    def read(self, classes: NDArray[np.uint8], out: _I32) -> bool:
+        """Read integers of these classes (n,) into `out` (n,); false if no writer writes such bytes."""
+    def finished(self) -> bool:
+        """Whether all bytes were needed, and were enough."""
+
 def sincospi(x: _F32, sine: _F32, cosine: _F32) -> None:
     """Write sin(pi x) and cos(pi x); absolute errors below 2e-7 for every finite float."""
 

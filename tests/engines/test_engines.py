@@ -31,9 +31,9 @@ from partinr.engines import (
     Work,
     select,
 )
+from partinr.engines.packing import pack_groups
 from partinr.engines.sampling import batch_indices
 from partinr.engines.torch_engine import TorchEngine
-from partinr.fitting.samples import pack_groups
 from partinr.model import packing
 from partinr.model.kernel import why_missing
 from partinr.model.networks import NETWORKS, Network, Parameters

@@ -32,9 +32,9 @@ from partinr import (
     psnr,
 )
 from partinr.engines import CpuEngine, Engine, Plan, TrainingState
+from partinr.engines.packing import pack_groups
 from partinr.engines.torch_engine import TorchEngine
 from partinr.fitting.overlap import Overlap
-from partinr.fitting.samples import pack_groups
 from partinr.model.kernel import why_missing
 from partinr.signals.frames import raster
 

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from partinr.engines.engine import Engine, Samples, TrainingState
+from partinr.engines.packing import pack_groups
 from partinr.fitting.history import History
 from partinr.fitting.overlap import Overlap
 from partinr.fitting.recipe import Recipe
-from partinr.fitting.samples import pack_groups
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr

@@ -158,6 +158,19 @@ def render_blocks(
 def _blocks(
     model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
 ) -> Iterator[Shaped[ndarray, "_ *rest channels"]]:
+    for values in _values(model, shape, window, point):
+        yield model.signal.quantise(values)
+
+
+def sample_blocks(model: Piecewise) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    """Normalised values at the signal's own samples, neither rounded nor clipped, as consecutive slabs along
+    the first axis."""
+    return _values(model, model.signal.shape, whole(model), point=True)
+
+
+def _values(
+    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
+) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
     pixels = [
         frames.pixels(n, length, float(start), float(stop), point=point)
         for n, length, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
@@ -176,7 +189,7 @@ def _blocks(
         values = next(pieces)
         for piece in pieces:
             values += piece
-        yield model.signal.quantise(values / parts if parts > 1 else values)
+        yield values / parts if parts > 1 else values
 
 
 def render(

@@ -1,4 +1,4 @@
-"""The samples of a fit, sorted by region once."""
+"""The samples of a signal, sorted by region once."""
 
 from __future__ import annotations
 
