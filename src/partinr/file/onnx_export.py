@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError, need
@@ -22,6 +21,7 @@ from partinr.files import atomic_write
 from partinr.model.blending import AT_SAMPLE
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
+from partinr.shapes import Shaped
 
 if TYPE_CHECKING:
     import onnx

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.hashing import permute, splitmix64
+from partinr.shapes import Int64
 from partinr.signals import MAX_PIXELS, Signal, read
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -20,6 +19,7 @@ from partinr.meta.collection import Collection
 from partinr.meta.crops import Crop
 from partinr.meta.loading import Loaded, Preparation, Wanted, loading
 from partinr.model.partition.rule import Rule
+from partinr.shapes import Shaped
 from partinr.signals import SignalSpec
 from partinr.signals.metrics import psnr, ssim
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from jaxtyping import Float64
 from numpy import ndarray
 
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
 from partinr.fitting.starts.inner import Method
 from partinr.fitting.starts.start import Start
+from partinr.shapes import Float64
 
 Ending = Literal["steps", "callback", "diverged"]
 """What ended the learning."""

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -32,6 +31,7 @@ from partinr.meta.loading import Loaded, Loader, Preparation, Wanted, loading
 from partinr.meta.processes import Processes
 from partinr.meta.state import OuterState
 from partinr.model.partition.rule import Rule
+from partinr.shapes import Float64
 from partinr.signals.metrics import psnr_from_mse
 
 _CHECKPOINT_SECONDS = 5.0

@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.files import atomic_write
 from partinr.meta.evaluation import Evaluation, Frames
 from partinr.report.enlarging import side_by_side
 from partinr.report.pictures import RGB, Picture, plane, repeated, to_rgb, write_rgb
+from partinr.shapes import Shaped
 from partinr.signals.metrics import psnr
 from partinr.text import utf8
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.files import atomic_write
+from partinr.shapes import Shaped
 from partinr.signals.png import write_png
 from partinr.signals.signal import SignalSpec
 

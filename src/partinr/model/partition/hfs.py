@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Integer, UInt8
 from numpy import ndarray
 
 from partinr.model.partition.segmentation import Segmentation, grey_or_rgb
+from partinr.shapes import Integer, UInt8
 from partinr.signals.signal import Signal
 
 # OpenCV looks for contact of segments in the interior of the image only, and reads past the end of an image

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
 from numpy import ndarray
 
+from partinr.shapes import Bool, Float64
 from partinr.studies.hypothesis.evidence import Evidence
 from partinr.studies.hypothesis.models import EXPONENTIAL
 from partinr.studies.hypothesis.parts import Outcome, Part, Parts

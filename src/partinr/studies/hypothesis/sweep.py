@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from jaxtyping import Float64, Int8, Int64
 from numpy import ndarray
 
 from partinr.engines.engine import Adam, Engine, Plan, TrainingState, named_arrays, restore
 from partinr.errors import InputError
 from partinr.file.checkpoint import Checkpoint, Settings
 from partinr.model.networks.network import Network, Parameters
+from partinr.shapes import Float64, Int8, Int64
 from partinr.studies.hypothesis.material import Material
 
 _CHECKPOINT_SECONDS = 10.0
