@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -30,14 +31,14 @@ def printable(text: object) -> str:
 
 def say(rows: Iterable[tuple[str, object]]) -> None:
     """A table of names and values on standard output, one row a line however long."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(soft_wrap=True, highlight=False)
     table = list(rows)
     width = max(len(name) for name, _ in table) + 2
+    bold, plain = (
+        ("\033[1m", "\033[0m") if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" else ("", "")
+    )
     for name, value in table:
-        console.print(Text.assemble((f"{name:<{width}}", "bold"), printable(value)))
+        print(f"{bold}{name:<{width}}{plain}{printable(value)}")  # noqa: T201
+    sys.stdout.flush()
 
 
 def emit(values: Mapping[str, Any]) -> None:

@@ -170,6 +170,7 @@ def as_function(kind: type[Command]) -> Callable[..., None]:
     ordered = sorted(
         fields(kind), key=lambda one: (one.default is not MISSING, one.name not in kind.__annotations__)
     )
+    run.__doc__ = kind.__doc__
     run.__annotations__ = {one.name: hints[one.name] for one in ordered}
     signature = inspect.signature(kind)
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]
