@@ -53,7 +53,7 @@ def partition(
 
     `fit --partition labels:FILE` reads the map again.
 
-    Example: partinr partition photo.png --rule hfs:9 -o labels.png --overlay regions.png
+    Example: partinr partition photo.png --rule felzenszwalb:9 -o labels.png --overlay regions.png
     """
     chosen = words.rule(rule)
     if output.suffix.lower() not in _SUFFIXES:
