@@ -134,8 +134,7 @@ def evaluate(
             steps=steps,
             random_rate=random_lr,
             seed=seed,
-            workers=workers,
-            device=where,
+            compute=partinr.MetaCompute(where, workers=workers),
             callback=follow,
             watch=watch,
         )

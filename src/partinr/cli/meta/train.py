@@ -297,14 +297,9 @@ def train(
                 recipe,
                 crop=crop,
                 rule=rule,
-                validation=looked_at,
-                validate_every=validate_every,
-                workers=workers,
-                device=own,
-                at_once=memory,
-                processes=processes,
-                checkpoint=checkpoint,
-                resume=resume,
+                held_out=None if looked_at is None else partinr.HeldOut(looked_at, validate_every),
+                compute=partinr.MetaCompute(own, memory, workers, processes),
+                keep=None if checkpoint is None else partinr.Keep(checkpoint, resume),
                 callback=lambda progress: _follow(bar, stop, progress),
             )
         if not processes.first:
