@@ -8,8 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from partinr.report import words
 from partinr.report.words import counted as counted
 from partinr.text import jsonable, legible
 
@@ -116,8 +118,5 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def decibels(psnr: float | None) -> str:
-    """A PSNR as people read it."""
-    if psnr is None:
-        return "unknown"
-    return "infinite" if psnr == math.inf else f"{psnr:.2f} dB"
+decibels = partial(words.decibels, unknown="unknown", infinite="infinite")
+"""A PSNR as people read it."""

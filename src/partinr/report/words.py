@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 
-def decibels(psnr: float | None) -> str:
-    """A PSNR: two decimals, "exact" where nothing differs."""
+def decibels(psnr: float | None, unknown: str = "–", infinite: str = "exact") -> str:
+    """A PSNR with two decimals; or what to say where it is not known, and where nothing differs."""
     if psnr is None:
-        return "–"
-    return "exact" if math.isinf(psnr) else f"{psnr:.2f} dB"
+        return unknown
+    return infinite if math.isinf(psnr) else f"{psnr:.2f} dB"
 
 
 def seconds(duration: float | None) -> str:
