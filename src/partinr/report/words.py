@@ -35,6 +35,7 @@ def extent(shape: Sequence[int]) -> str:
     return " × ".join(f"{n:,}" for n in shape)
 
 
-def listed(items: Sequence[str]) -> str:
+def listed(items: Sequence[object], last: str = "and") -> str:
     """Items as a sentence lists them: a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+    *first, end = map(str, items)
+    return f"{', '.join(first)} {last} {end}" if first else end
