@@ -114,9 +114,7 @@ def compare(
             variants,
             output,
             seeds=range(seed, seed + seeds),
-            engine=engine,
-            device=device,
-            threads=threads,
+            compute=partinr.Compute(engine, device, threads),
             callback=lambda standing: _follow(bar, stop, standing),
         )
         bar.show(1.0, what="writing the page")

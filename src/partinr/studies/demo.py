@@ -13,7 +13,7 @@ import numpy as np
 from partinr import __version__
 from partinr.file.inr import Saved, load, save
 from partinr.files import make_folder, write_together
-from partinr.fitting.fit import FitResult, fit
+from partinr.fitting.fit import Compute, FitResult, fit
 from partinr.fitting.goals.steps import Steps
 from partinr.fitting.loop import Watch
 from partinr.fitting.recipe import PAPER
@@ -168,7 +168,7 @@ def _compare(folder: str, settings: Settings, seed: int, tell: Callable[[str, fl
         [single, grid, segments],
         folder,
         seeds=(seed,),
-        threads=1,
+        compute=Compute(threads=1),
         callback=lambda standing: tell(f"comparing: {standing.name}", _RENDERED + share * standing.fraction),
     )
 
