@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from manual import figure, machine, photograph, publish, table
 
-from partinr import PAPER, Comparison, Standing, Variant, compare, write_comparison
+from partinr import PAPER, Comparison, Compute, Standing, Variant, compare, write_comparison
 from partinr.studies.comparison import published_rules
 
 COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#7f8790")
@@ -135,7 +135,7 @@ def main() -> None:
         variants,
         folder,
         seeds=range(options.seeds),
-        threads=options.threads,
+        compute=Compute(threads=options.threads),
         callback=progress,
     )
     facts = write_comparison(folder, comparison, title=name)

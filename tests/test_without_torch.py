@@ -1,4 +1,4 @@
-"""Everything but what is made of torch works without it installed, the rest says so in one line."""
+"""Everything works without the packages of the extras but what is made of them, which says so in one line."""
 
 from __future__ import annotations
 
@@ -110,6 +110,27 @@ def test_what_needs_torch_says_what_to_type() -> None:
     assert len(lines) == 8
     for line in lines:
         assert 'needs the package torch; run: pip install "partinr[torch]"' in line
+
+
+def test_without_opencv_its_rule_says_what_to_type() -> None:
+    script = """
+    import types, numpy as np, partinr
+    signal = partinr.from_array(np.random.default_rng(0).random((20, 20)), kind="image")
+    def ask():
+        try:
+            partinr.HFS(4).partition(signal)
+        except partinr.InputError as error:
+            print(error)
+    ask()
+    GONE.clear()
+    sys.modules["cv2"] = types.ModuleType("cv2")
+    sys.modules["cv2"].__version__ = "9.9"
+    sys.modules["cv2"].__spec__ = importlib.machinery.ModuleSpec("cv2", None)
+    ask()
+    """
+    missing, without = run({"cv2"}, script).splitlines()
+    assert missing == 'the rule hfs needs the package cv2; run: pip install "partinr[hfs]"'
+    assert without.startswith("the rule hfs needs OpenCV with its contributed modules, got OpenCV 9.9")
 
 
 def test_without_the_kernel_all_but_training_works(tmp_path: Path) -> None:

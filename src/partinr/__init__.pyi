@@ -33,7 +33,9 @@ from .meta.evaluation import Evaluation as Evaluation
 from .meta.evaluation import Interval as Interval
 from .meta.evaluation import Score as Score
 from .meta.evaluation import evaluate_start as evaluate_start
+from .meta.learning import HeldOut as HeldOut
 from .meta.learning import LearnResult as LearnResult
+from .meta.learning import MetaCompute as MetaCompute
 from .meta.learning import MetaProgress as MetaProgress
 from .meta.learning import MetaRecipe as MetaRecipe
 from .meta.outer import learn_start as learn_start

@@ -11,15 +11,18 @@ class InputError(ValueError):
     """
 
 
-def need(package: str, what: str) -> None:
-    """Make sure that a package is there which one of partinr's extras brings, of the same name.
+def need(package: str, what: str, extra: str | None = None) -> None:
+    """Make sure that a package is there which one of partinr's extras brings.
 
     Args:
         package: such as "torch".
         what: for what it is needed, such as "the torch engine".
+        extra: its name; by default the package's.
 
     Raises:
         InputError: it is not; the message has the command to type.
     """
     if find_spec(package) is None:
-        raise InputError(f'{what} needs the package {package}; run: pip install "partinr[{package}]"')
+        raise InputError(
+            f'{what} needs the package {package}; run: pip install "partinr[{extra or package}]"'
+        )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import UInt32, UInt64
 from numpy import ndarray
+
+from partinr.shapes import UInt32, UInt64
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """What SplitMix64 adds to its state before each output."""

@@ -6,8 +6,10 @@ nor JSON can hold.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -19,6 +21,15 @@ def utf8(text: str) -> bytes:
 def legible(text: str) -> str:
     """Text that UTF-8 can hold, with the escapes of `utf8`."""
     return utf8(text).decode()
+
+
+def csv_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV below the names of their columns; None is an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def jsonable(value: Any, odd: Callable[[float], object] | None = None) -> Any:

@@ -44,6 +44,27 @@ def test_help_does_not_import_what_is_heavy() -> None:
     assert done.stdout.endswith("code 0\nheavy []\n")
 
 
+def test_a_command_imports_what_it_uses(photo: Path, tmp_path: Path) -> None:
+    assert run_process("fit", photo, "-o", tmp_path / "photo.inr", "--steps", 5).code == 0
+    script = (
+        "import sys\n"
+        "from partinr.cli.commands import app\n"
+        "try: app(['info', sys.argv[1]])\n"
+        "except SystemExit: pass\n"
+        "unused = {'torch', 'scipy', 'PIL', 'matplotlib', 'jaxtyping', 'rich', 'partinr.cli.fit'}\n"
+        "print('unused', sorted(unused & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "photo.inr"],
+        env={**os.environ, "PYTHONPATH": str(Path(partinr.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("file")
+    assert done.stdout.endswith("unused []\n")
+
+
 def test_bad_input_is_one_line_and_code_2(tmp_path: Path) -> None:
     ran = run_process("fit", tmp_path / "missing.png")
     assert (ran.code, ran.out) == (2, "")

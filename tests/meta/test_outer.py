@@ -14,8 +14,11 @@ import partinr
 from partinr import (
     Crop,
     Grid,
+    HeldOut,
     InputError,
+    Keep,
     LearnResult,
+    MetaCompute,
     MetaProgress,
     MetaRecipe,
     Rule,
@@ -114,7 +117,7 @@ def test_only_learned_rates_move(folder: Path, kind: Any) -> None:
 
 def test_workers_do_not_change_anything(folder: Path) -> None:
     random = Crop((8, 9), where="random")
-    runs = [learn(folder, crop=random, workers=workers) for workers in (0, 2)]
+    runs = [learn(folder, crop=random, compute=MetaCompute(workers=workers)) for workers in (0, 2)]
     assert numbers(runs[0]) == numbers(runs[1])
     assert numbers(runs[0]) != numbers(learn(folder, crop=random, recipe=replace(RECIPE, seed=1)))
 
@@ -128,7 +131,7 @@ def test_a_pass_uses_every_signal_once(folder: Path) -> None:
 def test_validation_is_the_quality_of_signals_held_out(folder: Path) -> None:
     kept, out = split(open_collection(folder), 2, seed=0)
     start = fresh()
-    result = learn_start(kept, start, RECIPE, crop=CROP, rule=Grid(2, 2), validation=out, validate_every=4)
+    result = learn_start(kept, start, RECIPE, crop=CROP, rule=Grid(2, 2), held_out=HeldOut(out, 4))
     assert [look.step for look in result.validation] == [0, 4, 6]
     for look, learned in ((result.validation[0], start), (result.validation[-1], result.start)):
         expected = []
@@ -170,13 +173,13 @@ def test_the_callback_watches_and_stops(folder: Path) -> None:
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_start(folder: Path, tmp_path: Path) -> None:
     wild = replace(RECIPE, learning_rate=1e30, steps=20)
-    result = learn(folder, recipe=wild, checkpoint=tmp_path / "state")
+    result = learn(folder, recipe=wild, keep=Keep(tmp_path / "state"))
     assert result.stopped == "diverged"
     good = len(result.losses)
     assert good < 20
     assert all(np.isfinite(array).all() for array in result.start.parameters.arrays)
     save_start(result.start, tmp_path / "kept.inr")
-    again = learn(folder, recipe=wild, checkpoint=tmp_path / "state", resume=True)
+    again = learn(folder, recipe=wild, keep=Keep(tmp_path / "state", resume=True))
     assert (again.stopped, len(again.losses)) == ("diverged", good)
     assert numbers(again) == numbers(result)
 
@@ -187,19 +190,19 @@ class TestCheckpoints:
     def test_resumed_in_another_run(self, folder: Path, tmp_path: Path) -> None:
         whole = learn(folder)
         state = tmp_path / "state"
-        first = learn(folder, checkpoint=state, callback=lambda progress: progress.step == 3)
+        first = learn(folder, keep=Keep(state), callback=lambda progress: progress.step == 3)
         assert first.stopped == "callback"
-        rest = learn(folder, checkpoint=state, resume=True)
+        rest = learn(folder, keep=Keep(state, resume=True))
         assert numbers(rest) == numbers(whole)
         assert np.array_equal(rest.losses, whole.losses)
         # Resumed once more, there is nothing left to do.
-        assert numbers(learn(folder, checkpoint=state, resume=True)) == numbers(whole)
+        assert numbers(learn(folder, keep=Keep(state, resume=True))) == numbers(whole)
 
     def test_other_settings_are_refused(self, folder: Path, tmp_path: Path) -> None:
         state = tmp_path / "state"
-        learn(folder, checkpoint=state)
+        learn(folder, keep=Keep(state))
         with pytest.raises(InputError, match="holds a checkpoint; go on"):
-            learn(folder, checkpoint=state)
+            learn(folder, keep=Keep(state))
         for more in (
             {"recipe": replace(RECIPE, batch=3)},
             {"rule": Whole()},
@@ -207,10 +210,10 @@ class TestCheckpoints:
             {"start": fresh(seed=1)},
         ):
             with pytest.raises(InputError, match="other settings"):
-                learn(folder, checkpoint=state, resume=True, **more)
+                learn(folder, keep=Keep(state, resume=True), **more)
 
     def test_resume_without_a_checkpoint_begins(self, folder: Path, tmp_path: Path) -> None:
-        assert numbers(learn(folder, checkpoint=tmp_path / "new", resume=True)) == numbers(learn(folder))
+        assert numbers(learn(folder, keep=Keep(tmp_path / "new", resume=True))) == numbers(learn(folder))
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -219,17 +222,25 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "channels": ({"start": Start.fresh(TINY, 2, 1)}, "expected 1 channels, got 3"),
     "grid": ({"rule": Grid(20, 20)}, "none of 6 signals can be used.*grid:20x20"),
     "rates": ({"recipe": replace(RECIPE, method="reptile")}, "reptile learns no rates"),
-    "validation steps": ({"validate_every": 0}, "at least 1, got 0"),
 }
 
 
 @pytest.mark.parametrize(("more", "message"), BAD.values(), ids=BAD)
 def test_what_cannot_be_learned(folder: Path, more: dict[str, Any], message: str) -> None:
-    if "validate_every" in more:
-        more = more | {"validation": open_collection(folder)}
     with pytest.raises(InputError, match=message) as caught:
         learn(folder, **more)
     assert "\n" not in str(caught.value)
+
+
+def test_looks_that_make_no_sense(folder: Path) -> None:
+    with pytest.raises(InputError, match="must be at least 1, got 0"):
+        HeldOut(open_collection(folder), every=0)
+
+
+def test_memory_does_not_change_what_is_learned(folder: Path) -> None:
+    little = learn(folder, compute=MetaCompute(at_once=1))
+    for one, other in zip(arrays(little.start), arrays(learn(folder).start), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("wrong", ["batch", "steps", "learning_rate", "clip"])

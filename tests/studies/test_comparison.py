@@ -16,7 +16,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import partinr
 from helpers import noise, smooth
-from partinr import FAST, HFS, PAPER, Comparison, DivergedError, Grid, InputError, Standing, Variant, Whole
+from partinr import (
+    FAST,
+    HFS,
+    PAPER,
+    Comparison,
+    Compute,
+    DivergedError,
+    Grid,
+    InputError,
+    Standing,
+    Variant,
+    Whole,
+)
 from partinr.fitting.history import History, Measurement
 from partinr.model.networks import NETWORKS
 from partinr.studies.comparison import Record, Run, published_rules, running
@@ -33,7 +45,7 @@ def variants(signal: partinr.Signal, recipe: partinr.Recipe = SHORT) -> list[Var
 
 def compare(folder: Path, signal: partinr.Signal | None = None, **options: object) -> Comparison:
     given = noise((14, 18), 3) if signal is None else signal
-    settings = {"threads": 1, "variants": variants(given), **options}
+    settings = {"compute": Compute(threads=1), "variants": variants(given), **options}
     return partinr.compare(given, folder=folder, **settings)  # type: ignore[arg-type]
 
 
@@ -138,7 +150,9 @@ class TestRunning:
         "change",
         [
             {"seeds": (1,)},
-            {"engine": "torch"},
+            {"compute": Compute("torch", threads=1)},
+            {"compute": Compute(threads=2)},
+            {"compute": Compute(threads=1, precision="fp32")},
             {"variants": variants(noise((14, 18), 3), replace(SHORT, steps=7))},
             {"variants": variants(noise((14, 18), 3), replace(SHORT, learning_rate=2e-3))},
         ],
@@ -155,7 +169,7 @@ class TestRunning:
         flat = partinr.from_array(np.full((20, 20, 3), 7, np.uint8), kind="image")
         both = [Variant.of(flat, HFS(n), "siren", SHORT, params=600) for n in (4, 9)]
         assert [v.partition.regions for v in both] == [1, 1]
-        comparison = partinr.compare(flat, both, tmp_path, threads=1)
+        comparison = partinr.compare(flat, both, tmp_path, compute=Compute(threads=1))
         assert len(list((tmp_path / "runs").glob("*.inr"))) == 2
         np.testing.assert_array_equal(*[run.record.history.loss for run in comparison.runs])
 

@@ -38,7 +38,7 @@ def compared(
     variants = [
         Variant.of(signal, one, "siren", recipe, params=900) for recipe in recipes for one in (Whole(), rule)
     ]
-    return partinr.compare(signal, variants, folder, seeds=SEEDS, threads=1)
+    return partinr.compare(signal, variants, folder, seeds=SEEDS, compute=partinr.Compute(threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_signals_of_other_axes(tmp_path: Path, shape: tuple[int, ...], channels:
 def test_a_fit_without_error(tmp_path: Path) -> None:
     flat = partinr.from_array(np.full((14, 18, 3), 7, np.uint8), kind="image")
     variants = [Variant.of(flat, rule, "siren", replace(FAST, steps=60)) for rule in (Whole(), Grid(2, 2))]
-    comparison = partinr.compare(flat, variants, tmp_path, threads=1)
+    comparison = partinr.compare(flat, variants, tmp_path, compute=partinr.Compute(threads=1))
     assert [run.record.psnr for run in comparison.runs] == [np.inf, np.inf]
     facts = write_comparison(tmp_path, comparison)
     assert [variant["psnr"]["mean"] for variant in facts["variants"]] == ["inf", "inf"]

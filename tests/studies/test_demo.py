@@ -66,7 +66,7 @@ def test_parameters_are_nearly_equal_at_the_default_settings(tmp_path: Path) -> 
 
 def test_all_learn_alike_but_for_the_partition(done: tuple[DemoResult, object]) -> None:
     comparison = done[0].comparison
-    assert [one.variant.partition.rule for one in comparison.runs] == ["none", "grid:3x3", "hfs:9"]
+    assert [one.variant.partition.rule for one in comparison.runs] == ["none", "grid:3x3", "felzenszwalb:9"]
     assert [one.record.regions for one in comparison.runs] == [1, 9, 9]
     first = comparison.runs[0]
     assert first.variant.recipe == replace(partinr.PAPER, steps=60, learning_rate=TINY.learning_rate)
@@ -81,7 +81,7 @@ def test_segments_are_those_of_the_whole_photograph(done: tuple[DemoResult, obje
     segments = done[0].comparison.runs[2].variant.partition.label_map
     whole = partinr.from_array(astronaut(), kind="image")
     rows = ((np.arange(24) + 0.5) * 512 / 24).astype(int)
-    np.testing.assert_array_equal(segments, partinr.HFS(9).partition(whole).label_map[rows][:, rows])
+    np.testing.assert_array_equal(segments, partinr.Felzenszwalb(9).partition(whole).label_map[rows][:, rows])
 
 
 def test_the_page_states_what_was_measured(done: tuple[DemoResult, object]) -> None:
@@ -136,7 +136,7 @@ def test_progress_rises_to_the_end(done: tuple[DemoResult, list[tuple[str, float
     assert 0 <= fractions[0] < fractions[-1] == 1
     assert {message for message, _ in done[1]} >= {
         "fitting the photograph",
-        "comparing: siren, PoS hfs:9, seed 0",
+        "comparing: siren, PoS felzenszwalb:9, seed 0",
         "writing the page",
     }
 

@@ -5,29 +5,26 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import partinr
-from partinr.cli.compare import compare
-from partinr.cli.demo import demo
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.files import check_working_folder
-from partinr.cli.fit import fit
-from partinr.cli.hypothesis.commands import COMMANDS
-from partinr.cli.hypothesis.driver import as_function
-from partinr.cli.info import info
-from partinr.cli.meta.evaluate import evaluate
-from partinr.cli.meta.train import train
-from partinr.cli.partition import partition
-from partinr.cli.render import render
+
+_COMMANDS = ("fit", "render", "info", "partition", "compare", "demo", "meta", "hypothesis")
 
 
 class Commands(TyperGroup):
     """The commands together, with one line on standard error and an exit code for whatever goes wrong."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = _WhenAsked()
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:
         """Run a command line, of this process if none is given, and exit; an empty one asks for help."""
@@ -45,34 +42,57 @@ class Commands(TyperGroup):
             raise Interrupted from None
 
 
+class _WhenAsked(Mapping[str, Any]):
+    """The commands by name, each made when it is looked up: all their options take longer than most run."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in _COMMANDS and name not in self._made:
+            self._made[name] = _command(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+
+def _command(name: str) -> Any:
+    """A command, or a group of them, as Typer makes it."""
+    one = typer.Typer()
+    if name == "meta":
+        from partinr.cli.meta.evaluate import evaluate
+        from partinr.cli.meta.train import train
+
+        told = "Learning to learn: a start from which a new image is fitted in a few steps."
+        one.add_typer(_together({"train": train, "eval": evaluate}), name=name, help=told)
+    elif name == "hypothesis":
+        from partinr.cli.hypothesis.commands import COMMANDS
+        from partinr.cli.hypothesis.driver import as_function
+
+        told = (
+            "The paper's evidence measured again: steps to learn a signal against its number of boundaries."
+        )
+        one.add_typer(_together({kind.name: as_function(kind) for kind in COMMANDS}), name=name, help=told)
+    else:
+        one = _together({name: getattr(import_module(f"partinr.cli.{name}"), name)})
+    return typer.main.get_group(one).commands[name]
+
+
+def _together(functions: Mapping[str, Callable[..., Any]]) -> typer.Typer:
+    """Functions as commands, their docstrings the help."""
+    group = typer.Typer()
+    for name, function in functions.items():
+        group.command(name, help=_unwrapped(function.__doc__))(function)
+    return group
+
+
 def _unwrapped(text: str | None) -> str:
     """A docstring with one line for each paragraph, which Typer wraps to the terminal."""
     return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text or ""))
-
-
-app = typer.Typer(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-)
-for command in (fit, render, info, partition, compare, demo):
-    app.command(help=_unwrapped(command.__doc__))(command)
-
-meta = typer.Typer()
-meta.command("train", help=_unwrapped(train.__doc__))(train)
-meta.command("eval", help=_unwrapped(evaluate.__doc__))(evaluate)
-app.add_typer(
-    meta, name="meta", help="Learning to learn: a start from which a new image is fitted in a few steps."
-)
-
-hypothesis = typer.Typer()
-for kind in COMMANDS:
-    hypothesis.command(kind.name, help=_unwrapped(kind.__doc__))(as_function(kind))
-app.add_typer(
-    hypothesis,
-    name="hypothesis",
-    help="The paper's evidence measured again: steps to learn a signal against its number of boundaries.",
-)
 
 
 def _version(wanted: bool) -> bool:
@@ -95,4 +115,9 @@ def top(
     """
 
 
+app = typer.Typer(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
 app.callback(help=_unwrapped(top.__doc__))(top)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,98 +15,73 @@ from partinr.cli.console import Bar, complain, counted, decibels, duration, emit
 from partinr.cli.exits import DONE, INTERRUPTED
 from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
 from partinr.cli.interrupt import Stop, stopping
-from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, QUIET, THREADS
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option
 from partinr.files import check_folder
 
-_WHAT = "What to compare"
+what = partial(option, panel="What to compare")
 
 
 def compare(
     source: INPUT,
     output: Annotated[
         Path,
-        typer.Option(
+        option(
+            "The folder to write to; made if missing. Runs that it has already are not done again.",
+            "DIR",
             "-o",
             "--output",
-            metavar="DIR",
             show_default=False,
-            help="The folder to write to; made if missing. Runs that it has already are not done again.",
         ),
     ],
     run: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="[PRESET/]NETWORK:PARTITION[@N]",
-            help="A variant, such as siren:grid:3x3, fast/finer:auto or relu:hfs:9@50000 (a budget of its "
+        what(
+            "A variant, such as siren:grid:3x3, fast/finer:auto or relu:hfs:9@50000 (a budget of its "
             "own). Repeatable; replaces --network and --partition.",
-            rich_help_panel=_WHAT,
+            "[PRESET/]NETWORK:PARTITION[@N]",
         ),
     ] = None,
     network: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"A network, each with every partition: {', '.join(words.NETWORK_WORDS)}. Repeatable. "
+        what(
+            f"A network, each with every partition: {', '.join(words.NETWORK_WORDS)}. Repeatable. "
             "Default: siren and relu.",
-            rich_help_panel=_WHAT,
+            "NAME",
         ),
     ] = None,
     partition: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="RULE",
-            help="A partition, each with every network, as for fit. Repeatable. Default: none, grids of 2, 3 "
+        what(
+            "A partition, each with every network, as for fit. Repeatable. Default: none, grids of 2, 3 "
             "and 4 cells along each axis and, for images, hfs:4 and hfs:9.",
-            rich_help_panel=_WHAT,
+            "RULE",
         ),
     ] = None,
     params: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Budget of parameters over all regions, exceeded by at most 1 %. Default: 1.13 a sample, as "
+        what(
+            "Budget of parameters over all regions, exceeded by at most 1 %. Default: 1.13 a sample, as "
             "published.",
-            rich_help_panel=_WHAT,
+            "N",
+            min=1,
         ),
     ] = None,
     layers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Hidden layers after the first one. Default: the preset's.",
-            rich_help_panel=_WHAT,
-        ),
+        int | None, what("Hidden layers after the first one. Default: the preset's.", "N")
     ] = None,
     reference: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="A reconstruction from elsewhere, a picture or an .inr file, to show beside. Repeatable.",
-            rich_help_panel=_WHAT,
+        what(
+            "A reconstruction from elsewhere, a picture or an .inr file, to show beside. Repeatable.", "FILE"
         ),
     ] = None,
     preset: Annotated[
-        words.Preset,
-        typer.Option(
-            help="paper: the published recipe, full batch. fast: local frame, minibatches.",
-            rich_help_panel=HOW,
-        ),
+        words.Preset, how("paper: the published recipe, full batch. fast: local frame, minibatches.")
     ] = "paper",
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=2**31 - 1, help="Steps of every run.", rich_help_panel=HOW),
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Peak learning rate of every run.", rich_help_panel=HOW),
-    ] = None,
-    seeds: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="Runs of each variant.", rich_help_panel=HOW)
-    ] = 1,
-    seed: Annotated[
-        int, typer.Option(metavar="N", min=0, max=2**62, help="The first seed.", rich_help_panel=HOW)
-    ] = 0,
+    steps: Annotated[int | None, how("Steps of every run.", "N", min=1, max=2**31 - 1)] = None,
+    lr: Annotated[float | None, how("Peak learning rate of every run.", "X")] = None,
+    seeds: Annotated[int, how("Runs of each variant.", "N", min=1, max=10_000)] = 1,
+    seed: Annotated[int, how("The first seed.", "N", min=0, max=2**62)] = 0,
     engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
@@ -138,9 +114,7 @@ def compare(
             variants,
             output,
             seeds=range(seed, seed + seeds),
-            engine=engine,
-            device=device,
-            threads=threads,
+            compute=partinr.Compute(engine, device, threads),
             callback=lambda standing: _follow(bar, stop, standing),
         )
         bar.show(1.0, what="writing the page")

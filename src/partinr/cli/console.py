@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from partinr.report import words
 from partinr.report.words import counted as counted
 from partinr.text import jsonable, legible
 
@@ -30,14 +33,14 @@ def printable(text: object) -> str:
 
 def say(rows: Iterable[tuple[str, object]]) -> None:
     """A table of names and values on standard output, one row a line however long."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(soft_wrap=True, highlight=False)
     table = list(rows)
     width = max(len(name) for name, _ in table) + 2
+    bold, plain = (
+        ("\033[1m", "\033[0m") if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" else ("", "")
+    )
     for name, value in table:
-        console.print(Text.assemble((f"{name:<{width}}", "bold"), printable(value)))
+        print(f"{bold}{name:<{width}}{plain}{printable(value)}")  # noqa: T201
+    sys.stdout.flush()
 
 
 def emit(values: Mapping[str, Any]) -> None:
@@ -115,8 +118,5 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def decibels(psnr: float | None) -> str:
-    """A PSNR as people read it."""
-    if psnr is None:
-        return "unknown"
-    return "infinite" if psnr == math.inf else f"{psnr:.2f} dB"
+decibels = partial(words.decibels, unknown="unknown", infinite="infinite")
+"""A PSNR as people read it."""

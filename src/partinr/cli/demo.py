@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 import partinr
 from partinr.cli.console import Bar, counted, decibels, duration, say
+from partinr.cli.options import option
 
 
 def demo(
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write to; made if missing.")
+        Path, option("The folder to write to; made if missing.", "DIR", "-o", "--output")
     ] = Path("partinr-demo"),
-    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Seed of all fits.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    seed: Annotated[int, option("Seed of all fits.", "N", min=0, max=2**63 - 1)] = 0,
+    quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
     """Fit a photograph that comes with scikit-image, and compare a grid (PoG), a segmentation (PoS) and one
     network at equal parameters.

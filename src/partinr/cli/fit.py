@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,203 +14,129 @@ from partinr.cli.console import Bar, complain, decibels, duration, emit, say
 from partinr.cli.files import SUFFIX, check_no_picture, check_outputs, check_picture
 from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
 from partinr.cli.interrupt import Stop, stopping
-from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, OUT, QUIET, THREADS
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option, out
 from partinr.cli.outcome import write_outcome
 from partinr.cli.wishes import Wishes, goal_for
 from partinr.errors import InputError
 
-_WHAT, _LONG = "What to fit", "For how long"
+what, long = (partial(option, panel=name) for name in ("What to fit", "For how long"))
 
 
 def fit(
     source: INPUT,
     output: Annotated[
         Path | None,
-        typer.Option(
+        out(
+            "The file to write. Default: the input's name with .inr, beside the input.",
+            None,
             "-o",
             "--output",
-            help="The file to write. Default: the input's name with .inr, beside the input.",
-            rich_help_panel=OUT,
         ),
     ] = None,
     preset: Annotated[
         words.Preset,
-        typer.Option(
-            help="fast: small cells, local frame, minibatches. paper: the published recipe, full batch.",
-            rich_help_panel=_WHAT,
-        ),
+        what("fast: small cells, local frame, minibatches. paper: the published recipe, full batch."),
     ] = "fast",
     partition: Annotated[
         str | None,
-        typer.Option(
-            metavar="RULE",
-            help="none, grid:RxC (grid:N on one axis, grid:PxRxC on three), hfs:N, slic:N, felzenszwalb:N, "
+        what(
+            "none, grid:RxC (grid:N on one axis, grid:PxRxC on three), hfs:N, slic:N, felzenszwalb:N, "
             "labels:FILE, or auto: cells that suit the signal. Default: auto; grid:3x3 with --preset paper.",
-            rich_help_panel=_WHAT,
+            "RULE",
         ),
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"The network of each region: {', '.join(words.NETWORK_WORDS)}. Default: siren.",
+        what(
+            f"The network of each region: {', '.join(words.NETWORK_WORDS)}. Default: siren.",
+            "NAME",
             autocompletion=lambda: list(words.NETWORK_WORDS),
-            rich_help_panel=_WHAT,
         ),
     ] = None,
-    hidden: Annotated[
-        int | None, typer.Option(metavar="N", help="Width of the hidden layers.", rich_help_panel=_WHAT)
-    ] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Hidden layers after the first one.", rich_help_panel=_WHAT),
-    ] = None,
+    hidden: Annotated[int | None, what("Width of the hidden layers.", "N")] = None,
+    layers: Annotated[int | None, what("Hidden layers after the first one.", "N")] = None,
     omega_0: Annotated[
         float | None,
-        typer.Option(
-            "--omega-0",
-            metavar="X",
-            help="Frequency factor of the first layer, for networks that have one.",
-            rich_help_panel=_WHAT,
-        ),
+        what("Frequency factor of the first layer, for networks that have one.", "X", "--omega-0"),
     ] = None,
     params: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Budget of parameters over all regions: picks the greatest width within it.",
-            rich_help_panel=_WHAT,
-        ),
+        int | None, what("Budget of parameters over all regions: picks the greatest width within it.", "N")
     ] = None,
     max_params: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help="Most parameters of a fit to a --psnr. Default: two for each value of the signal.",
-            rich_help_panel=_WHAT,
-        ),
+        what("Most parameters of a fit to a --psnr. Default: two for each value of the signal.", "N"),
     ] = None,
     frame: Annotated[
         words.Frame | None,
-        typer.Option(
-            help="Coordinates over the whole signal, or over each region. Default: the preset's.",
-            rich_help_panel=_WHAT,
-        ),
+        what("Coordinates over the whole signal, or over each region. Default: the preset's."),
     ] = None,
     blend: Annotated[
         bool,
-        typer.Option(
-            "--blend/--no-blend",
-            help="Continuous between regions, by interpolation from one to the other.",
-            rich_help_panel=_WHAT,
+        what(
+            "Continuous between regions, by interpolation from one to the other.", None, "--blend/--no-blend"
         ),
     ] = True,
     overlap: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help="Train each region on a margin of N samples and blend across it, so that no seams show when "
+        what(
+            "Train each region on a margin of N samples and blend across it, so that no seams show when "
             "enlarged; 0: blend between samples only. Default: the preset's; 0 with --psnr.",
-            rich_help_panel=_WHAT,
+            "N",
         ),
     ] = None,
     init: Annotated[
         str,
-        typer.Option(
-            metavar="FILE|auto|none",
-            help="Start from a learned start, with its network and frame, in any partition; or from another "
+        what(
+            "Start from a learned start, with its network and frame, in any partition; or from another "
             "fit of the same shape, with its partition, network and frame. auto: the learned start that "
             "ships for the fit's network, if there is one; none: random numbers.",
-            rich_help_panel=_WHAT,
+            "FILE|auto|none",
         ),
     ] = "auto",
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
     max_pixels: MAX_PIXELS = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", max=2**31 - 1, help="Optimiser updates of each region.", rich_help_panel=_LONG
-        ),
-    ] = None,
+    steps: Annotated[int | None, long("Optimiser updates of each region.", "N", max=2**31 - 1)] = None,
     psnr: Annotated[
         float | None,
-        typer.Option(
-            metavar="DB",
-            help="Reach this quality. Without --partition, --network, --params and --steps, regions and "
+        long(
+            "Reach this quality. Without --partition, --network, --params and --steps, regions and "
             "widths are chosen for it, with few parameters. Exit code 1 if it is not reached.",
-            rich_help_panel=_LONG,
+            "DB",
         ),
     ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option("--time", metavar="SECONDS", help="Stop after this time.", rich_help_panel=_LONG),
-    ] = None,
+    seconds: Annotated[float | None, long("Stop after this time.", "SECONDS", "--time")] = None,
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Keep the state of the unfinished fit in this folder, every few seconds.",
-            rich_help_panel=_LONG,
-        ),
+        Path | None, long("Keep the state of the unfinished fit in this folder, every few seconds.", "DIR")
     ] = None,
     resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Go on from the state in the --checkpoint folder, if there is one.",
-            rich_help_panel=_LONG,
-        ),
+        bool, long("Go on from the state in the --checkpoint folder, if there is one.", None, "--resume")
     ] = False,
-    batch: Annotated[
-        str | None,
-        typer.Option(metavar="N|full", help="Samples of each region in a step.", rich_help_panel=HOW),
-    ] = None,
-    lr: Annotated[
-        float | None, typer.Option(metavar="X", help="Peak learning rate.", rich_help_panel=HOW)
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=2**63 - 1,
-            help="Same seed, engine and machine: same file.",
-            rich_help_panel=HOW,
-        ),
-    ] = 0,
+    batch: Annotated[str | None, how("Samples of each region in a step.", "N|full")] = None,
+    lr: Annotated[float | None, how("Peak learning rate.", "X")] = None,
+    seed: Annotated[int, how("Same seed, engine and machine: same file.", "N", min=0, max=2**63 - 1)] = 0,
     engine: ENGINE = "auto",
     device: DEVICE = "cpu",
     threads: THREADS = None,
     precision: Annotated[
         words.Precision,
-        typer.Option(
-            help="bf16: engine cpu trains hidden layers in bfloat16, on processors that can. auto: where "
-            "that reaches the same PSNR as fp32.",
-            rich_help_panel=HOW,
+        how(
+            "bf16: engine cpu trains hidden layers in bfloat16, on processors that can. auto: where "
+            "that reaches the same PSNR as fp32."
         ),
     ] = "auto",
     store: Annotated[
-        words.Store,
-        typer.Option(
-            help="Precision in the file. auto: float16 where that costs under 0.05 dB.", rich_help_panel=OUT
-        ),
+        words.Store, out("Precision in the file. auto: float16 where that costs under 0.05 dB.")
     ] = "auto",
     report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.html",
-            help="Also write a page with pictures, curves and the partition.",
-            rich_help_panel=OUT,
-        ),
+        Path | None, out("Also write a page with pictures, curves and the partition.", "FILE.html")
     ] = None,
     overlay: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.png",
-            help="Also write a picture of the signal with the regions' borders, tinted by their parameters "
+        out(
+            "Also write a picture of the signal with the regions' borders, tinted by their parameters "
             "if they were chosen for a --psnr.",
-            rich_help_panel=OUT,
+            "FILE.png",
         ),
     ] = None,
     quiet: QUIET = False,

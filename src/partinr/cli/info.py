@@ -13,6 +13,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import counted, decibels, emit, say
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
+from partinr.cli.options import option
 from partinr.cli.rows import bits_per_sample, network_rows, signal_row, size_row
 from partinr.errors import InputError
 
@@ -27,19 +28,17 @@ def info(
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(
-            metavar="IMAGE", help="The signal that was fitted: measures the quality, and compares with PNG."
-        ),
+        option("The signal that was fitted: measures the quality, and compares with PNG.", "IMAGE"),
     ] = None,
     seams: Annotated[
-        bool, typer.Option("--seams", help="Measure how much borders between regions show when enlarged.")
+        bool, option("Measure how much borders between regions show when enlarged.", None, "--seams")
     ] = False,
     max_pixels: MAX_PIXELS = None,
     system: Annotated[
-        bool, typer.Option("--system", help="Show versions, engines and processor instead of a file.")
+        bool, option("Show versions, engines and processor instead of a file.", None, "--system")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
+        bool, option("One JSON object on standard output, nothing else.", None, "--json")
     ] = False,
 ) -> None:
     """Show what an .inr file holds: a fit, or a learned start.

@@ -9,8 +9,7 @@ import typer
 
 import partinr
 from partinr.cli import words
-
-_PANEL = "How to read it"
+from partinr.cli.options import reading
 
 INPUT = Annotated[
     Path,
@@ -22,28 +21,26 @@ INPUT = Annotated[
 ]
 CHANNELS_LAST = Annotated[
     bool | None,
-    typer.Option(
-        "--channels-last/--no-channels-last",
-        help="Whether the last axis of a NumPy array holds the channels. Default: it does in an array of "
+    reading(
+        "Whether the last axis of a NumPy array holds the channels. Default: it does in an array of "
         "four axes, and of three if it has 1 to 4 entries.",
-        rich_help_panel=_PANEL,
+        None,
+        "--channels-last/--no-channels-last",
     ),
 ]
 VALUE_RANGE = Annotated[
     str | None,
-    typer.Option(
-        metavar="LOW,HIGH",
-        help="Lowest and highest possible value, whose difference is the peak of PSNR. Default: all that an "
+    reading(
+        "Lowest and highest possible value, whose difference is the peak of PSNR. Default: all that an "
         "8 or 16-bit type or the bits of a TIFF hold, lowest and highest value of other data.",
-        rich_help_panel=_PANEL,
+        "LOW,HIGH",
     ),
 ]
 MAX_PIXELS = Annotated[
     str | None,
-    typer.Option(
-        metavar="N|none",
-        help="Refuse images and label maps of more pixels, before they are decoded. Default: 100 million.",
-        rich_help_panel=_PANEL,
+    reading(
+        "Refuse images and label maps of more pixels, before they are decoded. Default: 100 million.",
+        "N|none",
     ),
 ]
 

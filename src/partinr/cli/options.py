@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
 from partinr.cli import words
 
-HOW, OUT = "How", "What to write"
-"""Panels of the help that many commands have."""
+
+def option(
+    text: str, metavar: str | None = None, *names: str, panel: str | None = None, **others: Any
+) -> Any:
+    """An option with a help text and what stands for its value there, in a panel of the help."""
+    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **others)
+
+
+reading, how, out = (partial(option, panel=name) for name in ("How to read it", "How", "What to write"))
+"""Options of the panels that many commands have."""
 
 ENGINE = Annotated[
-    words.Engine,
-    typer.Option(
-        help="torch, cpu (the native kernel), or auto: the fastest that can do what is asked.",
-        rich_help_panel=HOW,
-    ),
+    words.Engine, how("torch, cpu (the native kernel), or auto: the fastest that can do what is asked.")
 ]
-DEVICE = Annotated[
-    str, typer.Option(help="Where the torch engine computes, such as cuda.", rich_help_panel=HOW)
-]
-THREADS = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, max=1024, help="CPU threads; all by default.", rich_help_panel=HOW),
-]
-QUIET = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.", rich_help_panel=OUT)
-]
-AS_JSON = Annotated[
-    bool,
-    typer.Option("--json", help="One JSON object on standard output, nothing else.", rich_help_panel=OUT),
-]
+DEVICE = Annotated[str, how("Where the torch engine computes, such as cuda.")]
+THREADS = Annotated[int | None, how("CPU threads; all by default.", "N", min=1, max=1024)]
+QUIET = Annotated[bool, out("No progress bar and no summary.", None, "--quiet", "-q")]
+AS_JSON = Annotated[bool, out("One JSON object on standard output, nothing else.", None, "--json")]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 import partinr
 from partinr.cli import words
 from partinr.cli.console import say
 from partinr.cli.files import check_outputs, check_picture
 from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, read_input
+from partinr.cli.options import option
 from partinr.errors import InputError
 
 _SUFFIXES = (".png", ".npy")
@@ -21,39 +20,36 @@ def partition(
     source: INPUT,
     rule: Annotated[
         str,
-        typer.Option(
-            metavar="RULE",
-            show_default=False,
-            help="none, grid:RxC (grid:N on one axis, grid:PxRxC on three), hfs:N, slic:N, felzenszwalb:N, "
+        option(
+            "none, grid:RxC (grid:N on one axis, grid:PxRxC on three), hfs:N, slic:N, felzenszwalb:N, "
             "labels:FILE or auto.",
+            "RULE",
+            show_default=False,
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option(
+        option(
+            "The label map: a grey .png of 8 bits (16 for more than 256 regions), or an .npy array.",
+            "LABELS",
             "-o",
             "--output",
-            metavar="LABELS",
             show_default=False,
-            help="The label map: a grey .png of 8 bits (16 for more than 256 regions), or an .npy array.",
         ),
     ],
     overlay: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.png", help="Also write a picture of the signal with the regions' borders."
-        ),
+        Path | None, option("Also write a picture of the signal with the regions' borders.", "FILE.png")
     ] = None,
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
     max_pixels: MAX_PIXELS = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
+    quiet: Annotated[bool, option("No summary.", None, "--quiet", "-q")] = False,
 ) -> None:
     """Split a signal into regions and write which region each sample belongs to, 0 to R-1.
 
     `fit --partition labels:FILE` reads the map again.
 
-    Example: partinr partition photo.png --rule hfs:9 -o labels.png --overlay regions.png
+    Example: partinr partition photo.png --rule felzenszwalb:9 -o labels.png --overlay regions.png
     """
     chosen = words.rule(rule)
     if output.suffix.lower() not in _SUFFIXES:

@@ -12,6 +12,7 @@ from partinr.cli import words
 from partinr.cli.console import Bar, duration, say
 from partinr.cli.files import check_outputs
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
+from partinr.cli.options import option
 from partinr.cli.rows import signal_row
 
 
@@ -21,44 +22,43 @@ def render(
     ],
     output: Annotated[
         Path,
-        typer.Option(
+        option(
+            "The file to write; its suffix says which format: .png, .tif, .npy, .jpg, .webp, .bmp, ...",
+            "IMAGE",
             "-o",
             "--output",
-            metavar="IMAGE",
             show_default=False,
-            help="The file to write; its suffix says which format: .png, .tif, .npy, .jpg, .webp, .bmp, ...",
         ),
     ],
     size: Annotated[
         str | None,
-        typer.Option(
-            metavar="WxH",
-            help="Width and height of the output. N for a signal of one axis; WxHxP, the number of planes "
+        option(
+            "Width and height of the output. N for a signal of one axis; WxHxP, the number of planes "
             "last, for one of three. Default: the size of the crop.",
+            "WxH",
         ),
     ] = None,
-    scale: Annotated[
-        float | None, typer.Option(metavar="S", help="Factor for every axis, instead of --size.")
-    ] = None,
+    scale: Annotated[float | None, option("Factor for every axis, instead of --size.", "S")] = None,
     crop: Annotated[
         str | None,
-        typer.Option(
-            metavar="X0,Y0,X1,Y1",
-            help="The part to render, in samples of the signal: from the first column and row to one past "
+        option(
+            "The part to render, in samples of the signal: from the first column and row to one past "
             "the last; fractions are allowed. X0,X1 on one axis, X0,Y0,P0,X1,Y1,P1 with planes. "
             "Default: everything.",
+            "X0,Y0,X1,Y1",
         ),
     ] = None,
     point: Annotated[
         bool,
-        typer.Option(
-            "--point",
-            help="Values at the middles of pixels also where pixels are larger than samples of the signal. "
+        option(
+            "Values at the middles of pixels also where pixels are larger than samples of the signal. "
             "Without it, each such pixel is the mean of the function over its area.",
+            None,
+            "--point",
         ),
     ] = False,
     max_pixels: MAX_PIXELS = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
     """Render an .inr file at its own size, at any other, or a part of it.
 

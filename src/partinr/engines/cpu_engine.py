@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from partinr.engines.engine import (
@@ -23,6 +22,7 @@ from partinr.engines.readout import with_readout
 from partinr.errors import InputError
 from partinr.model import kernel
 from partinr.model.networks.network import Network, Parameters
+from partinr.shapes import Float32, Float64
 
 if TYPE_CHECKING:
     from partinr import _native

@@ -9,10 +9,10 @@ from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64, Shaped, UInt64
 from numpy import ndarray
 
 from partinr.model.networks.network import Network, Parameters
+from partinr.shapes import Float32, Float64, Int32, Int64, Shaped, UInt64
 
 
 @dataclass(frozen=True)

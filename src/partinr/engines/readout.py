@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from partinr.model.networks.network import Network, Parameters
+from partinr.shapes import Float32
 
 RIDGE = 1e-3
 """Added to the normal matrix's diagonal, relative to its mean: keeps the solution small where features are

@@ -8,10 +8,10 @@ threads all see the same samples.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int64, UInt64
 from numpy import ndarray
 
 from partinr.hashing import permute, splitmix64
+from partinr.shapes import Int64, UInt64
 
 
 def region_keys(seed: int, regions: int) -> UInt64[ndarray, "regions"]:

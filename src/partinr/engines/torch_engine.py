@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Int64, Shaped, UInt64
 from numpy import ndarray
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from partinr.engines.sampling import batch_indices
 from partinr.errors import InputError
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.packing import Batch, batches, group_by_size, values_at_once
+from partinr.shapes import Float, Float32, Float64, Int, Int64, Shaped, UInt64
 
 # Values of the widest layer that one batch holds on what is no CPU; of a least-squares solution, where there
 # are several copies in double precision.

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_tensors
 
 from partinr.errors import InputError
 from partinr.files import atomic_write, check_folder, make_folder
+from partinr.shapes import Shaped
 
 FILE = "state.safetensors"
 

@@ -8,7 +8,6 @@ from reprlib import repr as brief
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -20,6 +19,7 @@ from partinr.model.partition.partition import Partition
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import Quality, quality
 from partinr.model.structure import Structure
+from partinr.shapes import Float32
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.signal import Signal
 

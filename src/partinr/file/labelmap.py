@@ -6,10 +6,10 @@ import math
 import zlib
 
 import numpy as np
-from jaxtyping import Int, Int32, Shaped, UInt8
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Int, Int32, Shaped, UInt8
 
 # Deflate makes at most 1032 bytes of one; the constant covers its header and checksum.
 _LARGEST_EXPANSION, _OVERHEAD = 1032, 64

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError, need
@@ -22,6 +21,7 @@ from partinr.files import atomic_write
 from partinr.model.blending import AT_SAMPLE
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
+from partinr.shapes import Shaped
 
 if TYPE_CHECKING:
     import onnx
@@ -349,6 +349,11 @@ def _group_values(graph: _Graph, model: Piecewise, group: int, own: str, slots: 
     return values.name
 
 
+def _operator(name: str, *, swapped: bool = False) -> Callable[[_Value, _Value | float], _Value]:
+    """One of Python's operators on two values; `swapped`: the value stands on its right."""
+    return lambda self, other: self._with(name, other, swapped=swapped)
+
+
 class _Value:
     """A value of the graph that a network's formula computes with, which notes down what is done to it.
 
@@ -373,50 +378,19 @@ class _Value:
         name = self.graph(operator, *(reversed(names) if swapped else names))
         return _Value(self.graph, name, np.broadcast_shapes(*shapes))
 
-    def __add__(self, other: _Value | float) -> _Value:
-        return self._with("Add", other)
-
-    def __sub__(self, other: _Value | float) -> _Value:
-        return self._with("Sub", other)
-
-    def __mul__(self, other: _Value | float) -> _Value:
-        return self._with("Mul", other)
-
-    def __truediv__(self, other: _Value | float) -> _Value:
-        return self._with("Div", other)
-
-    def __radd__(self, other: float) -> _Value:
-        return self._with("Add", other)
-
-    def __rsub__(self, other: float) -> _Value:
-        return self._with("Sub", other, swapped=True)
-
-    def __rmul__(self, other: float) -> _Value:
-        return self._with("Mul", other)
-
-    def __rtruediv__(self, other: float) -> _Value:
-        return self._with("Div", other, swapped=True)
+    __add__ = __radd__ = _operator("Add")
+    __mul__ = __rmul__ = _operator("Mul")
+    __sub__, __rsub__ = _operator("Sub"), _operator("Sub", swapped=True)
+    __truediv__, __rtruediv__ = _operator("Div"), _operator("Div", swapped=True)
+    __pow__ = _operator("Pow")
+    __gt__, __ge__ = _operator("Greater"), _operator("GreaterOrEqual")
+    __lt__, __le__ = _operator("Less"), _operator("LessOrEqual")
 
     def __neg__(self) -> _Value:
         return self._with("Neg")
 
     def __abs__(self) -> _Value:
         return self._with("Abs")
-
-    def __pow__(self, other: float) -> _Value:
-        return self._with("Pow", other)
-
-    def __gt__(self, other: _Value | float) -> _Value:
-        return self._with("Greater", other)
-
-    def __lt__(self, other: _Value | float) -> _Value:
-        return self._with("Less", other)
-
-    def __ge__(self, other: _Value | float) -> _Value:
-        return self._with("GreaterOrEqual", other)
-
-    def __le__(self, other: _Value | float) -> _Value:
-        return self._with("LessOrEqual", other)
 
     def __matmul__(self, other: _Value) -> _Value:
         name = self.graph("MatMul", self.name, other.name)

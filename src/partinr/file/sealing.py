@@ -15,7 +15,6 @@ from pathlib import Path
 from reprlib import repr as brief
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
-from jaxtyping import Shaped
 from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
@@ -23,6 +22,7 @@ from safetensors.numpy import save as save_tensors
 
 from partinr.errors import InputError
 from partinr.files import atomic_write
+from partinr.shapes import Shaped
 from partinr.text import jsonable
 
 FORMAT_VERSION = 1

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64, Shaped
 from numpy import ndarray
+
+from partinr.shapes import Float64, Int64, Shaped
 
 
 def _empty() -> Float64[ndarray, "0"]:

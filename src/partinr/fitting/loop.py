@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal, final
 
 import numpy as np
-from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from partinr.engines.engine import Plan, Work, named_arrays, restore
@@ -21,6 +20,7 @@ from partinr.fitting.history import History, Measurement
 from partinr.fitting.overlap import EXCHANGE_FROM, EXCHANGE_STEPS
 from partinr.fitting.state import DivergedError, Fit
 from partinr.model.rendering import quality
+from partinr.shapes import Float64, Int64
 
 Stopped = Literal["steps", "psnr", "time", "callback"]
 

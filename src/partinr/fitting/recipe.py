@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from partinr.engines.engine import Adam
 from partinr.errors import InputError
 from partinr.fitting.budgets import BUDGETS
 from partinr.model.blending import check_overlap
+from partinr.shapes import Float64
 from partinr.signals.frames import Frame
 
 PSNR_STEPS = 600

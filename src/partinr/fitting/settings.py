@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.file.checkpoint import Settings
 from partinr.model.structure import Structure
+from partinr.shapes import Shaped
 from partinr.signals.signal import Signal
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from partinr.engines.engine import Engine, Samples, TrainingState
@@ -17,6 +16,7 @@ from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
 from partinr.model.structure import Structure
+from partinr.shapes import Bool, Float64
 from partinr.signals.signal import Signal
 
 # How fast the known loss of a region follows those of its batches.

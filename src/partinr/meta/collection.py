@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int64
 from numpy import ndarray
 
-from partinr.errors import InputError
+from partinr.errors import InputError, need
 from partinr.hashing import permute, splitmix64
+from partinr.shapes import Int64
 from partinr.signals import MAX_PIXELS, Signal, read
 
 if TYPE_CHECKING:
@@ -258,12 +258,9 @@ def _database(path: Path, max_pixels: int | None) -> Collection:
 @cache
 def _environment(path: Path) -> lmdb.Environment:
     """The open database; LMDB allows a process to open each only once."""
-    try:
-        import lmdb
-    except ImportError:
-        raise InputError(
-            f"{path} is an LMDB database, which needs the package lmdb; pip install 'partinr[lmdb]'"
-        ) from None
+    need("lmdb", f"the LMDB database {path}")
+    import lmdb
+
     try:
         return lmdb.open(str(path), readonly=True, lock=False, readahead=False, max_readers=1)
     except lmdb.Error as error:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.hashing import splitmix64
+from partinr.shapes import Float32, Shaped
 from partinr.signals import Signal
 
 Colour = Literal["rgb", "grey"]

@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -18,8 +17,10 @@ from partinr.fitting.starts.start import MOST_STEPS, Start
 from partinr.fitting.starts.tasks import Tasks, pack_tasks
 from partinr.meta.collection import Collection
 from partinr.meta.crops import Crop
+from partinr.meta.learning import MetaCompute
 from partinr.meta.loading import Loaded, Preparation, Wanted, loading
 from partinr.model.partition.rule import Rule
+from partinr.shapes import Shaped
 from partinr.signals import SignalSpec
 from partinr.signals.metrics import psnr, ssim
 
@@ -136,8 +137,7 @@ def evaluate_start(
     steps: int | None = None,
     random_rate: float = 1e-3,
     seed: int = 0,
-    workers: int = 0,
-    device: torch.device | str = "cpu",
+    compute: MetaCompute | None = None,
     callback: Callable[[int, int], bool | None] | None = None,
     watch: Callable[[Frames], None] | None = None,
 ) -> Evaluation:
@@ -154,8 +154,7 @@ def evaluate_start(
         steps: inner steps; None for those that it was learned for. Steps beyond take the last one's rates.
         random_rate: learning rate of Adam for the networks that begin at random.
         seed: decides these.
-        workers: processes that decode, crop and partition ahead; 0 for none.
-        device: where to compute.
+        compute: where and how, in one process; None for `MetaCompute()`.
         callback: called with the signals done and all signals; returning True stops.
         watch: called with what each signal looked like.
 
@@ -182,11 +181,12 @@ def evaluate_start(
         raise InputError(f"inner steps must be 1 to {MOST_STEPS}, got {count}")
     if not 0 < random_rate < math.inf:
         raise InputError(f"the learning rate of random starts must be positive, got {random_rate}")
-    own = on_device(start, device)
+    where = compute or MetaCompute()
+    own = on_device(start, where.device)
     preparation = Preparation(collection, crop, rule, start.channels)
     scores: list[Score] = []
     seen: set[str] = set()
-    with loading(preparation, workers) as loader:
+    with loading(preparation, where.workers) as loader:
         loaded = loader.load(Wanted(i) for i in range(len(collection)))
         for done, one in enumerate(loaded):
             if callback is not None and callback(done, len(collection)):
@@ -195,7 +195,7 @@ def evaluate_start(
                 continue
             seen.add(one.name)
             frames = Frames(one.name, one.signal.spec, one.signal.values, {})
-            for origin, step, values in _courses(own, one, count, random_rate, seed):
+            for origin, step, values in _courses(own, one, count, random_rate, seed, where.at_once):
                 rendered = one.signal.spec.quantise(values)
                 low, high = one.signal.spec.value_range
                 scores.append(
@@ -214,7 +214,7 @@ def evaluate_start(
 
 
 def _courses(
-    start: Start, loaded: Loaded, steps: int, random_rate: float, seed: int
+    start: Start, loaded: Loaded, steps: int, random_rate: float, seed: int, at_once: int | None
 ) -> Iterator[tuple[Origin, int, Shaped[ndarray, "*shape channels"]]]:
     """Values of one signal after each step, from the start and from a random one."""
     shape = (*loaded.signal.shape, start.channels)
@@ -224,6 +224,7 @@ def _courses(
         start.network,
         start.frame,
         device=start.parameters.weights[0].device,
+        at_once=at_once,
     )
     labels = loaded.partition.label_map.reshape(-1)
     order = np.argsort(labels, kind="stable")

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from jaxtyping import Float64
+import torch
 from numpy import ndarray
 
 from partinr.engines.engine import Precision
 from partinr.errors import InputError
 from partinr.fitting.starts.inner import Method
 from partinr.fitting.starts.start import Start
+from partinr.meta.collection import Collection
+from partinr.meta.processes import Processes
+from partinr.shapes import Float64
 
 Ending = Literal["steps", "callback", "diverged"]
 """What ended the learning."""
@@ -66,6 +69,56 @@ class MetaRecipe:
         if self.schedule == "constant":
             return self.learning_rate
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Signals that are looked at while a start is learned on others.
+
+    Attributes:
+        collection: the signals.
+        every: outer steps between two looks; None for a tenth of all.
+
+    Raises:
+        InputError: fewer than one step between two looks.
+
+    Example:
+        >>> import numpy as np, tempfile, partinr
+        >>> folder = tempfile.mkdtemp()
+        >>> np.save(f"{folder}/wave.npy", np.sin(np.linspace(0, 6, 50)))
+        >>> len(partinr.HeldOut(partinr.open_collection(folder), every=10).collection)
+        1
+    """
+
+    collection: Collection
+    every: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.every is not None and self.every < 1:
+            raise InputError(f"the steps between validations must be at least 1, got {self.every}")
+
+
+@dataclass(frozen=True)
+class MetaCompute:
+    """Where and how a start is learned or judged; the result does not depend on the workers.
+
+    Attributes:
+        device: where to compute.
+        at_once: values of the widest layer that are computed at once, which bounds the memory; None: what
+            suits the device.
+        workers: processes that decode, crop and partition ahead; 0 for none.
+        processes: this process among several that learn together; None for one.
+
+    Example:
+        >>> import partinr
+        >>> partinr.MetaCompute(workers=2).device
+        'cpu'
+    """
+
+    device: torch.device | str = "cpu"
+    at_once: int | None = None
+    workers: int = 0
+    processes: Processes | None = None
 
 
 class Validation(NamedTuple):

@@ -14,24 +14,34 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
 from partinr.engines.sampling import batch_indices, region_keys
 from partinr.errors import InputError
 from partinr.file.checkpoint import Checkpoint
+from partinr.fitting.loop import Keep
 from partinr.fitting.starts.inner import descend, fetched, meta_gradient, on_device
 from partinr.fitting.starts.start import Start
 from partinr.fitting.starts.tasks import Tasks, pack_tasks
 from partinr.hashing import splitmix64
 from partinr.meta.collection import Collection
 from partinr.meta.crops import Crop
-from partinr.meta.learning import Ending, LearnResult, MetaCallback, MetaProgress, MetaRecipe, Validation
+from partinr.meta.learning import (
+    Ending,
+    HeldOut,
+    LearnResult,
+    MetaCallback,
+    MetaCompute,
+    MetaProgress,
+    MetaRecipe,
+    Validation,
+)
 from partinr.meta.loading import Loaded, Loader, Preparation, Wanted, loading
 from partinr.meta.processes import Processes
 from partinr.meta.state import OuterState
 from partinr.model.partition.rule import Rule
+from partinr.shapes import Float64
 from partinr.signals.metrics import psnr_from_mse
 
 _CHECKPOINT_SECONDS = 5.0
@@ -44,14 +54,9 @@ def learn_start(
     *,
     crop: Crop,
     rule: Rule,
-    validation: Collection | None = None,
-    validate_every: int | None = None,
-    workers: int = 0,
-    device: torch.device | str = "cpu",
-    at_once: int | None = None,
-    processes: Processes | None = None,
-    checkpoint: str | Path | None = None,
-    resume: bool = False,
+    held_out: HeldOut | None = None,
+    compute: MetaCompute | None = None,
+    keep: Keep | None = None,
     callback: MetaCallback | None = None,
 ) -> LearnResult:
     """Learn a start from a collection of signals.
@@ -62,16 +67,10 @@ def learn_start(
         recipe: how to learn.
         crop: the part of each signal that is used.
         rule: how each is partitioned; `Whole()` for the published learning without partition.
-        validation: signals to look at along the way, cropped at the centre; None for none.
-        validate_every: outer steps between two looks; None for a tenth of all.
-        workers: processes that decode, crop and partition ahead; 0 for none. The result does not depend on
-            them.
-        device: where to compute.
-        at_once: values of the widest layer that are computed at once, which bounds the memory; None: what
-            suits the device.
-        processes: this process among several that learn together; None for one.
-        checkpoint: folder for the state of unfinished learning, written every few seconds.
-        resume: go on from the checkpoint, if there is one. It ends in the same start, byte by byte.
+        held_out: signals to look at along the way, cropped at the centre; None for none.
+        compute: where and how; None for `MetaCompute()`.
+        keep: where the state is kept while it runs; None for nowhere. Resumed, it ends in the same start,
+            byte by byte.
         callback: called with `MetaProgress`; returning True stops.
 
     Raises:
@@ -95,23 +94,18 @@ def learn_start(
         >>> result.losses.shape
         (3, 4)
     """
-    learning = _Learning(
-        collection,
-        on_device(start, device),
-        recipe,
-        Preparation(collection, crop, rule, start.channels),
-        processes or Processes(),
-        at_once,
-    )
+    where = compute or MetaCompute()
+    preparation = Preparation(collection, crop, rule, start.channels)
+    learning = _Learning(on_device(start, where.device), recipe, preparation, where)
     if recipe.method == "reptile" and start.rates.learned:
         raise InputError(f"reptile learns no rates, got rates of kind {start.rates.kind}; take fixed ones")
     if len(crop.size) != start.dims:
         raise InputError(f"the crop must have the start's {start.dims} axes, got {crop.size}")
-    if validation is not None:
-        learning.look_at(validation, crop, rule, validate_every)
-    if checkpoint is not None:
-        learning.keep_in(Path(checkpoint), resume)
-    with loading(learning.preparation, workers) as loader:
+    if held_out is not None:
+        learning.look_at(held_out)
+    if keep is not None:
+        learning.keep_in(keep)
+    with loading(preparation, where.workers) as loader:
         stopped = learning.run(loader, callback)
         return learning.result(stopped, loader)
 
@@ -120,22 +114,17 @@ class _Learning:
     """One outer loop while it runs."""
 
     def __init__(
-        self,
-        collection: Collection,
-        start: Start,
-        recipe: MetaRecipe,
-        preparation: Preparation,
-        processes: Processes,
-        at_once: int | None,
+        self, start: Start, recipe: MetaRecipe, preparation: Preparation, compute: MetaCompute
     ) -> None:
+        processes = compute.processes or Processes()
         if recipe.batch < processes.count:
             raise InputError(
                 f"a batch of {recipe.batch} signals cannot be shared by {processes.count} processes; "
                 "take a larger batch"
             )
-        self.collection, self.recipe, self.preparation = collection, recipe, preparation
-        self.processes, self.at_once = processes, at_once
-        self.steps = recipe.steps or max(1, len(collection) // recipe.batch)
+        self.collection, self.recipe, self.preparation = preparation.collection, recipe, preparation
+        self.processes, self.at_once = processes, compute.at_once
+        self.steps = recipe.steps or max(1, len(self.collection) // recipe.batch)
         self.began_as = start
         self.state = OuterState.fresh(start)
         self._held_out: list[Tasks] = []
@@ -145,24 +134,25 @@ class _Learning:
         self._file: Checkpoint | None = None
         self._clock = time.perf_counter()
 
-    def look_at(self, validation: Collection, crop: Crop, rule: Rule, every: int | None) -> None:
+    def look_at(self, held_out: HeldOut) -> None:
         """Read the signals to validate on, once; each process its share."""
-        if every is not None and every < 1:
-            raise InputError(f"the steps between validations must be at least 1, got {every}")
-        self._every = every or max(1, self.steps // 10)
-        centred = Crop(crop.size, "centre", crop.resize, crop.colour)
-        preparation = Preparation(validation, centred, rule, self.began_as.channels)
-        self._held_out_names = [validation.name(i) for i in range(len(validation))]
-        for i in range(self.processes.rank, len(validation), self.processes.count):
+        signals = held_out.collection
+        self._every = held_out.every or max(1, self.steps // 10)
+        centred = replace(self.preparation.crop, where="centre")
+        preparation = replace(self.preparation, collection=signals, crop=centred)
+        self._held_out_names = [signals.name(i) for i in range(len(signals))]
+        for i in range(self.processes.rank, len(signals), self.processes.count):
             loaded = preparation.load(Wanted(i))
             self._held_out_skipped |= loaded.skipped
             self._held_out.append(self._packed([loaded], 1))
 
-    def keep_in(self, folder: Path, resume: bool) -> None:
-        """Write checkpoints to a folder from now on; with `resume`, first go on from the one there."""
-        self._file = Checkpoint(folder, self._settings())
-        if self._file.path.exists() and not resume:
-            raise InputError(f"{folder} holds a checkpoint; go on from it (--resume) or use another folder")
+    def keep_in(self, keep: Keep) -> None:
+        """Write checkpoints from now on, after going on from the one there if that is asked for."""
+        self._file = Checkpoint(Path(keep.folder), self._settings())
+        if self._file.path.exists() and not keep.resume:
+            raise InputError(
+                f"{keep.folder} holds a checkpoint; go on from it (--resume) or use another folder"
+            )
         tensors = self._file.read()
         if tensors is not None:
             self.state.restore(tensors)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
+
+from partinr.shapes import Float, Int, Shaped
 
 Array = Any
 """A NumPy array, a torch tensor, or a recorder's value."""

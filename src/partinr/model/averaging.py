@@ -12,11 +12,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from partinr.model.lattice import STENCIL, Blend, Nodes, gauss, pitch
 from partinr.model.piecewise import Piecewise
+from partinr.shapes import Bool, Float32, Float64, Int64
 from partinr.signals import frames
 
 # Pixels with more samples along an axis are means of smaller ones, fewer of which have several regions.

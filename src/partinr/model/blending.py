@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.arrays import Array, cast, namespace, whole
+from partinr.shapes import Bool, Float, Int, Int64
 
 # Where a window ends this near to the middle between two samples (in samples), it ends there: single
 # precision cannot tell, and weights at samples shall be exact.

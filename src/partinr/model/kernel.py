@@ -6,13 +6,13 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jaxtyping import Float, Float32, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.blending import Assignment
 from partinr.model.lattice import Nodes
 from partinr.model.networks.network import Network, Parameters
+from partinr.shapes import Float, Float32, Int64
 
 if TYPE_CHECKING:
     from partinr._native import NetSpec

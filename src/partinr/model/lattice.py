@@ -20,10 +20,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 from numpy import ndarray
 
 from partinr.model.blending import before
+from partinr.shapes import Bool, Float32, Float64, Int64, Shaped
 from partinr.signals import frames
 
 # Samples between nodes where a pixel is as large as a sample, and how much more with every fourfold number of

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64, Shaped
 from numpy import ndarray
 from torch import Tensor, nn
 from torch._C import _len_torch_dispatch_stack
@@ -21,6 +20,7 @@ from partinr.model.networks.network import Parameters
 from partinr.model.packing import batches, values_at_once
 from partinr.model.piecewise import Piecewise
 from partinr.model.structure import Structure
+from partinr.shapes import Float, Int, Int64, Shaped
 
 # Values of the widest layer in one batch of an evaluation on what is no CPU.
 _VALUES = 1 << 24

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int, Int64
 from numpy import ndarray
+
+from partinr.shapes import Bool, Int, Int64
 
 # A region joins a batch if it fills at least this share of the batch's rows; tiny regions always may.
 _LEAST_FILL = 0.8

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError, need
@@ -18,6 +17,7 @@ from partinr.model.networks.network import Network, Parameters
 from partinr.model.packing import IN_CACHE, batches, pack
 from partinr.model.partition.partition import Partition
 from partinr.model.structure import Structure
+from partinr.shapes import Float32, Int64
 from partinr.signals import frames
 from partinr.signals.frames import Frame
 from partinr.signals.signal import SignalSpec

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.averaging import averaged
 from partinr.model.memory import free_memory
 from partinr.model.piecewise import Piecewise
+from partinr.shapes import Float32, Shaped
 from partinr.signals import frames
 from partinr.signals.metrics import psnr, ssim
 from partinr.signals.signal import Signal, SignalSpec

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
 from numpy import ndarray
 
 from partinr.model.piecewise import Piecewise
+from partinr.shapes import Bool, Float32, Float64
 from partinr.signals import frames
 
 # Points at which the function is looked at between one sample and the next.

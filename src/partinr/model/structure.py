@@ -9,7 +9,6 @@ from functools import cached_property
 from reprlib import repr as brief
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -27,6 +26,7 @@ from partinr.model.blending import (
 )
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.partition.partition import Partition
+from partinr.shapes import Float, Float32, Int, Int64
 from partinr.signals import frames
 from partinr.signals.frames import Frame
 from partinr.signals.signal import SignalSpec

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from partinr.model.piecewise import Piecewise
 from partinr.report import page
 from partinr.report.pictures import error_stops
+from partinr.shapes import Float64
 
 
 def densities(model: Piecewise) -> Float64[ndarray, "regions"]:

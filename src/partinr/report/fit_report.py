@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr import __version__
@@ -25,6 +24,7 @@ from partinr.report.figures import Plot, inline
 from partinr.report.pictures import Picture, Shown, plane, shown_range, signed_error, to_rgb
 from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
+from partinr.shapes import Shaped
 from partinr.signals.metrics import psnr as psnr_of
 from partinr.signals.metrics import ssim as ssim_of
 from partinr.signals.signal import Signal

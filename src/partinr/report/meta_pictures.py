@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.files import atomic_write
 from partinr.meta.evaluation import Evaluation, Frames
 from partinr.report.enlarging import side_by_side
 from partinr.report.pictures import RGB, Picture, plane, repeated, to_rgb, write_rgb
+from partinr.shapes import Shaped
 from partinr.signals.metrics import psnr
-from partinr.text import utf8
+from partinr.text import csv_table, utf8
 
 # Pictures are enlarged to this many pixels, so that what is written above them has room.
 _LEAST_WIDTH = 256
@@ -24,14 +22,12 @@ _LEAST_WIDTH = 256
 
 def write_scores(path: str | Path, evaluation: Evaluation) -> None:
     """Write the quality of every signal at every step as CSV: signal, start, step, psnr, ssim."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(["signal", "start", "step", "psnr", "ssim"])
-    for score in evaluation.scores:
-        similarity = "" if score.ssim is None else f"{score.ssim:.6f}"
-        table.writerow([score.signal, score.origin, score.step, f"{score.psnr:.4f}", similarity])
+    rows = [
+        (one.signal, one.origin, one.step, f"{one.psnr:.4f}", None if one.ssim is None else f"{one.ssim:.6f}")
+        for one in evaluation.scores
+    ]
     with atomic_write(path) as file:
-        file.write(utf8(text.getvalue()))
+        file.write(utf8(csv_table(["signal", "start", "step", "psnr", "ssim"], rows)))
 
 
 def write_frames(folder: Path, frames: Frames) -> Path:

@@ -6,7 +6,6 @@ import math
 import os
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -14,6 +13,7 @@ from partinr.model.partition.boundary import boundaries
 from partinr.model.partition.partition import Partition
 from partinr.report.pictures import RGB, error_rgb, plane, repeated, shown_range, to_rgb, write_rgb
 from partinr.report.plots import draw_borders, to_picture
+from partinr.shapes import Bool, Float64, Int32
 from partinr.signals.signal import Signal
 
 LIGHT, DARK = (255, 221, 0), (0, 0, 0)

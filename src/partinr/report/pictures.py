@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Shaped, UInt8
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Float32, Float64, Shaped, UInt8
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.writing import write
 

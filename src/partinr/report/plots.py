@@ -11,10 +11,10 @@ from html import escape
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
 from numpy import ndarray
 
 from partinr.model.partition.partition import Partition
+from partinr.shapes import Float, Shaped, UInt8
 from partinr.signals.signal import Signal
 
 if TYPE_CHECKING:

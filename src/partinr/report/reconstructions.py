@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from partinr.model.partition import Partition
@@ -21,6 +20,7 @@ from partinr.report.pictures import (
     shown_range,
     to_rgb,
 )
+from partinr.shapes import Float64, Shaped
 from partinr.signals.signal import Signal
 
 

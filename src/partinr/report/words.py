@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 
-def decibels(psnr: float | None) -> str:
-    """A PSNR: two decimals, "exact" where nothing differs."""
+def decibels(psnr: float | None, unknown: str = "–", infinite: str = "exact") -> str:
+    """A PSNR with two decimals; or what to say where it is not known, and where nothing differs."""
     if psnr is None:
-        return "–"
-    return "exact" if math.isinf(psnr) else f"{psnr:.2f} dB"
+        return unknown
+    return infinite if math.isinf(psnr) else f"{psnr:.2f} dB"
 
 
 def seconds(duration: float | None) -> str:
@@ -35,6 +35,7 @@ def extent(shape: Sequence[int]) -> str:
     return " × ".join(f"{n:,}" for n in shape)
 
 
-def listed(items: Sequence[str]) -> str:
+def listed(items: Sequence[object], last: str = "and") -> str:
     """Items as a sentence lists them: a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+    *first, end = map(str, items)
+    return f"{', '.join(first)} {last} {end}" if first else end

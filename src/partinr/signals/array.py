@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from partinr.errors import InputError
+from partinr.shapes import Shaped
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, quiet
 from partinr.signals.pillow import is_picture, picture_values
 from partinr.signals.signal import Kind, Signal, SignalSpec, require_finite

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Shaped
 
 MAX_PIXELS = 100_000_000
 """Pixels that an image may have unless the caller says otherwise, against decompression bombs."""

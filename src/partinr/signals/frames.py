@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int
 from numpy import ndarray
+
+from partinr.shapes import Float32, Float64, Int
 
 Frame = Literal["global", "local"]
 """What -1 and 1 are for a network: the ends of the whole signal, or of its region's bounding box."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Shaped
 from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, oriented
 from partinr.signals.pillow import ORIENTATION, image_values

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Float64, Shaped
 
 SSIM_WINDOW = 11
 # Samples of a strip, so that its maps stay in cache.

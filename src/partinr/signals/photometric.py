@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped, UInt8, UInt16
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Shaped, UInt8, UInt16
 from partinr.signals.pillow import lab_to_rgb
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt8, UInt16
 from numpy import ndarray
 
+from partinr.shapes import Shaped, UInt8, UInt16
 from partinr.signals.decoding import decoding, oriented
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import zlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8
 from numpy import ndarray
+
+from partinr.shapes import Int, Shaped, UInt8
 
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """PNG's colour type by number of channels."""

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
+from partinr.shapes import Float32, Shaped
 from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding
 from partinr.signals.signal import Signal

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Float, Float32, Shaped
 
 Kind = Literal["image", "array"]
 

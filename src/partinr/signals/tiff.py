@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped, UInt16
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Shaped, UInt16
 from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, oriented
 from partinr.signals.photometric import Meaning, colour_values, meaning_of

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.files import atomic_write
+from partinr.shapes import Shaped
 from partinr.signals.png import write_png
 from partinr.signals.signal import SignalSpec
 
@@ -293,79 +293,32 @@ def _by_pillow(name: str, **options: object) -> Writer:
     return write_picture
 
 
+def _eight_bits(
+    name: str, suffixes: tuple[str, ...], channels: tuple[int, ...], writer: Writer, longest: int = 2**31 - 1
+) -> Format:
+    """A format of pictures of 8 bits."""
+    limits = f"8-bit pictures of {' or '.join(map(str, channels))} channel{'' if channels == (1,) else 's'}"
+    bound = "" if longest == Format.longest else f" and up to {longest:,} pixels a side"
+    return Format(name, suffixes, limits + bound, ("uint8",), (2,), channels, writer, longest)
+
+
 _INTEGERS = ("uint8", "uint16", "uint32", "int8", "int16", "int32")
 _FLOATS = ("float16", "float32", "float64")
+_ARRAYS = ("arrays of numbers", ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS), (1, 2, 3), None)
+_DEEP = "8 or 16-bit pictures of 1 to 4 channels (two: grey and alpha)"
+_STACKS = "pictures and stacks of up to 32-bit integers or 64-bit floating-point numbers"
+_REAL = "32-bit floating-point pictures of 1 or 3 channels"
 
 FORMATS = (
-    Format(
-        "PNG",
-        (".png",),
-        "8 or 16-bit pictures of 1 to 4 channels (two: grey and alpha)",
-        ("uint8", "uint16"),
-        (2,),
-        (1, 2, 3, 4),
-        _write_png,
-    ),
-    Format(
-        "TIFF",
-        (".tif", ".tiff"),
-        "pictures and stacks of up to 32-bit integers or 64-bit floating-point numbers",
-        _INTEGERS + _FLOATS,
-        (2, 3),
-        None,
-        _write_tiff,
-    ),
-    Format(
-        "NumPy",
-        (".npy",),
-        "arrays of numbers",
-        ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS),
-        (1, 2, 3),
-        None,
-        _write_npy,
-    ),
-    Format(
-        "JPEG",
-        (".jpg", ".jpeg"),
-        "8-bit pictures of 1 or 3 channels and up to 65,500 pixels a side",
-        ("uint8",),
-        (2,),
-        (1, 3),
-        _by_pillow("JPEG", quality=95, subsampling=0),
-        65_500,
-    ),
-    Format(
-        "WebP",
-        (".webp",),
-        "8-bit pictures of 3 or 4 channels and up to 16,383 pixels a side",
-        ("uint8",),
-        (2,),
-        (3, 4),
-        _by_pillow("WEBP", lossless=True, exact=True),
-        16_383,
-    ),
-    Format(
-        "BMP", (".bmp",), "8-bit pictures of 1 or 3 channels", ("uint8",), (2,), (1, 3), _by_pillow("BMP")
-    ),
-    Format("PPM", (".ppm",), "8-bit pictures of 3 channels", ("uint8",), (2,), (3,), _by_pillow("PPM")),
-    Format("PGM", (".pgm",), "8-bit pictures of 1 channel", ("uint8",), (2,), (1,), _by_pillow("PPM")),
-    Format(
-        "PFM",
-        (".pfm",),
-        "32-bit floating-point pictures of 1 or 3 channels",
-        ("float32",),
-        (2,),
-        (1, 3),
-        _write_pfm,
-    ),
-    Format(
-        "NumPy archive",
-        (".npz",),
-        "arrays of numbers",
-        ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS),
-        (1, 2, 3),
-        None,
-        _write_npz,
-    ),
+    Format("PNG", (".png",), _DEEP, ("uint8", "uint16"), (2,), (1, 2, 3, 4), _write_png),
+    Format("TIFF", (".tif", ".tiff"), _STACKS, _INTEGERS + _FLOATS, (2, 3), None, _write_tiff),
+    Format("NumPy", (".npy",), *_ARRAYS, _write_npy),
+    _eight_bits("JPEG", (".jpg", ".jpeg"), (1, 3), _by_pillow("JPEG", quality=95, subsampling=0), 65_500),
+    _eight_bits("WebP", (".webp",), (3, 4), _by_pillow("WEBP", lossless=True, exact=True), 16_383),
+    _eight_bits("BMP", (".bmp",), (1, 3), _by_pillow("BMP")),
+    _eight_bits("PPM", (".ppm",), (3,), _by_pillow("PPM")),
+    _eight_bits("PGM", (".pgm",), (1,), _by_pillow("PPM")),
+    Format("PFM", (".pfm",), _REAL, ("float32",), (2,), (1, 3), _write_pfm),
+    Format("NumPy archive", (".npz",), *_ARRAYS, _write_npz),
 )
 """Every format that `write` writes; a new one is one line here."""

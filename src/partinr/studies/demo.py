@@ -13,11 +13,11 @@ import numpy as np
 from partinr import __version__
 from partinr.file.inr import Saved, load, save
 from partinr.files import make_folder, write_together
-from partinr.fitting.fit import FitResult, fit
+from partinr.fitting.fit import Compute, FitResult, fit
 from partinr.fitting.goals.steps import Steps
 from partinr.fitting.loop import Watch
 from partinr.fitting.recipe import PAPER
-from partinr.model.partition import HFS, Grid, Partition, Whole
+from partinr.model.partition import Felzenszwalb, Grid, Partition, Whole
 from partinr.model.rendering import render
 from partinr.report import page, words
 from partinr.report.enlarging import Window, describe, enlarged, side_by_side
@@ -159,7 +159,7 @@ def _compare(folder: str, settings: Settings, seed: int, tell: Callable[[str, fl
     recipe = PAPER.changed(learning_rate=settings.learning_rate, steps=settings.small_steps)
     single, grid = (Variant.of(signal, rule, "siren", recipe) for rule in (Whole(), Grid(3, 3)))
     # Nine segments, found at the photograph's full size, as the segmenter expects, and then reduced.
-    rule, nearest = HFS(9), ((np.arange(side) + 0.5) * (_FULL / side)).astype(int)
+    rule, nearest = Felzenszwalb(9), ((np.arange(side) + 0.5) * (_FULL / side)).astype(int)
     labels = rule.partition(_photograph(_FULL)).label_map[np.ix_(nearest, nearest)]
     segments = replace(grid, name=described(rule), partition=Partition.from_labels(labels, rule.word))
     share = _COMPARED - _RENDERED
@@ -168,7 +168,7 @@ def _compare(folder: str, settings: Settings, seed: int, tell: Callable[[str, fl
         [single, grid, segments],
         folder,
         seeds=(seed,),
-        threads=1,
+        compute=Compute(threads=1),
         callback=lambda standing: tell(f"comparing: {standing.name}", _RENDERED + share * standing.fraction),
     )
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from partinr.cli.console import counted
-from partinr.cli.hypothesis.driver import Command, changed, ended, option
+from partinr.cli.hypothesis.driver import Command, changed, ended, what
 from partinr.cli.inputs import MAX_PIXELS, read_input
-from partinr.cli.options import HOW
+from partinr.cli.options import how
 from partinr.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Resampled(Command):
 
     bootstrap: Annotated[
         int | None,
-        option(
+        how(
             "Bootstrap samples for the intervals. Default: 1000, and 200 with --quick.",
-            panel=HOW,
+            "N",
             min=20,
             max=1_000_000,
         ),
@@ -71,13 +71,14 @@ class Line(Sweep):
     dims = 1
     sizes: Annotated[
         str | None,
-        option("Numbers of boundaries: 1,3,5 or 1:59:2 (first, last, step). Default: 1:59:2.", "LIST"),
+        what("Numbers of boundaries: 1,3,5 or 1:59:2 (first, last, step). Default: 1:59:2.", "LIST"),
     ] = None
     points: Annotated[
         int | None,
-        option(
+        what(
             "Fresh points of every step, and points of the grid that the error is measured on. "
             "Default: 5000.",
+            "N",
             min=2,
             max=10_000_000,
         ),
@@ -97,7 +98,7 @@ class Plane(Sweep):
     dims = 2
     sizes: Annotated[
         str | None,
-        option(
+        what(
             "Products of the thresholds along rows and columns: 10,20,30 or 10:250:10 (first, last, step), "
             "or the thresholds themselves: 5x2,5x4. Default: 10:250:10.",
             "LIST",
@@ -105,8 +106,11 @@ class Plane(Sweep):
     ] = None
     points: Annotated[
         int | None,
-        option(
-            "Samples along each axis, all of which are used in every step. Default: 256.", min=2, max=10_000
+        what(
+            "Samples along each axis, all of which are used in every step. Default: 256.",
+            "N",
+            min=2,
+            max=10_000,
         ),
     ] = None
 
@@ -124,14 +128,14 @@ class Partition(Command):
 
     name, kind = "partition", "parts"
     subject = "signal"
-    counts: Annotated[str, option("Numbers of equal parts.", "LIST", "--parts")] = "1,2,4,8"
+    counts: Annotated[str, what("Numbers of equal parts.", "LIST", "--parts")] = "1,2,4,8"
     boundaries: Annotated[
         int | None,
-        option("Boundaries of every signal. Default: 48, and 32 with --quick.", min=3, max=100_000),
+        what("Boundaries of every signal. Default: 48, and 32 with --quick.", "N", min=3, max=100_000),
     ] = None
     equal_params: Annotated[
         bool,
-        option(
+        what(
             "Narrower networks for parts, or as wide as the undivided signal's.",
             None,
             "--equal-params/--equal-width",
@@ -139,11 +143,11 @@ class Partition(Command):
     ] = True
     frame: Annotated[
         Literal["global", "local"],
-        option("Coordinates that a part's network sees: the whole signal's, as published, or its own.", None),
+        what("Coordinates that a part's network sees: the whole signal's, as published, or its own."),
     ] = "global"
     points: Annotated[
         int | None,
-        option("Fresh points of every step, of all parts together. Default: 5000.", min=2, max=10_000_000),
+        what("Fresh points of every step, of all parts together. Default: 5000.", "N", min=2, max=10_000_000),
     ] = None
 
     def experiment(self) -> Experiment[Any]:
@@ -191,14 +195,16 @@ class Image(Resampled):
     ]
     size: Annotated[
         int | None,
-        option(
-            "Samples along each side of what is learned. Default: 64, and 48 with --quick.", min=8, max=4096
+        what(
+            "Samples along each side of what is learned. Default: 64, and 48 with --quick.",
+            "N",
+            min=8,
+            max=4096,
         ),
     ] = None
-    repeats: Annotated[int | None, option("Networks for each picture. Default: 2.")] = None
+    repeats: Annotated[int | None, what("Networks for each picture. Default: 2.", "N")] = None
     threshold: Annotated[
-        float | None,
-        option("Error to reach, as a share of a picture's variance. Default: 0.05.", "X"),
+        float | None, what("Error to reach, as a share of a picture's variance. Default: 0.05.", "X")
     ] = None
     max_pixels: MAX_PIXELS = None
 

@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
 
@@ -17,7 +18,7 @@ from partinr.cli import words
 from partinr.cli.console import Bar, complain, duration, emit, say
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
 from partinr.cli.interrupt import Stop, stopping
-from partinr.cli.options import AS_JSON, DEVICE, ENGINE, HOW, OUT, QUIET, THREADS
+from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option, out
 from partinr.errors import InputError
 from partinr.files import check_folder, make_folder
 
@@ -28,11 +29,7 @@ if TYPE_CHECKING:
 Plan = TypeVar("Plan")
 
 
-def option(
-    text: str, metavar: str | None = "N", *names: str, panel: str = "What to run", **others: Any
-) -> Any:
-    """An option with a help text."""
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **others)
+what = partial(option, panel="What to run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,42 +48,38 @@ class Command(ABC):
 
     output: Annotated[
         Path,
-        option(
+        out(
             "The folder for results and unfinished work, where the same command goes on; made if missing.",
             *("DIR", "-o", "--output"),
-            panel=OUT,
             show_default=False,
         ),
     ]
-    quick: Annotated[bool, option("Fewer and smaller signals: under two minutes.", None, "--quick")] = False
-    repeats: Annotated[int | None, option("Signals of each size.")] = None
+    quick: Annotated[bool, what("Fewer and smaller signals: under two minutes.", None, "--quick")] = False
+    repeats: Annotated[int | None, what("Signals of each size.", "N")] = None
     network: Annotated[
         str | None,
-        option(
+        what(
             f"The network: {', '.join(words.NETWORK_WORDS)}. Default: siren.",
             "NAME",
             autocompletion=lambda: list(words.NETWORK_WORDS),
         ),
     ] = None
-    hidden: Annotated[int | None, option("Width of the hidden layers. Default: 32.")] = None
-    layers: Annotated[int | None, option("Hidden layers after the first one. Default: 3.")] = None
+    hidden: Annotated[int | None, what("Width of the hidden layers. Default: 32.", "N")] = None
+    layers: Annotated[int | None, what("Hidden layers after the first one. Default: 3.", "N")] = None
     omega_0: Annotated[
         float | None,
-        option(
+        what(
             "Frequency factor of the first layer. Default: the published one for siren, the network's own "
             "for others.",
             "X",
         ),
     ] = None
     threshold: Annotated[
-        float | None, option("Mean squared error to reach, on values of -1 and 1. Default: 0.05.", "X")
+        float | None, what("Mean squared error to reach, on values of -1 and 1. Default: 0.05.", "X")
     ] = None
-    steps: Annotated[int | None, option("Steps after which a run is given up.", max=2**31 - 1)] = None
-    lr: Annotated[float | None, option("Learning rate. Default: 0.001.", "X")] = None
-    seed: Annotated[
-        int,
-        option("Same seed, engine and machine: same numbers.", panel=HOW, min=0, max=2**63 - 1),
-    ] = 0
+    steps: Annotated[int | None, what("Steps after which a run is given up.", "N", max=2**31 - 1)] = None
+    lr: Annotated[float | None, what("Learning rate. Default: 0.001.", "X")] = None
+    seed: Annotated[int, how("Same seed, engine and machine: same numbers.", "N", min=0, max=2**63 - 1)] = 0
     engine: ENGINE = "auto"
     device: DEVICE = "cpu"
     threads: THREADS = None
@@ -170,6 +163,7 @@ def as_function(kind: type[Command]) -> Callable[..., None]:
     ordered = sorted(
         fields(kind), key=lambda one: (one.default is not MISSING, one.name not in kind.__annotations__)
     )
+    run.__doc__ = kind.__doc__
     run.__annotations__ = {one.name: hints[one.name] for one in ordered}
     signature = inspect.signature(kind)
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]

@@ -17,7 +17,6 @@ from partinr.cli.interrupt import stopping
 from partinr.cli.meta.options import (
     DATA,
     DEVICE,
-    READING,
     RESIZE,
     SEED,
     SIZE,
@@ -27,7 +26,7 @@ from partinr.cli.meta.options import (
     size,
     skipped_rows,
 )
-from partinr.cli.options import AS_JSON, HOW, OUT, QUIET, THREADS
+from partinr.cli.options import AS_JSON, QUIET, THREADS, how, out, reading
 from partinr.errors import InputError
 from partinr.files import make_folder
 
@@ -40,48 +39,26 @@ def evaluate(
     data: DATA,
     partition: Annotated[
         str | None,
-        typer.Option(
-            metavar="RULE",
-            help="How each image is partitioned; need not be what the start was learned with. Default: that.",
-            rich_help_panel=HOW,
+        how(
+            "How each image is partitioned; need not be what the start was learned with. Default: that.",
+            "RULE",
         ),
     ] = None,
     steps: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Gradient steps on each image. Default: those that the start was learned for.",
-            rich_help_panel=HOW,
-        ),
+        int | None, how("Gradient steps on each image. Default: those that the start was learned for.", "N")
     ] = None,
-    random_lr: Annotated[
-        float,
-        typer.Option(metavar="X", help="Learning rate of Adam from the random start.", rich_help_panel=HOW),
-    ] = 1e-3,
+    random_lr: Annotated[float, how("Learning rate of Adam from the random start.", "X")] = 1e-3,
     wanted_size: SIZE = None,
     resize: RESIZE = False,
     max_pixels: MAX_PIXELS = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Look at the first N images only.", rich_help_panel=READING),
-    ] = None,
+    limit: Annotated[int | None, reading("Look at the first N images only.", "N", min=1)] = None,
     workers: WORKERS = 2,
     seed: SEED = 0,
     device: DEVICE = "cpu",
     threads: THREADS = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv", metavar="FILE.csv", help="Also write every image's quality.", rich_help_panel=OUT
-        ),
-    ] = None,
+    table: Annotated[Path | None, out("Also write every image's quality.", "FILE.csv", "--csv")] = None,
     pictures: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Also write a picture for each image: what it looks like after each step.",
-            rich_help_panel=OUT,
-        ),
+        Path | None, out("Also write a picture for each image: what it looks like after each step.", "DIR")
     ] = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -134,8 +111,7 @@ def evaluate(
             steps=steps,
             random_rate=random_lr,
             seed=seed,
-            workers=workers,
-            device=where,
+            compute=partinr.MetaCompute(where, workers=workers),
             callback=follow,
             watch=watch,
         )

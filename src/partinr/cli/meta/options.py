@@ -12,15 +12,13 @@ import typer
 import partinr
 from partinr.cli import words
 from partinr.cli.inputs import pixel_limit
-from partinr.cli.options import HOW
+from partinr.cli.options import how, reading
 from partinr.errors import need
 
 if TYPE_CHECKING:
     import torch
 
     from partinr.meta.collection import Collection
-
-READING = "How to read it"
 
 DATA = Annotated[
     Path,
@@ -33,30 +31,16 @@ DATA = Annotated[
 ]
 SIZE = Annotated[
     str | None,
-    typer.Option(
+    reading(
+        "The part of each image that is used, from its centre. Default: that of the learning.",
+        "WxH",
         "--size",
-        metavar="WxH",
-        help="The part of each image that is used, from its centre. Default: that of the learning.",
-        rich_help_panel=READING,
     ),
 ]
-RESIZE = Annotated[
-    bool,
-    typer.Option(
-        "--resize", help="First resize each image so that the part just fits in.", rich_help_panel=READING
-    ),
-]
-WORKERS = Annotated[
-    int,
-    typer.Option(
-        metavar="N", min=0, max=256, help="Processes that decode images ahead.", rich_help_panel=HOW
-    ),
-]
-DEVICE = Annotated[str, typer.Option(help="Where to compute, such as cuda.", rich_help_panel=HOW)]
-SEED = Annotated[
-    int,
-    typer.Option(metavar="N", min=0, max=2**63 - 1, help="Decides all that is drawn.", rich_help_panel=HOW),
-]
+RESIZE = Annotated[bool, reading("First resize each image so that the part just fits in.", None, "--resize")]
+WORKERS = Annotated[int, how("Processes that decode images ahead.", "N", min=0, max=256)]
+DEVICE = Annotated[str, how("Where to compute, such as cuda.")]
+SEED = Annotated[int, how("Decides all that is drawn.", "N", min=0, max=2**63 - 1)]
 
 
 def collection(path: Path, max_pixels: str | None) -> Collection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,6 @@ from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.meta.options import (
     DATA,
     DEVICE,
-    READING,
     RESIZE,
     SEED,
     WORKERS,
@@ -26,206 +26,123 @@ from partinr.cli.meta.options import (
     size,
     skipped_rows,
 )
-from partinr.cli.options import AS_JSON, HOW, OUT, QUIET, THREADS
+from partinr.cli.options import AS_JSON, QUIET, THREADS, how, option, out, reading
 from partinr.cli.rows import network_row
 from partinr.errors import InputError
 
 if TYPE_CHECKING:
     from partinr.meta.collection import Collection
 
-_WHAT, _INNER, _OUTER = "What to learn", "Inner loop", "Outer loop"
+what, inner, outer = (partial(option, panel=name) for name in ("What to learn", "Inner loop", "Outer loop"))
 # The published network.
 _WIDTH, _LAYERS, _OMEGA = 128, 3, 30.0
 
 
 def train(
     data: DATA,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="START.inr",
-            show_default=False,
-            help="The file to write.",
-            rich_help_panel=OUT,
-        ),
-    ],
+    output: Annotated[Path, out("The file to write.", "START.inr", "-o", "--output", show_default=False)],
     partition: Annotated[
-        str,
-        typer.Option(
-            metavar="RULE",
-            help="How each image is partitioned while learning: none, grid:RxC, hfs:N, slic:N, ...",
-            rich_help_panel=_WHAT,
-        ),
+        str, what("How each image is partitioned while learning: none, grid:RxC, hfs:N, slic:N, ...", "RULE")
     ] = "none",
     network: Annotated[
         str,
-        typer.Option(
-            metavar="NAME",
-            help=f"The network of each region: {', '.join(words.NETWORK_WORDS)}.",
+        what(
+            f"The network of each region: {', '.join(words.NETWORK_WORDS)}.",
+            "NAME",
             autocompletion=lambda: list(words.NETWORK_WORDS),
-            rich_help_panel=_WHAT,
         ),
     ] = "siren",
-    hidden: Annotated[
-        int, typer.Option(metavar="N", help="Width of the hidden layers.", rich_help_panel=_WHAT)
-    ] = _WIDTH,
-    layers: Annotated[
-        int, typer.Option(metavar="N", help="Hidden layers after the first one.", rich_help_panel=_WHAT)
-    ] = _LAYERS,
+    hidden: Annotated[int, what("Width of the hidden layers.", "N")] = _WIDTH,
+    layers: Annotated[int, what("Hidden layers after the first one.", "N")] = _LAYERS,
     omega_0: Annotated[
         float | None,
-        typer.Option(
+        what(
+            "Frequency factor of the first layer, for networks that have one. Default: 30 for siren.",
+            "X",
             "--omega-0",
-            metavar="X",
-            help="Frequency factor of the first layer, for networks that have one. Default: 30 for siren.",
-            rich_help_panel=_WHAT,
         ),
     ] = None,
     frame: Annotated[
         words.StartFrame,
-        typer.Option(
-            help="Coordinates: pixel / pixels - 1/2, -1 to 1 over the image, or -1 to 1 over each region.",
-            rich_help_panel=_WHAT,
-        ),
+        what("Coordinates: pixel / pixels - 1/2, -1 to 1 over the image, or -1 to 1 over each region."),
     ] = "centred",
     init: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="START.inr",
-            help="Go on learning from this start, with its network, frame and rates.",
-            rich_help_panel=_WHAT,
-        ),
+        Path | None, what("Go on learning from this start, with its network, frame and rates.", "START.inr")
     ] = None,
     wanted_size: Annotated[
-        str | None,
-        typer.Option(
-            "--size",
-            metavar="WxH",
-            help="The part of each image that is used. Default: 256x256.",
-            rich_help_panel=READING,
-        ),
+        str | None, reading("The part of each image that is used. Default: 256x256.", "WxH", "--size")
     ] = None,
     random_crops: Annotated[
-        bool,
-        typer.Option(
-            "--random-crops", help="Another part each time, not the centre.", rich_help_panel=READING
-        ),
+        bool, reading("Another part each time, not the centre.", None, "--random-crops")
     ] = False,
     resize: RESIZE = False,
     colour: Annotated[
         words.Colour | None,
-        typer.Option(
-            help="What images and arrays of 1 or 3 channels become; alpha is dropped. Default: images become "
-            "rgb, or like the first signal if that is an array.",
-            rich_help_panel=READING,
+        reading(
+            "What images and arrays of 1 or 3 channels become; alpha is dropped. Default: images become "
+            "rgb, or like the first signal if that is an array."
         ),
     ] = None,
     held_out: Annotated[
         int,
-        typer.Option(
-            metavar="N",
+        reading(
+            "Images of DATA that are not learned on but looked at along the way, drawn by the seed.",
+            "N",
             min=0,
-            help="Images of DATA that are not learned on but looked at along the way, drawn by the seed.",
-            rich_help_panel=READING,
         ),
     ] = 0,
-    validation: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA", help="Look at these images instead along the way.", rich_help_panel=READING
-        ),
-    ] = None,
+    validation: Annotated[Path | None, reading("Look at these images instead along the way.", "DATA")] = None,
     max_pixels: MAX_PIXELS = None,
-    inner_steps: Annotated[
-        int,
-        typer.Option(metavar="N", help="Gradient steps on each image.", rich_help_panel=_INNER),
-    ] = 3,
+    inner_steps: Annotated[int, inner("Gradient steps on each image.", "N")] = 3,
     rates: Annotated[
         words.RateKind | None,
-        typer.Option(
-            help="Inner learning rates: one that stays, one learned, one learned for each step, for each "
-            "parameter, or for both. Default: parameter-step; fixed with reptile.",
-            rich_help_panel=_INNER,
+        inner(
+            "Inner learning rates: one that stays, one learned, one learned for each step, for each "
+            "parameter, or for both. Default: parameter-step; fixed with reptile."
         ),
     ] = None,
     inner_lr: Annotated[
         float | None,
-        typer.Option(
-            metavar="X",
-            help="Initial inner learning rate. Default: 1e-5 with a rate for each parameter, otherwise 1e-2.",
-            rich_help_panel=_INNER,
+        inner(
+            "Initial inner learning rate. Default: 1e-5 with a rate for each parameter, otherwise 1e-2.", "X"
         ),
     ] = None,
     method: Annotated[
-        words.Method,
-        typer.Option(help="MAML with second derivatives, without them, or Reptile.", rich_help_panel=_OUTER),
+        words.Method, outer("MAML with second derivatives, without them, or Reptile.")
     ] = "second-order",
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Outer steps. Default: one pass over DATA.", rich_help_panel=_OUTER),
-    ] = None,
-    batch: Annotated[
-        int, typer.Option(metavar="N", help="Images in an outer step.", rich_help_panel=_OUTER)
-    ] = 4,
-    lr: Annotated[
-        float, typer.Option(metavar="X", help="Learning rate of Adam.", rich_help_panel=_OUTER)
-    ] = 1e-4,
-    schedule: Annotated[
-        words.Schedule, typer.Option(help="Course of that rate.", rich_help_panel=_OUTER)
-    ] = "constant",
-    clip: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Greatest norm of the gradient.", rich_help_panel=_OUTER),
-    ] = None,
+    steps: Annotated[int | None, outer("Outer steps. Default: one pass over DATA.", "N")] = None,
+    batch: Annotated[int, outer("Images in an outer step.", "N")] = 4,
+    lr: Annotated[float, outer("Learning rate of Adam.", "X")] = 1e-4,
+    schedule: Annotated[words.Schedule, outer("Course of that rate.")] = "constant",
+    clip: Annotated[float | None, outer("Greatest norm of the gradient.", "X")] = None,
     validate_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Outer steps between two looks at images held out. Default: a tenth of all.",
-            rich_help_panel=_OUTER,
-        ),
+        int | None, outer("Outer steps between two looks at images held out. Default: a tenth of all.", "N")
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Keep the state of the unfinished learning in this folder, every few seconds.",
-            rich_help_panel=_OUTER,
-        ),
+        outer("Keep the state of the unfinished learning in this folder, every few seconds.", "DIR"),
     ] = None,
     resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Go on from the state in the --checkpoint folder, if there is one.",
-            rich_help_panel=_OUTER,
-        ),
+        bool, outer("Go on from the state in the --checkpoint folder, if there is one.", None, "--resume")
     ] = False,
     precision: Annotated[
-        words.MetaPrecision,
-        typer.Option(help="Precision of the products between hidden layers.", rich_help_panel=HOW),
+        words.MetaPrecision, how("Precision of the products between hidden layers.")
     ] = "fp32",
     memory: Annotated[
         int | None,
-        typer.Option(
-            "--at-once",
-            metavar="N",
-            help="Values of the widest layer that are computed at once, which bounds the memory. Default: "
+        how(
+            "Values of the widest layer that are computed at once, which bounds the memory. Default: "
             "what suits the device.",
+            "N",
+            "--at-once",
             min=1,
-            rich_help_panel=HOW,
         ),
     ] = None,
     workers: WORKERS = 2,
     seed: SEED = 0,
     device: DEVICE = "cpu",
     threads: THREADS = None,
-    store: Annotated[
-        words.StartStore,
-        typer.Option(help="Precision of the parameters in the file.", rich_help_panel=OUT),
-    ] = "float32",
+    store: Annotated[words.StartStore, out("Precision of the parameters in the file.")] = "float32",
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -297,14 +214,9 @@ def train(
                 recipe,
                 crop=crop,
                 rule=rule,
-                validation=looked_at,
-                validate_every=validate_every,
-                workers=workers,
-                device=own,
-                at_once=memory,
-                processes=processes,
-                checkpoint=checkpoint,
-                resume=resume,
+                held_out=None if looked_at is None else partinr.HeldOut(looked_at, validate_every),
+                compute=partinr.MetaCompute(own, memory, workers, processes),
+                keep=None if checkpoint is None else partinr.Keep(checkpoint, resume),
                 callback=lambda progress: _follow(bar, stop, progress),
             )
         if not processes.first:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -25,6 +24,7 @@ from partinr.fitting.goals.difficulty import Level, levels
 from partinr.model.networks.network import Network
 from partinr.model.partition.partition import Partition
 from partinr.model.structure import Structure
+from partinr.shapes import Bool, Float64, Int64
 from partinr.signals.frames import Frame
 from partinr.signals.signal import Signal, SignalSpec
 

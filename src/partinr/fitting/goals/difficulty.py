@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from partinr.model.partition.auto import Auto
+from partinr.shapes import Float32, Float64, Int64
 from partinr.signals.signal import Signal
 
 # Samples of a cell on the finest level: 16 x 16 pixels.

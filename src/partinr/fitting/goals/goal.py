@@ -10,7 +10,6 @@ from numbers import Real
 from reprlib import repr as brief
 from typing import ClassVar
 
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -19,6 +18,7 @@ from partinr.fitting.starts.start import Start
 from partinr.fitting.state import Fit
 from partinr.model.networks.network import Parameters
 from partinr.model.structure import Structure
+from partinr.shapes import Shaped
 from partinr.signals.signal import Signal
 
 ENDLESS = 1 << 40

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from partinr.engines.readout import RIDGE
@@ -37,6 +36,7 @@ from partinr.model.networks.siren import Siren
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
 from partinr.model.structure import Structure
+from partinr.shapes import Float64, Shaped
 from partinr.signals.signal import Signal, SignalSpec
 
 # Narrower networks begin at random: so few units of a learned start are another thing.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from partinr.fitting.goals.allocation import before_rounding, most_before_rounding
@@ -22,6 +21,7 @@ from partinr.fitting.recipe import Recipe
 from partinr.fitting.state import Fit
 from partinr.model.networks.network import Parameters
 from partinr.model.structure import Structure
+from partinr.shapes import Float64, Shaped
 from partinr.signals.metrics import psnr_from_mse
 from partinr.signals.signal import Signal, SignalSpec
 

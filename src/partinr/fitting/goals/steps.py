@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -16,6 +15,7 @@ from partinr.fitting.recipe import Recipe
 from partinr.fitting.state import Fit
 from partinr.model.networks.network import Parameters
 from partinr.model.structure import Structure
+from partinr.shapes import Shaped
 from partinr.signals.signal import Signal
 
 # A PSNR is looked at after every so many steps: rendered once the training loss is this near to it (dB).

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from jaxtyping import Int64
 from numpy import ndarray
 
 from partinr.engines.engine import TrainingState
 from partinr.model.networks.network import Parameters
 from partinr.model.structure import Structure
+from partinr.shapes import Int64
 
 
 def carry_over(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from partinr.errors import InputError, need
 from partinr.fitting.starts.start import Start
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.partition.partition import Partition
+from partinr.shapes import Float32
 from partinr.signals import frames
 from partinr.signals.frames import Frame
 from partinr.signals.signal import Signal, SignalSpec

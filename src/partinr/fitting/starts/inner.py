@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp
 
@@ -29,6 +28,7 @@ from partinr.fitting.starts.start import Start
 from partinr.fitting.starts.tasks import Piece, Tasks
 from partinr.model.arrays import Array
 from partinr.model.networks.network import Network, Parameters
+from partinr.shapes import Float
 
 Method = Literal["second-order", "first-order", "reptile"]
 """How the start is learned: MAML; MAML without second derivatives; towards where the inner loop ends."""

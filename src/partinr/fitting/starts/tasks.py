@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 from torch import Tensor
 
 from partinr.model.networks.network import Network
 from partinr.model.packing import batches, pack, values_at_once
 from partinr.model.partition.partition import Partition
+from partinr.shapes import Float, Float32, Int
 from partinr.signals import frames
 from partinr.signals.frames import StartFrame
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
 
 from partinr.model.arrays import Array, namespace
 from partinr.model.networks.network import KernelNumbers, Network, Parameters, uniform
+from partinr.shapes import Float
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 
 from partinr.hashing import GOLDEN, splitmix64
 from partinr.model.arrays import Array, like, positive, sines_and_cosines
 from partinr.model.networks.network import KernelNumbers, Network, Parameters, normal
+from partinr.shapes import Float, Float32, Float64
 
 
 @dataclass(frozen=True)

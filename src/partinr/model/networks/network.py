@@ -11,11 +11,11 @@ from reprlib import repr as brief
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.arrays import Array, affine
+from partinr.shapes import Float, Float32, Float64
 
 
 class Layer(NamedTuple):

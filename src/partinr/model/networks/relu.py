@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
 
 from partinr.model.arrays import Array, like, namespace, positive, sines_and_cosines
 from partinr.model.networks.network import KernelNumbers, Network, Parameters, normal
+from partinr.shapes import Float
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
 
 from partinr.model.arrays import Array, halves, namespace
 from partinr.model.networks.network import KernelNumbers, Layer, Network, Parameters, as_torch_linear
+from partinr.shapes import Float
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from partinr.errors import InputError
 from partinr.model.partition.grid import Grid
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
@@ -33,18 +32,6 @@ class Auto(Rule):
     samples: float | None = None
 
     name: ClassVar[str] = "auto"
-
-    @classmethod
-    def from_word(cls, argument: str) -> Auto:
-        """See `Rule.from_word`; takes no argument."""
-        if argument:
-            raise InputError(f"partition auto takes no argument, got auto:{argument}; write auto")
-        return cls()
-
-    @property
-    def word(self) -> str:
-        """See `Rule.word`."""
-        return self.name
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
         """The grid for a signal of this shape.

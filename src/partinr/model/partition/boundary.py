@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Integer
 from numpy import ndarray
+
+from partinr.shapes import Bool, Integer
 
 
 def boundaries(labels: Integer[ndarray, "*shape"]) -> Bool[ndarray, "*shape"]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Integer
 from numpy import ndarray
 
 from partinr.model.partition.segmentation import Segmentation, grey_or_rgb
+from partinr.shapes import Integer
 from partinr.signals.signal import Signal
 
 # The settings of scikit-image's own example; finer than the regions wanted, which merging makes of them.

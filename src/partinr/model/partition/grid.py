@@ -7,13 +7,13 @@ from reprlib import repr as brief
 from typing import ClassVar, SupportsIndex
 
 import numpy as np
-from jaxtyping import Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.partition.counts import as_count, count_from_text
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
+from partinr.shapes import Int64
 from partinr.signals.signal import Signal
 
 _AXES = {1: ("cells",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Integer, UInt8
 from numpy import ndarray
 
+from partinr.errors import InputError, need
 from partinr.model.partition.segmentation import Segmentation, grey_or_rgb
+from partinr.shapes import Integer, UInt8
 from partinr.signals.signal import Signal
 
 # OpenCV looks for contact of segments in the interior of the image only, and reads past the end of an image
@@ -40,15 +41,32 @@ class HFS(Segmentation):
     name: ClassVar[str] = "hfs"
 
     def segments(self, signal: Signal) -> Integer[ndarray, "rows columns"]:
-        """See `Segmentation.segments`; images only."""
+        """See `Segmentation.segments`; images only, and with OpenCV, which the extra `hfs` installs."""
         values = grey_or_rgb(signal, self.name)
         rgb = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
         return _segment(_reduced(np.broadcast_to(rgb, (*signal.shape, 3))))
 
 
+def _opencv() -> Any:
+    """OpenCV with its contributed modules.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    need("cv2", f"the rule {HFS.name}", extra="hfs")
+    import cv2
+
+    if not hasattr(cv2, "hfs"):
+        raise InputError(
+            f"the rule {HFS.name} needs OpenCV with its contributed modules, got OpenCV {cv2.__version__} "
+            "without them; run: pip install opencv-contrib-python-headless"
+        )
+    return cv2
+
+
 def _segment(rgb: UInt8[ndarray, "rows columns 3"]) -> Integer[ndarray, "rows columns"]:
     """OpenCV's labels, of an image padded where it is too small for OpenCV."""
-    import cv2
+    cv2 = _opencv()
 
     rows, columns = rgb.shape[:2]
     short = [(0, max(0, _LEAST_SIDE - side)) for side in (rows, columns)]
@@ -67,6 +85,5 @@ def _reduced(rgb: UInt8[ndarray, "rows columns 3"]) -> UInt8[ndarray, "_ _ 3"]:
         scale *= 0.99
     if size == (rows, columns):
         return rgb
-    import cv2
-
+    cv2 = _opencv()
     return np.asarray(cv2.resize(np.ascontiguousarray(rgb), size[::-1], interpolation=cv2.INTER_AREA))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Int32, Shaped
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from partinr.errors import InputError
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
+from partinr.shapes import Int32, Shaped
 from partinr.signals.decoding import decoding, oriented
 from partinr.signals.signal import Signal
 from partinr.signals.tiff import read_tiff

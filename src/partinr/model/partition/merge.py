@@ -6,10 +6,10 @@ import heapq
 import itertools
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64, Integer
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Bool, Int32, Int64, Integer
 
 
 def connected_components(labels: Integer[ndarray, "*shape"]) -> Int32[ndarray, "*shape"]:

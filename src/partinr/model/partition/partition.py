@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int, Int32, Int64
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Int, Int32, Int64
 
 # Boxes need a table with a cell of four bytes for every combination of edges. The signal's size is no bound:
 # a file may claim any.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from reprlib import repr as brief
 
 import numpy as np
-from jaxtyping import Float32, Integer
 from numpy import ndarray
 
 from partinr.errors import InputError
@@ -15,6 +14,7 @@ from partinr.model.partition.counts import as_count, count_from_text
 from partinr.model.partition.merge import connected_components, merge_small
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
+from partinr.shapes import Float32, Integer
 from partinr.signals.signal import Signal
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Integer
 from numpy import ndarray
 
 from partinr.model.partition.segmentation import Segmentation, colours
+from partinr.shapes import Integer
 from partinr.signals.signal import Signal
 
 # Colour distance against distance in space. Lab values reach 100, those of other channels 1.

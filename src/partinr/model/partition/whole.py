@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from partinr.errors import InputError
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
 from partinr.signals.signal import Signal
@@ -23,18 +22,6 @@ class Whole(Rule):
     """
 
     name: ClassVar[str] = "none"
-
-    @classmethod
-    def from_word(cls, argument: str) -> Whole:
-        """See `Rule.from_word`; takes no argument."""
-        if argument:
-            raise InputError(f"partition none takes no argument, got none:{argument}; write none")
-        return cls()
-
-    @property
-    def word(self) -> str:
-        """See `Rule.word`."""
-        return self.name
 
     def partition(self, signal: Signal) -> Partition:
         """See `Rule.partition`; applies to every signal."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +16,7 @@ from partinr.studies.comparison.plots import comparison_plots
 from partinr.studies.comparison.rival import Rival
 from partinr.studies.comparison.running import Comparison
 from partinr.studies.comparison.summary import Family, Line, Spread, families
-from partinr.text import jsonable, utf8
+from partinr.text import csv_table, jsonable, utf8
 
 PAGE, RESULTS, RUNS, CURVES = "index.html", "results.json", "runs.csv", "curves.csv"
 FIGURES = "figures"
@@ -67,8 +65,8 @@ def write_comparison(
     files = {
         PAGE: comparison_page(title, comparison, rivals),
         RESULTS: json.dumps(jsonable(facts), indent=1, allow_nan=False) + "\n",
-        RUNS: _csv(_RUN_COLUMNS, _run_rows(groups)),
-        CURVES: _csv(_CURVE_COLUMNS, _curve_rows(groups)),
+        RUNS: csv_table(_RUN_COLUMNS, _run_rows(groups)),
+        CURVES: csv_table(_CURVE_COLUMNS, _curve_rows(groups)),
     }
     together = {place / name: utf8(text) for name, text in files.items()}
     make_folder(place / FIGURES)
@@ -145,14 +143,6 @@ def _spread(spread: Spread) -> dict[str, Any]:
 def _number(value: float) -> float | str | None:
     """JSON has no infinity; the difference of two is not known."""
     return None if math.isnan(value) else value if math.isfinite(value) else str(value)
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return file.getvalue()
 
 
 def _run_rows(groups: Sequence[Family]) -> Iterable[Sequence[object]]:

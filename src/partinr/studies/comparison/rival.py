@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.file.inr import load
 from partinr.model.rendering import render
+from partinr.shapes import Shaped
 from partinr.signals import read
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.metrics import psnr as psnr_of

@@ -70,9 +70,7 @@ class Wanted:
     signal: Signal
     variant: Variant
     seed: int
-    engine: str
-    device: str
-    threads: int | None
+    compute: Compute
 
     @property
     def name(self) -> str:
@@ -92,16 +90,15 @@ class Wanted:
     @property
     def settings(self) -> dict[str, Any]:
         """Everything that decides the run's result and duration, in JSON's types."""
-        variant = self.variant
+        variant, compute = self.variant, vars(self.compute)
         asked = {
             "signal": digest(self.signal.values),
             "partition": digest(variant.partition.label_map),
             "network": variant.network.config(),
             "recipe": asdict(variant.recipe),
             "seed": self.seed,
-            "engine": self.engine,
-            "device": self.device,
-            "threads": self.threads,
+            # A precision that the fit chooses follows from the others.
+            **{name: compute[name] for name in compute if name != "precision" or compute[name] is not None},
         }
         return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 
@@ -131,7 +128,7 @@ class Wanted:
                 self.variant.network,
                 recipe=recipe,
                 start=None,
-                compute=Compute(self.engine, self.device, self.threads),
+                compute=self.compute,
                 keep=Keep(checkpoint, resume=True),
                 watch=Watch(callback, looks(self.steps)),
                 seed=self.seed,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from partinr.errors import InputError
 from partinr.files import atomic_write, check_folder, make_folder
+from partinr.fitting.fit import Compute
 from partinr.fitting.loop import Progress
 from partinr.fitting.settings import digest
 from partinr.signals.signal import Signal
@@ -91,9 +92,7 @@ def compare(
     folder: str | Path,
     *,
     seeds: Sequence[int] = (0,),
-    engine: str = "auto",
-    device: str = "cpu",
-    threads: int | None = None,
+    compute: Compute | None = None,
     callback: Told | None = None,
 ) -> Comparison:
     """Fit every variant with every seed, and keep each result in a folder.
@@ -108,9 +107,7 @@ def compare(
         variants: what to compare.
         folder: where results go; made if missing.
         seeds: each variant is fitted with each of them.
-        engine: see `fit`.
-        device: see `fit`.
-        threads: see `fit`.
+        compute: where and how; None for `Compute()`.
         callback: told about progress; returning True ends the comparison after the current step.
 
     Raises:
@@ -134,7 +131,7 @@ def compare(
     place = Path(folder)
     claim(place, signal)
     wanted = [
-        Wanted(place / RUNS, signal, variant, seed, engine, device, threads)
+        Wanted(place / RUNS, signal, variant, seed, compute or Compute())
         for variant in variants
         for seed in seeds
     ]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
 from numpy import ndarray
 
+from partinr.report.words import counted, listed
+from partinr.shapes import Bool, Float64
 from partinr.studies.hypothesis.evidence import Evidence
 from partinr.studies.hypothesis.models import EXPONENTIAL
 from partinr.studies.hypothesis.parts import Outcome, Part, Parts
@@ -83,7 +84,8 @@ def _conclusion(rows: Sequence[dict[str, Any]]) -> str:
         return "Parts need fewer steps than whole signals."
     if not fewer:
         return "Parts do not need fewer steps than whole signals."
-    return f"Parts need fewer steps than whole signals if there are {_any_of(fewer)} of them, otherwise not."
+    which = listed(fewer, "or")
+    return f"Parts need fewer steps than whole signals if there are {which} of them, otherwise not."
 
 
 def _told(row: dict[str, Any]) -> str:
@@ -94,8 +96,7 @@ def _told(row: dict[str, Any]) -> str:
         for name, of in row["predicted"].items()
     ]
     if row["steps"] is None:
-        signals = "1 signal" if row["censored"] == 1 else f"{row['censored']} signals"
-        measured = f"steps unknown, {signals} stopped at the limit"
+        measured = f"steps unknown, {counted(row['censored'], 'signal')} stopped at the limit"
     else:
         measured = f"{in_steps(row['steps'])} steps, cost {in_steps(row['cost'])}"
     predicted = f"; predicted {', '.join(foretold)}" if foretold else ""
@@ -106,8 +107,3 @@ def _told(row: dict[str, Any]) -> str:
 def in_steps(value: float) -> str:
     """Steps, or a cost in steps, with the digits that matter."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
-
-
-def _any_of(counts: Sequence[int]) -> str:
-    *first, last = map(str, counts)
-    return f"{', '.join(first)} or {last}" if first else last

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
+from partinr.shapes import Float64
 from partinr.studies.hypothesis.evidence import Interval, pair, percentiles
 from partinr.studies.hypothesis.photographs import Picture
 from partinr.studies.hypothesis.sweep import Run

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
 from numpy import ndarray
 
+from partinr.shapes import Bool, Float64
 from partinr.studies.hypothesis.likelihood import Fit, fit_model
 from partinr.studies.hypothesis.models import EXPONENTIAL, MODELS, Model
 from partinr.studies.hypothesis.observations import Observations

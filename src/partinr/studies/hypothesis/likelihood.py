@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
+from partinr.shapes import Float64
 from partinr.studies.hypothesis.models import Model, Span
 from partinr.studies.hypothesis.observations import Observations
 

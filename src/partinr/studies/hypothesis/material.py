@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from partinr.engines.engine import Samples
+from partinr.shapes import Float32, Float64, Int64
 from partinr.studies.hypothesis.signals import StepSignal, derived, uniform
 
 

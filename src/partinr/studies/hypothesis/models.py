@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
+
+from partinr.shapes import Float64
 
 
 @dataclass(frozen=True)

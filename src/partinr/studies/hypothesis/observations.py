@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
+
+from partinr.shapes import Bool, Float64, Int64
 
 
 @dataclass(frozen=True, eq=False)

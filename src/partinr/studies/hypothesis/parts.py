@@ -7,13 +7,13 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
 from partinr.file.checkpoint import Settings
 from partinr.model.networks import Network, Siren, fit_width
+from partinr.shapes import Float64
 from partinr.signals.frames import Frame
 from partinr.studies.hypothesis.likelihood import Fit
 from partinr.studies.hypothesis.material import Fresh, Stretch

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
 from partinr.file.checkpoint import Settings
 from partinr.model.networks import Network, Siren
+from partinr.shapes import Float, Float64
 from partinr.signals import Signal, frames
 from partinr.studies.hypothesis.material import Fixed
 from partinr.studies.hypothesis.signals import derived

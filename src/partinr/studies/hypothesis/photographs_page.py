@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.report import page
 from partinr.report import pictures as shown
 from partinr.report.plots import COLOURS, INK, Draw
+from partinr.shapes import Float64
 from partinr.studies.hypothesis.correlation import Ranking
 from partinr.studies.hypothesis.findings import Experiment, Findings, Plot, Tell, totals
 from partinr.studies.hypothesis.photographs import Picture, Trials, trials_table

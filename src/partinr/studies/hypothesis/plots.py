@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Shaped
 from numpy import ndarray
 
 from partinr.report.plots import COLOURS, INK, Draw
+from partinr.shapes import Bool, Float, Float64, Shaped
 from partinr.studies.hypothesis.evidence import Evidence
 
 if TYPE_CHECKING:

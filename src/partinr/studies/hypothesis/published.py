@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
+from partinr.shapes import Float64
 from partinr.studies.hypothesis.observations import Observations
 
 _LOWER, _UPPER = (1.0, 0.001, -100.0), (60.0, 0.1, 10.0)

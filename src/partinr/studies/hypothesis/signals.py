@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.hashing import splitmix64
+from partinr.shapes import Float, Float32, Float64
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.errors import InputError
 from partinr.file.checkpoint import Settings
 from partinr.model.networks import Network, Siren
+from partinr.shapes import Float32
 from partinr.signals import frames
 from partinr.studies.hypothesis.material import Fixed, Fresh, Material, Stretch
 from partinr.studies.hypothesis.observations import Observations

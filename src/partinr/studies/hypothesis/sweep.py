@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,14 +11,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from jaxtyping import Float64, Int8, Int64
 from numpy import ndarray
 
 from partinr.engines.engine import Adam, Engine, Plan, TrainingState, named_arrays, restore
 from partinr.errors import InputError
 from partinr.file.checkpoint import Checkpoint, Settings
 from partinr.model.networks.network import Network, Parameters
+from partinr.shapes import Float64, Int8, Int64
 from partinr.studies.hypothesis.material import Material
+from partinr.text import csv_table
 
 _CHECKPOINT_SECONDS = 10.0
 
@@ -86,15 +85,11 @@ class Run(Generic[Subject]):
 
 def rows(head: Sequence[str], runs: Iterable[Sequence[Any]]) -> str:
     """Runs as CSV, a row each that ends with its steps, ending and error."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*head, "steps", "ending", "error"])
+    table = []
     for *what, steps, ending, error in runs:
-        measured = (
-            ["", "running", ""] if ending is Ending.RUNNING else [steps, ending.name.lower(), repr(error)]
-        )
-        writer.writerow([*what, *measured])
-    return text.getvalue()
+        running = ending is Ending.RUNNING
+        table.append([*what, None if running else steps, ending.name.lower(), None if running else error])
+    return csv_table([*head, "steps", "ending", "error"], table)
 
 
 def settings_of(plan: Any, kind: str, engine: Engine, **others: object) -> Settings:

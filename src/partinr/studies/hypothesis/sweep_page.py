@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from partinr.engines.engine import Engine
 from partinr.report import page
 from partinr.report.plots import Draw
+from partinr.shapes import Float32
 from partinr.studies.hypothesis.evidence import Contender, Evidence, weigh
 from partinr.studies.hypothesis.findings import Experiment, Findings, Plot, Tell, totals
 from partinr.studies.hypothesis.plots import growth, line_and_fit, plane_and_fit, residuals

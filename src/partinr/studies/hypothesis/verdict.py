@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from partinr.report.words import counted
 from partinr.studies.hypothesis.evidence import Evidence, HeldOut, Interval
 from partinr.studies.hypothesis.models import EXPONENTIAL, Linear
 
@@ -46,8 +47,7 @@ def _conclusion(evidence: Evidence) -> str:
     lead = _lead(evidence)
     if lead is None:
         converged = int((~evidence.runs.censored).sum())
-        sizes = len(evidence.runs.sizes)
-        of = f"{sizes} {'size' if sizes == 1 else 'sizes'}"
+        of = counted(len(evidence.runs.sizes), "size")
         return f"No verdict: {converged} converged runs of {of} do not determine the curves."
     rival = next(name for name in evidence.ranked if name != EXPONENTIAL.name)
     growth = (
