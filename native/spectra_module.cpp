@@ -103,16 +103,95 @@ nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<
                         to_array(std::move(chosen)), distortion, bits);
 }
 
-double choose_spectra(const Array<const int64_t, 3>& boxes, const Array<const float, 1>& spectra,
+nb::tuple choose_spectra(const Array<const int64_t, 3>& boxes, const Array<const float, 1>& spectra,
                       const std::vector<int64_t>& shape, int64_t channels, double step, double lambda, int64_t threads,
                       const Numbers& out) {
   const Layout layout = layout_of(shape, channels, 1024, 1);
   const std::vector<Box> all = boxes_from(layout, boxes);
   expect(spectra, {samples_of(all) * channels}, "spectra");
   expect(out, {samples_of(all) * channels}, "out");
+  std::array<double, 2> found;
+  {
+    const nb::gil_scoped_release unlocked;
+    found = choose_again(layout, all, spectra.data(), {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads,
+                         out.data());
+  }
+  return nb::make_tuple(found[0], found[1]);
+}
+
+// One more than the greatest frequency along any axis of a coefficient that is not 0, for each box.
+nb::object reach_of_spectra(const Array<const int64_t, 3>& boxes, const Array<const int32_t, 1>& coefficients,
+                            const std::vector<int64_t>& shape, int64_t channels) {
+  const Layout layout = layout_of(shape, channels, 1024, 1);
+  const std::vector<Box> all = boxes_from(layout, boxes);
+  expect(coefficients, {samples_of(all) * channels}, "coefficients");
+  std::vector<int32_t> reach;
+  reach.reserve(all.size());
+  const int32_t* q = coefficients.data();
+  for (const Box& box : all) {
+    int32_t greatest = 0;
+    for (int64_t c = 0; c < channels; c++)
+      for (int32_t i = 0; i < box.size[0]; i++)
+        for (int32_t j = 0; j < box.size[1]; j++, q += box.size[2])
+          for (int32_t k = box.size[2]; k-- > 0;)
+            if (q[k]) {
+              greatest = std::max({greatest, i, j, k});
+              break;
+            }
+    reach.push_back(greatest + 1);
+  }
+  return to_array(std::move(reach));
+}
+
+// The output layers of networks of cosines that are these spectra: value of a coefficient q in channel d
+// sum over c of mixing(c, d) (q_c step), times sqrt((k ? 2 : 1) / n) along each axis.
+void spectra_to_cosines(const Array<const int64_t, 3>& boxes, const Array<const int32_t, 1>& coefficients,
+                        const std::vector<int64_t>& shape, double step, const Array<const float, 2>& mixing,
+                        const Array<const int64_t, 1>& slots, int64_t frequencies, int64_t threads,
+                        const Array<float, 3>& weights, const Array<float, 2>& biases) {
+  const int64_t channels = static_cast<int64_t>(mixing.shape(0));
+  const Layout layout = layout_of(shape, channels, 1024, 1);
+  const std::vector<Box> all = boxes_from(layout, boxes);
+  const int64_t count = static_cast<int64_t>(all.size()), members = static_cast<int64_t>(biases.shape(0));
+  expect(coefficients, {samples_of(all) * channels}, "coefficients");
+  expect(mixing, {channels, channels}, "mixing");
+  expect(slots, {count}, "slots");
+  int64_t features = 1;
+  for (int a = 0; a < layout.dims; a++) features *= frequencies;
+  expect(weights, {members, features - 1, channels}, "weights");
+  expect(biases, {members, channels}, "biases");
+  for (int64_t i = 0; i < count; i++)
+    if (slots.data()[i] >= members) refuse("slots must be below " + std::to_string(members));
   const nb::gil_scoped_release unlocked;
-  return choose_again(layout, all, spectra.data(), {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads,
-                      out.data());
+  std::vector<int64_t> at{0};
+  for (const Box& box : all) at.push_back(at.back() + box.samples() * channels);
+  share_items((count + 63) / 64, threads, [&](int64_t piece) {
+    for (int64_t r = piece * 64; r < std::min(count, piece * 64 + 64); r++) {
+      const int64_t slot = slots.data()[r];
+      if (slot < 0) continue;
+      const Box& box = all[r];
+      const int64_t samples = box.samples();
+      for (int32_t i = 0; i < std::min<int64_t>(box.size[0], frequencies); i++)
+        for (int32_t j = 0; j < std::min<int64_t>(box.size[1], frequencies); j++)
+          for (int32_t k = 0; k < std::min<int64_t>(box.size[2], frequencies); k++) {
+            const int32_t* q = coefficients.data() + at[r] + (int64_t{i} * box.size[1] + j) * box.size[2] + k;
+            bool any = false;
+            for (int64_t c = 0; c < channels; c++) any = any || q[c * samples];
+            if (!any) continue;
+            double scale = 1;
+            const int32_t frequency[3] = {i, j, k};
+            for (int a = 3 - layout.dims; a < 3; a++) scale *= std::sqrt((frequency[a] ? 2.0 : 1.0) / box.size[a]);
+            const int64_t feature = (i * (layout.dims > 1 ? frequencies : 1) + j) * frequencies + k;
+            float* out = feature ? weights.data() + (slot * (features - 1) + feature - 1) * channels
+                                 : biases.data() + slot * channels;
+            for (int64_t d = 0; d < channels; d++) {
+              double sum = 0;
+              for (int64_t c = 0; c < channels; c++) sum += double{mixing.data()[c * channels + d]} * (q[c * samples] * step);
+              out[d] = static_cast<float>(sum * scale);
+            }
+          }
+    }
+  });
 }
 
 // Splits of a root from `splits` on, and its coefficients: how many there are of each.
@@ -194,6 +273,11 @@ void bind_spectra(nb::module_& m) {
         "step"_a, "lambda_"_a, "root"_a, "least"_a, "roots"_a, "threads"_a);
   m.def("choose_spectra", &choose_spectra, "boxes"_a.noconvert(), "spectra"_a.noconvert(), nb::kw_only(), "shape"_a,
         "channels"_a, "step"_a, "lambda_"_a, "threads"_a, "out"_a.noconvert());
+  m.def("reach_of_spectra", &reach_of_spectra, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),
+        "shape"_a, "channels"_a);
+  m.def("spectra_to_cosines", &spectra_to_cosines, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),
+        "shape"_a, "step"_a, "mixing"_a.noconvert(), "slots"_a.noconvert(), "frequencies"_a, "threads"_a,
+        "weights"_a.noconvert(), "biases"_a.noconvert());
   m.def("encode_spectra", &encode_spectra, "splits"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(), "shape"_a,
         "channels"_a, "root"_a, "least"_a, "threads"_a);
   m.def("decode_spectra", &decode_spectra, "slices"_a, nb::kw_only(), "shape"_a, "channels"_a, "root"_a, "least"_a,

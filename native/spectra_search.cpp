@@ -216,13 +216,13 @@ std::vector<RootResult> search(const Layout& layout, const std::vector<int64_t>&
   return results;
 }
 
-double choose_again(const Layout& layout, const std::vector<Box>& boxes, const float* spectra, const Rate& rate,
+std::array<double, 2> choose_again(const Layout& layout, const std::vector<Box>& boxes, const float* spectra, const Rate& rate,
                     int64_t threads, int32_t* chosen) {
   constexpr int64_t together = 64;
   std::vector<int64_t> at{0};
   for (const Box& box : boxes) at.push_back(at.back() + box.samples() * layout.channels);
   const int64_t count = static_cast<int64_t>(boxes.size()), pieces = (count + together - 1) / together;
-  std::vector<double> errors(pieces);
+  std::vector<std::array<double, 2>> found(pieces);
   share_items(pieces, threads, [&](int64_t piece) {
     std::vector<float> rows;
     std::vector<int32_t> sizes;
@@ -238,12 +238,14 @@ double choose_again(const Layout& layout, const std::vector<Box>& boxes, const f
         double distortion, bits;
         kernel().choose(rows.data(), box.size.data(), layout.dims, rate.per_step, rate.lambda, rate_model(), sizes.data(),
                         chosen + first, &distortion, &bits);
-        errors[piece] += distortion;
+        found[piece][0] += distortion;
+        found[piece][1] += bits + box_bits;
       }
     }
   });
-  double sum = 0;
-  for (const double error : errors) sum += error;
+  std::array<double, 2> sum{};
+  for (const auto& piece : found)
+    for (const int i : {0, 1}) sum[i] += piece[i];
   return sum;
 }
 

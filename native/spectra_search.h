@@ -24,8 +24,8 @@ void share_items(int64_t items, int64_t threads, const std::function<void(int64_
 std::vector<RootResult> search(const Layout&, const std::vector<int64_t>& roots, const float* values, const float* mixing,
                                const Rate&, int64_t threads, float* spectra, int32_t* chosen);
 
-// Whole numbers for another step; returns the squared error in steps.
-double choose_again(const Layout&, const std::vector<Box>& boxes, const float* spectra, const Rate&, int64_t threads,
+// Whole numbers for another step; returns the squared error in squared steps, and the bits that are expected.
+std::array<double, 2> choose_again(const Layout&, const std::vector<Box>& boxes, const float* spectra, const Rate&, int64_t threads,
                     int32_t* chosen);
 
 }  // namespace partinr

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.file.range_coder import CLASSES, LIMIT, MOST_TO_A_BYTE, Reader, as_classes, reader, writer
 from partinr.model.networks.network import Layer, Parameters
 from partinr.model.structure import Structure
+from partinr.shapes import Float32, Float64, Int32, Int64, UInt8
 
 MOST_EXPONENT = 400
 """Exponents are at most this, with or without their sign."""

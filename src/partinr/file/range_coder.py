@@ -15,10 +15,10 @@ from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int32, UInt8
 from numpy import ndarray
 
 from partinr.model import kernel
+from partinr.shapes import Int32, UInt8
 
 CLASSES = 64
 """Classes of integers, each of which has statistics of its own."""

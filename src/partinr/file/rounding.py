@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int32
 from numpy import ndarray
 
 from partinr.engines.engine import Engine
@@ -40,6 +39,7 @@ from partinr.file.retraining import Retraining
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import sample_blocks
+from partinr.shapes import Float, Float32, Float64, Int32
 from partinr.signals.signal import Signal
 
 # Noise that tells what rounding costs, beside the deviation of what it is added to.

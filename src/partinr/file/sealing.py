@@ -85,7 +85,7 @@ def write_sealed(path: str | Path, tensors: Tensors, fields: Mapping[str, Any]) 
         OSError: the disk is full.
     """
     header = {"format": FORMAT_VERSION, "sha256": UNSEALED, **fields}
-    payload = _sealed(save_tensors(tensors, {KEY: _json(header)}))
+    payload = _sealed(save_tensors(tensors, {KEY: as_json(header)}))
     if int.from_bytes(payload[:8], "little") > _LARGEST_HEADER:
         raise InputError(f"the header must have at most {_LARGEST_HEADER:,} bytes; shorten the summary")
     with atomic_write(path) as file:
@@ -270,7 +270,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _json(fields: Mapping[str, Any]) -> str:
+def as_json(fields: Mapping[str, Any]) -> str:
     try:
         plain = jsonable(fields, lambda number: number if math.isfinite(number) else None)
         return json.dumps(plain, allow_nan=False, separators=(",", ":"))

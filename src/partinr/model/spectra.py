@@ -1,0 +1,211 @@
+"""A function as the coefficients of cosines over the boxes of a tree, in whole steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.model import kernel
+from partinr.model.networks.cosine import Cosine
+from partinr.model.networks.network import Parameters
+from partinr.model.partition.partition import Partition
+from partinr.model.piecewise import Piecewise
+from partinr.model.structure import Structure
+from partinr.shapes import Float32, Int32, Int64, UInt8
+from partinr.signals.signal import SignalSpec
+
+RULE = "tree"
+"""What partitions into boxes of a tree say of themselves."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Sides in samples of a tree's boxes: its roots' at most, and its leaves' at least, along each axis.
+
+    Attributes:
+        root: an axis of n samples has ceil(n / root) roots of equal size, but for one sample.
+        least: boxes are halved along all their axes, down to no less than this.
+    """
+
+    root: int
+    least: int
+
+    @classmethod
+    def usual(cls, dims: int) -> Sides:
+        """Those that signals of so many axes are cut into (`benchmarks/compact.py`)."""
+        return (cls(512, 16), cls(64, 8), cls(32, 4))[dims - 1]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Coefficients of orthonormal cosines over boxes, as whole numbers of one step.
+
+    Attributes:
+        shape: samples along each axis of the signal.
+        sides: of the tree's boxes.
+        splits: for each root, depth first: 1 for a box that is halved along all axes, 0 for one that could be
+            and is not.
+        boxes: first sample and one past the last of each box that is not halved, in the tree's order.
+        integers: of each box, of each channel, the coefficients in C order of their frequencies.
+        step: in normalised values; a coefficient is its integer times this.
+        mixing: (coded channels, channels of the signal): rows are orthonormal but for rounding. A signal's
+            channel is the sum of the coded ones with the weights of its column.
+    """
+
+    shape: tuple[int, ...]
+    sides: Sides
+    splits: UInt8[ndarray, "_"]
+    boxes: Int64[ndarray, "regions 2 dims"]
+    integers: Int32[ndarray, "_"]
+    step: float
+    mixing: Float32[ndarray, "channels channels"]
+
+    @property
+    def channels(self) -> int:
+        """Values a sample."""
+        return len(self.mixing)
+
+    def piecewise(self, spec: SignalSpec) -> Piecewise:
+        """The function: networks of cosines over the boxes, in groups by the frequencies that they need.
+
+        Parameters are computed in double precision, one operation after another, and rounded once: the same
+        numbers everywhere.
+
+        Args:
+            spec: the signal's description; its shape and channels are those here.
+        """
+        partition = Partition.from_boxes(self.shape, self.boxes, RULE)
+        needed = np.maximum(2, self._reach())
+        classes, groups = np.unique(np.ceil(np.log2(needed)).astype(np.int64), return_inverse=True)
+        networks = tuple(Cosine(1 << int(power)) for power in classes)
+        structure = Structure(
+            partition, networks, spec, "area", None if len(networks) == 1 else groups, blend=True
+        )
+        parameters = []
+        for g, network in enumerate(networks):
+            members = np.flatnonzero(groups == g)
+            (layer,) = network.layer_shapes(spec.dims, self.channels)
+            weights = np.zeros((len(members), *layer), np.float32)
+            biases = np.zeros((len(members), layer.fan_out), np.float32)
+            slots = np.full(len(self.boxes), -1, np.int64)
+            slots[members] = np.arange(len(members))
+            self._fill(slots, network.frequencies, weights, biases)
+            parameters.append(Parameters([weights], [biases]))
+        return replace(Piecewise(structure, tuple(parameters)), spectra=self)
+
+    def _reach(self) -> Int32[ndarray, "regions"]:
+        """One more than the greatest frequency along any axis of what is not 0, of each box."""
+        if kernel.why_missing() is None:
+            from partinr import _native
+
+            return _native.reach_of_spectra(
+                self.boxes, self.integers, shape=self.shape, channels=self.channels
+            )
+        reach = np.ones(len(self.boxes), np.int32)
+        for r, own in enumerate(self._by_box()):
+            found = np.argwhere(own.any(axis=0))
+            reach[r] = 1 + found.max(initial=0)
+        return reach
+
+    def _fill(
+        self,
+        slots: Int64[ndarray, "regions"],
+        frequencies: int,
+        weights: Float32[ndarray, "members features channels"],
+        biases: Float32[ndarray, "members channels"],
+    ) -> None:
+        if kernel.why_missing() is None:
+            from partinr import _native
+
+            _native.spectra_to_cosines(
+                self.boxes,
+                self.integers,
+                shape=self.shape,
+                step=self.step,
+                mixing=self.mixing,
+                slots=slots,
+                frequencies=frequencies,
+                threads=kernel.usable_cores(),
+                weights=weights,
+                biases=biases,
+            )
+            return
+        mixing = self.mixing.astype(np.float64)
+        for slot, own in zip(slots.tolist(), self._by_box(), strict=True):
+            if slot < 0:
+                continue
+            size = own.shape[1:]
+            mixed = np.zeros((*size, self.channels))
+            for c in range(self.channels):
+                mixed += (own[c] * self.step)[..., None] * mixing[c]
+            scale = np.ones(size)
+            for a, n in enumerate(size):
+                factors = np.sqrt(np.where(np.arange(n) == 0, 1.0, 2.0) / n)
+                scale *= factors.reshape([-1 if b == a else 1 for b in range(len(size))])
+            mixed *= scale[..., None]
+            whole = np.zeros((*(frequencies,) * len(size), self.channels), np.float32)
+            part = tuple(slice(0, min(n, frequencies)) for n in size)
+            whole[part] = mixed[part]
+            flat = whole.reshape(-1, self.channels)
+            biases[slot], weights[slot] = flat[0], flat[1:]
+
+    def _by_box(self) -> list[Int32[ndarray, "channels *size"]]:
+        sizes = self.boxes[:, 1] - self.boxes[:, 0]
+        ends = np.cumsum(sizes.prod(axis=1) * self.channels)[:-1]
+        return [
+            own.reshape(self.channels, *size)
+            for own, size in zip(np.split(self.integers, ends), sizes.tolist(), strict=True)
+        ]
+
+
+def mixing_for(values: Float32[ndarray, "*shape channels"]) -> Float32[ndarray, "channels channels"]:
+    """Orthonormal directions in which the channels' differences between neighbours are uncorrelated, largest
+    first, in multiples of 2^-14: the Karhunen-Loève transform of the channels.
+
+    Signals of one channel, or of very many, keep theirs.
+
+    Source: Jain, "Fundamentals of digital image processing", 1989, section 5.11.
+    """
+    channels = values.shape[-1]
+    if not 1 < channels <= MOST_MIXED:
+        return np.eye(channels, dtype=np.float32)
+    sums = np.zeros((channels, channels))
+    for axis, n in enumerate(values.shape[:-1]):
+        # Some of a long axis' neighbours say enough.
+        first = np.arange(0, n - 1, 1 + n // _NEIGHBOURS)
+        lines = np.moveaxis(values, axis, 0)
+        flat = (lines[first + 1] - lines[first]).reshape(-1, channels)
+        sums += flat.T @ flat
+    _, directions = np.linalg.eigh(sums)
+    rows = directions[:, ::-1].T
+    # A direction and its opposite are the same: the largest weight is positive.
+    rows = rows * np.sign(np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1))
+    return (np.rint(rows * MIXING_UNIT) / MIXING_UNIT).astype(np.float32)
+
+
+_NEIGHBOURS = 256
+
+MIXING_UNIT = 1 << 14
+"""Weights of mixed channels are multiples of one over this."""
+
+MOST_MIXED = 16
+"""Channels of which more are coded each for itself."""
+
+
+def unmixing(mixing: Float32[ndarray, "channels channels"]) -> Float32[ndarray, "channels channels"]:
+    """What turns a signal's channels into coded ones, from which `mixing` gives them back.
+
+    Raises:
+        InputError: nothing does.
+    """
+    try:
+        found = np.linalg.inv(mixing.astype(np.float64).T)
+    except np.linalg.LinAlgError as error:
+        raise InputError("the channels' mixing must have an inverse") from error
+    if not math.isfinite(float(np.abs(found).max())):
+        raise InputError("the channels' mixing must have an inverse")
+    return np.ascontiguousarray(found, np.float32)
