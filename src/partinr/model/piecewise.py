@@ -243,7 +243,7 @@ def network_values(
         channels: values a sample.
     """
     values = np.empty((len(own), channels), np.float32)
-    limit = max(1, IN_CACHE // max(bias.shape[1] for bias in parameters.biases))
+    limit = max(1, IN_CACHE // network.widest(own.shape[1], channels))
     for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
         index, mask = batch.index(), batch.mask()
         rows = Parameters.of([array[batch.regions] for array in parameters.arrays])
