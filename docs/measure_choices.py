@@ -36,7 +36,7 @@ def fitted(name: str, partition: Any = None, network: Any = None, **options: Any
     return [
         name,
         f"{result.regions:,}",
-        f"{result.model.networks[0].hidden} x {result.model.networks[0].layers}",
+        f"{result.model.networks[0].width} x {result.model.networks[0].hidden_layers - 1}",
         f"{result.params:,}",
         f"{measured.psnr:.2f}",
         f"{measured.ssim:.4f}",

@@ -40,6 +40,12 @@ void expect(const A& array, const std::vector<int64_t>& shape, const char* name)
   if (got != shape) refuse(std::string(name) + " must have shape " + shape_text(shape) + ", got " + shape_text(got));
 }
 
+// (fan_in, fan_out) of each layer as stored.
+using LayerShapes = std::vector<std::tuple<int, int>>;
+
+// (fan_in, fan_out) of each layer as stored.
+using LayerShapes = std::vector<std::tuple<int, int>>;
+
 // The shape of one region's network.
 struct NetSpec {
   std::string kind;
@@ -97,10 +103,9 @@ struct NetSpec {
     return net;
   }
 
-  // (fan_in, fan_out) of each layer as stored.
-  std::vector<std::tuple<int, int>> layer_shapes() const {
+  LayerShapes layer_shapes() const {
     const int parts = network.kind == Kind::wire ? 2 : 1;
-    std::vector<std::tuple<int, int>> shapes{{network.features, hidden}};
+    LayerShapes shapes{{network.features, hidden}};
     for (int l = 0; l < layers; l++) shapes.emplace_back(hidden, parts * hidden);
     shapes.emplace_back(hidden, parts * channels);
     return shapes;
@@ -111,8 +116,7 @@ struct NetSpec {
 struct Stack {
   std::vector<float*> weights, biases;
 
-  Stack(const NetSpec& net, const Matrices& w, const Rows& b, int64_t regions, const char* name) {
-    const auto shapes = net.layer_shapes();
+  Stack(const LayerShapes& shapes, const Matrices& w, const Rows& b, int64_t regions, const char* name) {
     if (w.size() != shapes.size() || b.size() != shapes.size())
       refuse(std::string(name) + " must have " + std::to_string(shapes.size()) + " layers, got " +
              std::to_string(w.size()) + " weights and " + std::to_string(b.size()) + " biases");
@@ -136,16 +140,16 @@ inline int64_t regions_of(const Rows& biases) {
 
 // The samples of all regions, checked.
 struct Packed {
-  const NetSpec& net;
+  int64_t dims, channels;
   const float *coords, *values = nullptr, *importance = nullptr;
   const int64_t* offsets;
   int64_t regions, samples;
 
-  Packed(const NetSpec& net_, const Array<const float, 2>& coords_, const Array<const int64_t, 1>& offsets_,
-         int64_t regions_)
-      : net(net_), coords(coords_.data()), offsets(offsets_.data()), regions(regions_),
+  Packed(int64_t dims_, int64_t channels_, const Array<const float, 2>& coords_,
+         const Array<const int64_t, 1>& offsets_, int64_t regions_)
+      : dims(dims_), channels(channels_), coords(coords_.data()), offsets(offsets_.data()), regions(regions_),
         samples(static_cast<int64_t>(coords_.shape(0))) {
-    expect(coords_, {samples, net.dims}, "coords");
+    expect(coords_, {samples, dims}, "coords");
     expect(offsets_, {regions + 1}, "offsets");
     if (offsets[0] < 0 || offsets[regions] > samples || !std::is_sorted(offsets, offsets + regions + 1))
       refuse("offsets must rise from 0 or more to at most the number of samples, " + std::to_string(samples));
@@ -154,7 +158,7 @@ struct Packed {
   }
 
   void with_values(const Array<const float, 2>& array) {
-    expect(array, {samples, net.channels}, "values");
+    expect(array, {samples, channels}, "values");
     values = array.data();
   }
 
@@ -169,8 +173,8 @@ struct Packed {
     Region it{};
     it.index = index;
     it.samples = offsets[index + 1] - start;
-    it.coords = coords + start * net.dims;
-    it.values = values ? values + start * net.channels : nullptr;
+    it.coords = coords + start * dims;
+    it.values = values ? values + start * channels : nullptr;
     it.importance = importance ? importance + start : nullptr;
     return it;
   }

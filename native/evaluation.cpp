@@ -1,21 +1,13 @@
 #include "evaluation.h"
 
-#include <nanobind/stl/vector.h>
-
-#include "dispatch.h"
-#include "queue.h"
-
 namespace partinr {
 
-void evaluate(const NetSpec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
-              const Array<const int64_t, 1>& offsets, const Array<const int64_t, 1>& regions, int threads,
-              const Array<float, 2>& out, const nb::object& stop) {
-  const int64_t count = regions_of(biases);
-  const Stack parameters(net, weights, biases, count, "parameters");
-  const Packed packed(net, coords, offsets, count);
-  check_regions(regions, count);
+void evaluate(const Evaluator& of, const Array<const float, 2>& coords, const Array<const int64_t, 1>& offsets,
+              const Array<const int64_t, 1>& regions, int threads, const Array<float, 2>& out, const nb::object& stop) {
+  const Packed packed(of.dims, of.channels, coords, offsets, of.regions);
+  check_regions(regions, of.regions);
   check_threads(threads);
-  expect(out, {packed.samples, net.channels}, "out");
+  expect(out, {packed.samples, of.channels}, "out");
   // Samples don't depend on one another, so large regions are cut.
   constexpr int64_t most = 1 << 14;
   std::vector<Region> pieces;
@@ -23,22 +15,21 @@ void evaluate(const NetSpec& net, const Matrices& weights, const Rows& biases, c
     const Region whole = packed.region(regions.data()[row]);
     for (int64_t start = 0; start < whole.samples; start += most) {
       Region piece = whole;
-      piece.coords += start * net.dims;
+      piece.coords += start * of.dims;
       piece.samples = std::min(most, whole.samples - start);
       pieces.push_back(piece);
     }
   }
-  const Kernel& path = kernel();
   float* const out_at = out.data();
   const auto poll = poller(stop);
   const nb::gil_scoped_release unlocked;
-  const int64_t count_pieces = static_cast<int64_t>(pieces.size());
-  run(
-      path, net.view(), count_pieces, std::min<int64_t>(threads, count_pieces), [](void*) { return true; },
+  const int64_t items = static_cast<int64_t>(pieces.size());
+  of.run(
+      items, std::min<int64_t>(threads, items),
       [&](void* worker, Team*, int64_t item, const int* halt) {
         const Region& piece = pieces[static_cast<size_t>(item)];
-        const int64_t start = (piece.coords - packed.coords) / net.dims;
-        path.evaluate(worker, parameters.view(), piece, out_at + start * net.channels, halt);
+        const int64_t start = (piece.coords - packed.coords) / of.dims;
+        of.values(worker, piece, out_at + start * of.channels, halt);
       },
       poll);
 }
@@ -82,21 +73,18 @@ struct Pairs {
 
 }  // namespace
 
-void evaluate_points(const NetSpec& net, const Matrices& weights, const Rows& biases,
-                     const Array<const float, 2>& coords, const Array<const int64_t, 1>& points,
+void evaluate_points(const Evaluator& of, const Array<const float, 2>& coords, const Array<const int64_t, 1>& points,
                      const Array<const int64_t, 1>& regions, const Array<const float, 1>& pair_weights,
                      const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
                      const Array<const float, 2>& shift, int threads, const Array<float, 2>& out) {
-  const int64_t count = regions_of(biases), dims = net.dims, channels = net.channels;
+  const int64_t count = of.regions, dims = of.dims, channels = of.channels;
   const int64_t samples = static_cast<int64_t>(coords.shape(0));
-  const Stack parameters(net, weights, biases, count, "parameters");
   check_threads(threads);
   expect(coords, {samples, dims}, "coords");
   expect(out, {samples, channels}, "out");
   expect(scale, {static_cast<int64_t>(members.shape(0)), dims}, "scale");
   expect(shift, {static_cast<int64_t>(members.shape(0)), dims}, "shift");
   const auto poll = poller(nb::none());
-  const Kernel& path = kernel();
   const float *const coords_at = coords.data(), *const scale_at = scale.data(), *const shift_at = shift.data();
   float* const out_at = out.data();
   const nb::gil_scoped_release unlocked;
@@ -111,8 +99,8 @@ void evaluate_points(const NetSpec& net, const Matrices& weights, const Rows& bi
       pieces.push_back({m, first, std::min(first + most, pairs.offsets[m + 1])});
   std::vector<float> values(static_cast<size_t>(pairs.count * channels));
   const int64_t items = static_cast<int64_t>(pieces.size());
-  run(
-      path, net.view(), items, std::min<int64_t>(threads, items), [](void*) { return true; },
+  of.run(
+      items, std::min<int64_t>(threads, items),
       [&](void* worker, Team*, int64_t item, const int* halt) {
         const auto [member, first, last] = pieces[static_cast<size_t>(item)];
         std::vector<float> own(static_cast<size_t>((last - first) * dims));
@@ -127,7 +115,7 @@ void evaluate_points(const NetSpec& net, const Matrices& weights, const Rows& bi
         it.index = member;
         it.samples = last - first;
         it.coords = own.data();
-        path.evaluate(worker, parameters.view(), it, found.data(), halt);
+        of.values(worker, it, found.data(), halt);
         for (int64_t i = first; i < last; i++)
           std::copy_n(found.data() + (i - first) * channels, channels,
                       values.data() + int64_t(pairs.order[static_cast<size_t>(i)]) * channels);

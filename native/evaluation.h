@@ -1,25 +1,22 @@
 // Evaluation of many regions; see _native.pyi for what the arguments are.
 #pragma once
 
-#include "arguments.h"
+#include "evaluator.h"
 
 namespace partinr {
 
 // Values of some regions at their samples.
-void evaluate(const NetSpec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
-              const Array<const int64_t, 1>& offsets, const Array<const int64_t, 1>& regions, int threads,
-              const Array<float, 2>& out, const nb::object& stop);
+void evaluate(const Evaluator& of, const Array<const float, 2>& coords, const Array<const int64_t, 1>& offsets,
+              const Array<const int64_t, 1>& regions, int threads, const Array<float, 2>& out, const nb::object& stop);
 
 // Adds weighted values of regions at points in any order.
-void evaluate_points(const NetSpec& net, const Matrices& weights, const Rows& biases,
-                     const Array<const float, 2>& coords, const Array<const int64_t, 1>& points,
+void evaluate_points(const Evaluator& of, const Array<const float, 2>& coords, const Array<const int64_t, 1>& points,
                      const Array<const int64_t, 1>& regions, const Array<const float, 1>& pair_weights,
                      const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
                      const Array<const float, 2>& shift, int threads, const Array<float, 2>& out);
 
 // Adds weighted sums of values of regions, whose weights are products over the axes, on a lattice.
-void evaluate_lattice(const NetSpec& net, const Matrices& weights, const Rows& biases,
-                      const std::vector<Array<const float, 1>>& coords,
+void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 1>>& coords,
                       const std::vector<Array<const int64_t, 1>>& entries,
                       const std::vector<Array<const int64_t, 1>>& places,
                       const std::vector<Array<const float, 1>>& shares,

@@ -1,40 +1,35 @@
-#include <nanobind/stl/vector.h>
-
-#include "dispatch.h"
 #include "evaluation.h"
-#include "queue.h"
 
 namespace partinr {
 
 namespace {
 
-// Where along one axis the functions of regions are evaluated, and where in the output their values count.
-struct Axis {
-  int64_t size, spans;
-  const float *coords, *shares;
-  const int64_t *places, *entries, *offsets;
+void check_ascending(const int64_t* starts, int64_t items, int64_t end, const char* name) {
+  bool good = items >= 0 && starts[0] == 0 && starts[items] == end;
+  for (int64_t i = 0; good && i < items; i++) good = starts[i] <= starts[i + 1];
+  if (!good) refuse(std::string(name) + " must ascend from 0 to " + std::to_string(end));
+}
 
-  Axis(const Array<const float, 1>& coords_, const Array<const int64_t, 1>& entries_,
-       const Array<const int64_t, 1>& places_, const Array<const float, 1>& shares_,
-       const Array<const int64_t, 1>& offsets_, int64_t size_)
-      : size(size_), spans(static_cast<int64_t>(offsets_.shape(0)) - 1), coords(coords_.data()),
-        shares(shares_.data()), places(places_.data()), entries(entries_.data()), offsets(offsets_.data()) {
-    const int64_t nodes = static_cast<int64_t>(coords_.shape(0)), all = static_cast<int64_t>(places_.shape(0));
-    expect(entries_, {nodes + 1}, "entries");
-    expect(shares_, {all}, "shares");
-    if (size < 1) refuse("sizes must be at least 1");
-    check_ascending(entries, nodes, all, "entries");
-    check_ascending(offsets, spans, nodes, "offsets");
-    for (int64_t i = 0; i < all; i++)
-      if (places[i] < 0 || places[i] >= size) refuse("places must be below " + std::to_string(size));
-  }
+Axis checked(const Array<const float, 1>& coords, const Array<const int64_t, 1>& entries,
+             const Array<const int64_t, 1>& places, const Array<const float, 1>& shares,
+             const Array<const int64_t, 1>& offsets, int64_t size) {
+  const Axis axis{size, static_cast<int64_t>(offsets.shape(0)) - 1, coords.data(), shares.data(), places.data(),
+                  entries.data(), offsets.data()};
+  const int64_t nodes = static_cast<int64_t>(coords.shape(0)), all = static_cast<int64_t>(places.shape(0));
+  expect(entries, {nodes + 1}, "entries");
+  expect(shares, {all}, "shares");
+  if (size < 1) refuse("sizes must be at least 1");
+  check_ascending(axis.entries, nodes, all, "entries");
+  check_ascending(axis.offsets, axis.spans, nodes, "offsets");
+  for (int64_t i = 0; i < all; i++)
+    if (axis.places[i] < 0 || axis.places[i] >= size) refuse("places must be below " + std::to_string(size));
+  return axis;
+}
 
-  static void check_ascending(const int64_t* starts, int64_t items, int64_t end, const char* name) {
-    bool good = items >= 0 && starts[0] == 0 && starts[items] == end;
-    for (int64_t i = 0; good && i < items; i++) good = starts[i] <= starts[i + 1];
-    if (!good) refuse(std::string(name) + " must ascend from 0 to " + std::to_string(end));
-  }
-};
+// An axis of one span, one node and one place, which stands in for those that are missing.
+constexpr float nowhere[] = {0}, all_of_it[] = {1};
+constexpr int64_t only[] = {0}, alone[] = {0, 1};
+constexpr Axis none{1, 1, nowhere, all_of_it, only, alone, alone};
 
 // A box of a region's nodes, as if there were three axes; those missing come first and have one node.
 struct Piece {
@@ -43,7 +38,6 @@ struct Piece {
   int64_t place[3], places[3];  // the part of the output that they reach
   size_t sums;                  // where the piece's own sums begin
 
-  int64_t samples() const { return nodes[0] * nodes[1] * nodes[2]; }
   int64_t reached() const { return places[0] * places[1] * places[2]; }
 };
 
@@ -52,30 +46,26 @@ constexpr int64_t piece_most = 1 << 12;
 
 std::vector<Piece> cut(const std::vector<Axis>& axes, const Array<const int64_t, 2>& spans,
                        const Array<const int64_t, 1>& members, int64_t channels) {
-  const size_t dims = axes.size(), missing = 3 - dims;
+  const size_t dims = static_cast<size_t>(spans.shape(1)), missing = 3 - dims;
   std::vector<Piece> pieces;
   size_t sums = 0;
   for (int64_t r = 0; r < static_cast<int64_t>(members.shape(0)); r++) {
     if (members.data()[r] < 0) continue;
-    int64_t first[3] = {0, 0, 0}, last[3] = {1, 1, 1}, step[3] = {1, 1, 1}, room = piece_most;
+    int64_t first[3], last[3], step[3], room = piece_most;
     for (size_t at = 3; at-- > 0;) {
-      if (at >= missing) {
-        const Axis& axis = axes[at - missing];
-        const int64_t span = spans.data()[static_cast<size_t>(r) * dims + at - missing];
-        first[at] = axis.offsets[span];
-        last[at] = axis.offsets[span + 1];
-      }
+      const int64_t span = at < missing ? 0 : spans.data()[static_cast<size_t>(r) * dims + at - missing];
+      first[at] = axes[at].offsets[span];
+      last[at] = axes[at].offsets[span + 1];
       step[at] = std::clamp<int64_t>(last[at] - first[at], 1, room);
       room = std::max<int64_t>(1, room / step[at]);
     }
     for (int64_t i = first[0]; i < last[0]; i += step[0])
       for (int64_t j = first[1]; j < last[1]; j += step[1])
         for (int64_t k = first[2]; k < last[2]; k += step[2]) {
-          Piece piece{r, {i, j, k}, {}, {0, 0, 0}, {1, 1, 1}, sums};
+          Piece piece{r, {i, j, k}, {}, {}, {}, sums};
           for (size_t at = 0; at < 3; at++) {
+            const Axis& axis = axes[at];
             piece.nodes[at] = std::min(step[at], last[at] - piece.node[at]);
-            if (at < missing) continue;
-            const Axis& axis = axes[at - missing];
             const auto [low, high] = std::minmax_element(axis.places + axis.entries[piece.node[at]],
                                                          axis.places + axis.entries[piece.node[at] + piece.nodes[at]]);
             piece.place[at] = *low;
@@ -88,25 +78,9 @@ std::vector<Piece> cut(const std::vector<Axis>& axes, const Array<const int64_t,
   return pieces;
 }
 
-// Weighted sums along the axis in the middle of an array (outer, nodes, inner).
-std::vector<float> contracted(const std::vector<float>& from, int64_t outer, int64_t inner, const Axis& axis,
-                              int64_t node, int64_t nodes, int64_t place, int64_t places) {
-  std::vector<float> sums(static_cast<size_t>(outer * places * inner));
-  const float* value = from.data();
-  for (int64_t o = 0; o < outer; o++)
-    for (int64_t i = node; i < node + nodes; i++, value += inner)
-      for (int64_t e = axis.entries[i]; e < axis.entries[i + 1]; e++) {
-        const float share = axis.shares[e];
-        float* const sum = sums.data() + (o * places + axis.places[e] - place) * inner;
-        for (int64_t k = 0; k < inner; k++) sum[k] += share * value[k];
-      }
-  return sums;
-}
-
 }  // namespace
 
-void evaluate_lattice(const NetSpec& net, const Matrices& weights, const Rows& biases,
-                      const std::vector<Array<const float, 1>>& coords,
+void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 1>>& coords,
                       const std::vector<Array<const int64_t, 1>>& entries,
                       const std::vector<Array<const int64_t, 1>>& places,
                       const std::vector<Array<const float, 1>>& shares,
@@ -114,21 +88,20 @@ void evaluate_lattice(const NetSpec& net, const Matrices& weights, const Rows& b
                       const std::vector<int64_t>& sizes, const Array<const int64_t, 1>& members,
                       const Array<const float, 2>& scale, const Array<const float, 2>& shift, int threads,
                       const Array<float, 2>& out) {
-  const int64_t count = regions_of(biases), channels = net.channels;
-  const size_t dims = static_cast<size_t>(net.dims), missing = 3 - dims;
-  const Stack parameters(net, weights, biases, count, "parameters");
+  const int64_t count = of.regions, channels = of.channels;
+  const size_t dims = static_cast<size_t>(of.dims), missing = 3 - dims;
   check_threads(threads);
   for (const size_t given : {coords.size(), entries.size(), places.size(), shares.size(), offsets.size(), sizes.size()})
     if (dims > 3 || given != dims)
       refuse("a lattice must have one to three axes, as many as the network has coordinates");
   const int64_t regions = static_cast<int64_t>(members.shape(0));
-  expect(spans, {regions, net.dims}, "spans");
-  expect(scale, {regions, net.dims}, "scale");
-  expect(shift, {regions, net.dims}, "shift");
-  std::vector<Axis> axes;
+  expect(spans, {regions, of.dims}, "spans");
+  expect(scale, {regions, of.dims}, "scale");
+  expect(shift, {regions, of.dims}, "shift");
+  std::vector<Axis> axes(missing, none);
   int64_t all = 1;
   for (size_t a = 0; a < dims; a++) {
-    axes.emplace_back(coords[a], entries[a], places[a], shares[a], offsets[a], sizes[a]);
+    axes.push_back(checked(coords[a], entries[a], places[a], shares[a], offsets[a], sizes[a]));
     all *= sizes[a];
   }
   expect(out, {all, channels}, "out");
@@ -136,12 +109,12 @@ void evaluate_lattice(const NetSpec& net, const Matrices& weights, const Rows& b
     if (members.data()[r] >= count) refuse("members must be below " + std::to_string(count));
     for (size_t a = 0; a < dims; a++) {
       const int64_t span = spans.data()[static_cast<size_t>(r) * dims + a];
-      if (span < 0 || span >= axes[a].spans) refuse("spans must be below " + std::to_string(axes[a].spans));
+      if (span < 0 || span >= axes[missing + a].spans)
+        refuse("spans must be below " + std::to_string(axes[missing + a].spans));
     }
   }
 
   const auto poll = poller(nb::none());
-  const Kernel& path = kernel();
   float* const out_at = out.data();
   const float *const scale_at = scale.data(), *const shift_at = shift.data();
   const int64_t* const member_of = members.data();
@@ -152,45 +125,25 @@ void evaluate_lattice(const NetSpec& net, const Matrices& weights, const Rows& b
   std::vector<float> sums(
       pieces.empty() ? 0 : pieces.back().sums + static_cast<size_t>(pieces.back().reached() * channels));
   const int64_t items = static_cast<int64_t>(pieces.size());
-  run(
-      path, net.view(), items, std::min<int64_t>(threads, items), [](void*) { return true; },
+  of.run(
+      items, std::min<int64_t>(threads, items),
       [&](void* worker, Team*, int64_t item, const int* halt) {
         const Piece& piece = pieces[static_cast<size_t>(item)];
-        const int64_t samples = piece.samples();
-        std::vector<float> own(static_cast<size_t>(samples) * dims), found(static_cast<size_t>(samples * channels));
-        std::vector<float> along[3];
+        Nodes nodes[3];
         for (size_t at = 0; at < 3; at++) {
-          along[at].assign(static_cast<size_t>(piece.nodes[at]), 0);
+          nodes[at] = {&axes[at], piece.node[at], piece.nodes[at], piece.place[at], piece.places[at], {0}};
           if (at < missing) continue;
-          const float* const coords_at = axes[at - missing].coords + piece.node[at];
+          const float* const coords_at = axes[at].coords + piece.node[at];
           const size_t r = static_cast<size_t>(piece.region) * dims + at - missing;
-          for (size_t i = 0; i < along[at].size(); i++) along[at][i] = coords_at[i] * scale_at[r] + shift_at[r];
+          nodes[at].own.resize(static_cast<size_t>(piece.nodes[at]));
+          for (size_t i = 0; i < nodes[at].own.size(); i++)
+            nodes[at].own[i] = coords_at[i] * scale_at[r] + shift_at[r];
         }
-        float* next = own.data();
-        for (const float x : along[0])
-          for (const float y : along[1])
-            for (const float z : along[2]) {
-              if (missing < 1) *next++ = x;
-              if (missing < 2) *next++ = y;
-              *next++ = z;
-            }
-        Region it{};
-        it.index = member_of[piece.region];
-        it.samples = samples;
-        it.coords = own.data();
-        path.evaluate(worker, parameters.view(), it, found.data(), halt);
-        // The first axis first: sums of long rows.
-        int64_t outer = 1, inner = samples * channels;
-        for (size_t at = missing; at < 3; outer *= piece.places[at++]) {
-          inner /= piece.nodes[at];
-          found = contracted(found, outer, inner, axes[at - missing], piece.node[at], piece.nodes[at], piece.place[at],
-                             piece.places[at]);
-        }
-        std::copy(found.begin(), found.end(), sums.begin() + static_cast<std::ptrdiff_t>(piece.sums));
+        of.sums(worker, member_of[piece.region], nodes, sums.data() + piece.sums, halt);
       },
       poll);
   int64_t step[3] = {0, 0, channels};
-  for (size_t at = 2; at-- > missing;) step[at] = step[at + 1] * axes[at + 1 - missing].size;
+  for (size_t at = 2; at-- > 0;) step[at] = step[at + 1] * axes[at + 1].size;
   for (const Piece& piece : pieces) {
     const float* from = sums.data() + piece.sums;
     const int64_t row = piece.places[2] * channels;

@@ -13,9 +13,11 @@
 #include "spectra_module.h"
 #include "arguments.h"
 #include "coding.h"
+#include "cosine.h"
 #include "dispatch.h"
 #include "evaluation.h"
 #include "exchange.h"
+#include "perceptrons.h"
 #include "queue.h"
 #include "readout.h"
 #include "training.h"
@@ -45,8 +47,9 @@ auto gradient(const NetSpec& net, const Matrices& weights, const Rows& biases, c
               const Matrices& grad_w, const Rows& grad_b, int threads,
               const std::optional<Array<const float, 1>>& sample_weights, const std::string& precision) {
   const int64_t count = regions_of(biases);
-  const Stack parameters(net, weights, biases, count, "parameters"), to(net, grad_w, grad_b, count, "gradients");
-  Packed packed(net, coords, offsets, count);
+  const LayerShapes shapes = net.layer_shapes();
+  const Stack parameters(shapes, weights, biases, count, "parameters"), to(shapes, grad_w, grad_b, count, "gradients");
+  Packed packed(net.dims, net.channels, coords, offsets, count);
   packed.with_values(values);
   packed.with_importance(sample_weights);
   check_regions(regions, count);
@@ -125,6 +128,60 @@ std::vector<std::string> isa_paths() {
   return names;
 }
 
+// The functions that there are for every kind of network, for one of them.
+template <class Spec, class Regions>
+void define(nb::module_& m) {
+  using namespace nb::literals;
+  m.def(
+      "evaluate",
+      [](const Spec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
+         const Array<const int64_t, 1>& offsets, const Array<const int64_t, 1>& regions, int threads,
+         const Array<float, 2>& out, const nb::object& stop) {
+        evaluate(Regions(net, weights, biases), coords, offsets, regions, threads, out, stop);
+      },
+      "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(), "offsets"_a.noconvert(),
+      "regions"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert(), "stop"_a = nb::none());
+  m.def(
+      "evaluate_points",
+      [](const Spec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
+         const Array<const int64_t, 1>& points, const Array<const int64_t, 1>& regions,
+         const Array<const float, 1>& pair_weights, const Array<const int64_t, 1>& members,
+         const Array<const float, 2>& scale, const Array<const float, 2>& shift, int threads,
+         const Array<float, 2>& out) {
+        evaluate_points(Regions(net, weights, biases), coords, points, regions, pair_weights, members, scale, shift,
+                        threads, out);
+      },
+      "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(), "points"_a.noconvert(),
+      "regions"_a.noconvert(), "pair_weights"_a.noconvert(), "members"_a.noconvert(), "scale"_a.noconvert(),
+      "shift"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert());
+  m.def(
+      "evaluate_lattice",
+      [](const Spec& net, const Matrices& weights, const Rows& biases, const std::vector<Array<const float, 1>>& coords,
+         const std::vector<Array<const int64_t, 1>>& entries, const std::vector<Array<const int64_t, 1>>& places,
+         const std::vector<Array<const float, 1>>& shares, const std::vector<Array<const int64_t, 1>>& offsets,
+         const Array<const int64_t, 2>& spans, const std::vector<int64_t>& sizes,
+         const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
+         const Array<const float, 2>& shift, int threads, const Array<float, 2>& out) {
+        evaluate_lattice(Regions(net, weights, biases), coords, entries, places, shares, offsets, spans, sizes, members,
+                         scale, shift, threads, out);
+      },
+      "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(), "entries"_a.noconvert(),
+      "places"_a.noconvert(), "shares"_a.noconvert(), "offsets"_a.noconvert(), "spans"_a.noconvert(), "sizes"_a,
+      "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a,
+      "out"_a.noconvert());
+  m.def(
+      "solve_readout",
+      [](const Spec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
+         const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets, double ridge,
+         const std::optional<Array<const float, 1>>& sample_weights,
+         const std::optional<Array<const int64_t, 2>>& extents, int threads, const Array<float, 3>& out) {
+        solve_readout(net, weights, biases, coords, values, offsets, ridge, sample_weights, extents, threads, out);
+      },
+      "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(), "values"_a.noconvert(),
+      "offsets"_a.noconvert(), nb::kw_only(), "ridge"_a, "sample_weights"_a.noconvert() = nb::none(),
+      "extents"_a.noconvert() = nb::none(), "threads"_a, "out"_a.noconvert());
+}
+
 }  // namespace
 }  // namespace partinr
 
@@ -146,6 +203,9 @@ NB_MODULE(_native, m) {
       .def_ro("omega", &NetSpec::omega)
       .def_ro("scale", &NetSpec::scale)
       .def("layer_shapes", &NetSpec::layer_shapes);
+  nb::class_<Cosines>(m, "Cosines")
+      .def(nb::init<int, int, int>(), nb::kw_only(), "dims"_a, "channels"_a, "frequencies"_a)
+      .def("layer_shapes", &Cosines::layer_shapes);
   nb::class_<Job>(m, "Job")
       .def(nb::init<const NetSpec&, const Matrices&, const Rows&, const Matrices&, const Rows&, const Matrices&,
                     const Rows&, const Array<const float, 2>&, const Array<const float, 2>&,
@@ -159,23 +219,12 @@ NB_MODULE(_native, m) {
            "first_step"_a, "learning_rates"_a.noconvert(), "batch"_a, "beta1"_a, "beta2"_a, "eps"_a,
            "loss_scale"_a.noconvert(), "losses"_a.noconvert(), "sample_weights"_a.noconvert() = nb::none());
   m.def("train", &train, "jobs"_a, nb::kw_only(), "threads"_a, "stop"_a = nb::none(), "precision"_a = "fp32");
-  m.def("evaluate", &evaluate, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
-        "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert(),
-        "stop"_a = nb::none());
-  m.def("evaluate_points", &evaluate_points, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
-        "coords"_a.noconvert(), "points"_a.noconvert(), "regions"_a.noconvert(), "pair_weights"_a.noconvert(),
-        "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a,
-        "out"_a.noconvert());
-  m.def("evaluate_lattice", &evaluate_lattice, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
-        "coords"_a.noconvert(), "entries"_a.noconvert(), "places"_a.noconvert(), "shares"_a.noconvert(), "offsets"_a.noconvert(),
-        "spans"_a.noconvert(), "sizes"_a, "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a, "out"_a.noconvert());
+  define<NetSpec, Perceptrons>(m);
+  define<Cosines, CosineRegions>(m);
   m.def("gradient", &gradient, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(),
         "loss_scale"_a.noconvert(), "grad_w"_a.noconvert(), "grad_b"_a.noconvert(), "threads"_a,
         "sample_weights"_a.noconvert() = nb::none(), "precision"_a = "fp32");
-  m.def("solve_readout", &solve_readout, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(),
-        "coords"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), nb::kw_only(), "ridge"_a,
-        "sample_weights"_a.noconvert() = nb::none(), "threads"_a, "out"_a.noconvert());
   m.def("exchange", &exchange, "found"_a.noconvert(), "weights"_a.noconvert(), "points"_a.noconvert(),
         "offsets"_a.noconvert(), "order"_a.noconvert(), "truth"_a.noconvert(), "rows"_a.noconvert(),
         "values"_a.noconvert(), nb::kw_only(), "threads"_a);

@@ -115,8 +115,7 @@ class Crew : public Team {
 void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t items, int64_t threads,
          const std::function<size_t(int64_t item)>& network_of,
          const std::function<bool(void* worker, size_t network)>& prepare,
-         const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
-         const std::function<bool()>& poll) {
+         const Work& work, const Poll& poll) {
   if (items == 0 || poll()) return;
   std::vector<Workers> workers(static_cast<size_t>(threads));
   for (Workers& own : workers)
@@ -187,10 +186,18 @@ void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t ite
 
 void run(const Kernel& kernel, const Network& network, int64_t items, int64_t threads,
          const std::function<bool(void* worker)>& prepare,
-         const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
-         const std::function<bool()>& poll) {
+         const Work& work, const Poll& poll) {
   run(kernel, std::vector<Network>{network}, items, threads, [](int64_t) { return size_t{0}; },
       [&](void* worker, size_t) { return prepare(worker); }, work, poll);
+}
+
+void run(int64_t items, int64_t threads, const Work& work, const Poll& poll) {
+  static int nobody;
+  Kernel none{};
+  none.create = [](const Network&) -> void* { return &nobody; };
+  none.destroy = [](void*) {};
+  const auto alone = [&](void*, Team* team, int64_t item, const int* stop) { work(nullptr, team, item, stop); };
+  run(none, Network{}, items, threads, [](void*) { return true; }, alone, poll);
 }
 
 }  // namespace partinr

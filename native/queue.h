@@ -8,6 +8,9 @@
 
 namespace partinr {
 
+using Poll = std::function<bool()>;
+using Work = std::function<void(void* worker, Team* team, int64_t item, const int* stop)>;
+
 // Calls work(worker, team, item, stop) once for each item 0..items-1, on `threads` threads, lowest first; threads
 // that find no item left take shares of what others pass to their team. Each thread has a worker for every network;
 // the one for an item is that of networks[network_of(item)]. The calling thread meanwhile calls poll() every few
@@ -17,13 +20,14 @@ namespace partinr {
 void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t items, int64_t threads,
          const std::function<size_t(int64_t item)>& network_of,
          const std::function<bool(void* worker, size_t network)>& prepare,
-         const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
-         const std::function<bool()>& poll);
+         const Work& work, const Poll& poll);
 
 // The same where all items are of one network.
 void run(const Kernel& kernel, const Network& network, int64_t items, int64_t threads,
          const std::function<bool(void* worker)>& prepare,
-         const std::function<void(void* worker, Team* team, int64_t item, const int* stop)>& work,
-         const std::function<bool()>& poll);
+         const Work& work, const Poll& poll);
+
+// The same for work that needs no scratch memory of a kernel: its worker is null.
+void run(int64_t items, int64_t threads, const Work& work, const Poll& poll);
 
 }  // namespace partinr

@@ -12,9 +12,8 @@ namespace {
 // Added to the diagonal at the bias, which is free but for that.
 constexpr double bias_ridge = 1e-9;
 
-// Overwrites the right sides (size, columns) with the solutions of a symmetric system, of which the lower left is
-// given and overwritten, with a ridge relative to the mean of the diagonal. By Cholesky's decomposition: Golub, Van
-// Loan, "Matrix computations", 4th edition, algorithm 4.2.2.
+}  // namespace
+
 void solve(double* matrix, double* sides, int64_t size, int64_t columns, double ridge) {
   double scale = 0;
   for (int64_t i = 0; i < size; i++) scale += matrix[i * size + i];
@@ -44,6 +43,8 @@ void solve(double* matrix, double* sides, int64_t size, int64_t columns, double 
     }
 }
 
+namespace {
+
 // Large regions are cut into pieces whose sums are added in order, so that threads can share them.
 int64_t pieces_of(int64_t samples) {
   constexpr int64_t enough = 1 << 14, most = 16;
@@ -54,11 +55,11 @@ int64_t pieces_of(int64_t samples) {
 
 void solve_readout(const NetSpec& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
                    const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets, double ridge,
-                   const std::optional<Array<const float, 1>>& sample_weights, int threads,
-                   const Array<float, 3>& out) {
+                   const std::optional<Array<const float, 1>>& sample_weights,
+                   const std::optional<Array<const int64_t, 2>>&, int threads, const Array<float, 3>& out) {
   const int64_t count = regions_of(biases), channels = net.channels;
-  const Stack parameters(net, weights, biases, count, "parameters");
-  Packed packed(net, coords, offsets, count);
+  const Stack parameters(net.layer_shapes(), weights, biases, count, "parameters");
+  Packed packed(net.dims, channels, coords, offsets, count);
   packed.with_values(values);
   packed.with_importance(sample_weights);
   check_threads(threads);

@@ -17,9 +17,11 @@ Job::Job(const NetSpec& net, const Matrices& weights, const Rows& biases, const 
          const std::optional<Array<const float, 1>>& sample_weights)
     : net_(net), matrices_{weights, m_w, v_w}, rows_{biases, m_b, v_b}, coords_(coords), values_(values),
       importance_(sample_weights), offsets_(offsets), regions_(regions), keys_(region_keys), rates_(learning_rates),
-      scales_(loss_scale), losses_(losses), parameters_(net, weights, biases, regions_of(biases), "parameters"),
-      first_(net, m_w, m_b, regions_of(biases), "first moments"),
-      second_(net, v_w, v_b, regions_of(biases), "second moments"), packed_(net_, coords, offsets, regions_of(biases)),
+      scales_(loss_scale), losses_(losses),
+      parameters_(net.layer_shapes(), weights, biases, regions_of(biases), "parameters"),
+      first_(net.layer_shapes(), m_w, m_b, regions_of(biases), "first moments"),
+      second_(net.layer_shapes(), v_w, v_b, regions_of(biases), "second moments"),
+      packed_(net.dims, net.channels, coords, offsets, regions_of(biases)),
       plan_{learning_rates.data(), static_cast<int64_t>(learning_rates.shape(0)), first_step, batch, beta1, beta2, eps} {
   packed_.with_values(values);
   packed_.with_importance(sample_weights);

@@ -109,6 +109,7 @@ class Reader:
         if self.header["frame"] == "global":
             return point
         u = []
+        local = self.header["frame"] == "local"
         for axis, (x, n) in enumerate(zip(point, self.shape, strict=True)):
             used = np.nonzero(self.labels == region)[axis]
             a = max(int(used.min()) - self.header["overlap"], 0)
@@ -117,7 +118,10 @@ class Reader:
             if a != z:
                 first, last = a * (2 / (n - 1)) - 1, z * (2 / (n - 1)) - 1
                 s = 2 / (last - first)
+                side = z - a + 1
                 scale, shift = fl(s), fl(-1 - first * s)
+                if not local:
+                    scale, shift = fl((n - 1) / side), fl((n - 2 * a - side) / side)
             u.append(fl(fl(x * scale) + shift))
         return np.array(u, np.float32)
 
@@ -135,7 +139,7 @@ class Reader:
         g, i = self.home[region]
         config = self.header["networks"][g]
         h = features(config, self.own(point, region))
-        last = config["layers"] + 1
+        last = 0 if config["name"] == "cosine" else config["layers"] + 1
         for layer in range(last + 1):
             w = self.tensors[f"groups.{g}.weights.{layer}"][i].astype(float)
             b = self.tensors[f"groups.{g}.biases.{layer}"][i].astype(float)
@@ -186,6 +190,10 @@ def features(config: dict[str, Any], u: ndarray) -> ndarray:
         for f in range(config["features"]):
             m = [fl(math.pi * config["sigma"] * standard_normal(config["seed"], f * d + a)) for a in range(d)]
             phases.append(sum(float(x) * float(entry) for x, entry in zip(u, m, strict=True)))
+    elif config["name"] == "cosine":
+        m = range(config["frequencies"])
+        along = [[math.cos(math.pi * k * (float(x) + 1) / 2) for k in m] for x in u]
+        return np.array([math.prod(waves) for waves in product(*along)][1:])
     else:
         return u.astype(float)
     return np.array([math.sin(p) for p in phases] + [math.cos(p) for p in phases])

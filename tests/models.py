@@ -6,6 +6,7 @@ import numpy as np
 
 from helpers import noise
 from partinr import (
+    Cosine,
     Finer,
     Fourier,
     Gauss,
@@ -28,8 +29,12 @@ NETWORKS: list[Network] = [
     Finer(hidden=5, layers=1, omega_0=5.0, omega_hidden=4.0),
     Wire(hidden=6, layers=2, omega_0=5.0, omega_hidden=4.0, scale=1.5),
     Gauss(hidden=5, layers=1, sigma=0.7),
+    Cosine(frequencies=4),
 ]
 """One of each."""
+
+TRAINED: list[Network] = [network for network in NETWORKS if not network.solved]
+"""Those with hidden layers that have parameters."""
 
 TINY = Siren(hidden=1, layers=0)
 """The smallest."""

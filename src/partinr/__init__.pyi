@@ -40,10 +40,12 @@ from .meta.learning import MetaProgress as MetaProgress
 from .meta.learning import MetaRecipe as MetaRecipe
 from .meta.outer import learn_start as learn_start
 from .model.module import PiecewiseINR as PiecewiseINR
+from .model.networks import Cosine as Cosine
 from .model.networks import Finer as Finer
 from .model.networks import Fourier as Fourier
 from .model.networks import Gauss as Gauss
 from .model.networks import Network as Network
+from .model.networks import Perceptron as Perceptron
 from .model.networks import ReluHarmonic as ReluHarmonic
 from .model.networks import Siren as Siren
 from .model.networks import Wire as Wire

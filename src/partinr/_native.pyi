@@ -64,6 +64,19 @@ class NetSpec:
     def layer_shapes(self) -> list[tuple[int, int]]:
         """(fan_in, fan_out) of each layer's stored parameters, first to output."""
 
+class Cosines:
+    """Shape of one region's network of cosines with whole frequencies, `Cosine.hidden_features`.
+
+    Args:
+        dims: coordinates, 1 to 3.
+        channels: outputs.
+        frequencies: along each axis, the constant included.
+    """
+
+    def __init__(self, *, dims: int, channels: int, frequencies: int) -> None: ...
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        """(fan_in, fan_out) of the output layer's stored parameters."""
+
 class Job:
     """Steps of Adam of some regions of one network, in place; see `train`. Keeps the arrays.
 
@@ -132,7 +145,7 @@ def train(
     """
 
 def evaluate(
-    net: NetSpec,
+    net: NetSpec | Cosines,
     weights: Sequence[_F32],
     biases: Sequence[_F32],
     coords: _F32,
@@ -146,7 +159,7 @@ def evaluate(
     """Write the values of some regions at their samples to `out` (samples, channels)."""
 
 def evaluate_points(
-    net: NetSpec,
+    net: NetSpec | Cosines,
     weights: Sequence[_F32],
     biases: Sequence[_F32],
     coords: _F32,
@@ -173,7 +186,7 @@ def evaluate_points(
     """
 
 def evaluate_lattice(
-    net: NetSpec,
+    net: NetSpec | Cosines,
     weights: Sequence[_F32],
     biases: Sequence[_F32],
     coords: Sequence[_F32],
@@ -224,7 +237,7 @@ def gradient(
     """Write the gradient of loss_scale times the sum of squared errors; return those sums, shape (k,)."""
 
 def solve_readout(
-    net: NetSpec,
+    net: NetSpec | Cosines,
     weights: Sequence[_F32],
     biases: Sequence[_F32],
     coords: _F32,
@@ -233,12 +246,16 @@ def solve_readout(
     *,
     ridge: float,
     sample_weights: _F32 | None = None,
+    extents: _I64 | None = None,
     threads: int,
     out: _F32,
 ) -> None:
     """Write each region's ridge regression of its values on its hidden features to `out`.
 
     Args:
+        extents: (regions, dims) samples along each axis of each region's bounding box, which cosines need:
+            their frequencies that are no lower than that get no weight, and where samples fill the box, with
+            weights that are a product over the axes, there is no ridge.
         ridge: above 0, relative to the mean of the normal matrix's diagonal; the bias has none to speak of.
         out: (regions, features + 1, channels), the bias last; wire: all real parts, then all imaginary ones.
 

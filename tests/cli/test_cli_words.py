@@ -15,9 +15,9 @@ from partinr.cli.console import duration, printable
 
 def test_rule_and_network() -> None:
     assert words.rule("grid:2x3") == Grid(2, 3)
-    assert words.network(None, None, None, None) is None
-    assert words.network(None, 7, None, None) == Siren(hidden=7)
-    assert words.network("siren", 7, 3, 5.0) == Siren(hidden=7, layers=3, omega_0=5.0)
+    assert words.network(None, hidden=None) is None
+    assert words.network(None, hidden=7, layers=None) == Siren(hidden=7)
+    assert words.network("siren", hidden=7, layers=3, omega_0=5.0) == Siren(hidden=7, layers=3, omega_0=5.0)
 
 
 @pytest.mark.parametrize(

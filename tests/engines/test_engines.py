@@ -36,7 +36,7 @@ from partinr.engines.sampling import batch_indices
 from partinr.engines.torch_engine import TorchEngine
 from partinr.model import packing
 from partinr.model.kernel import why_missing
-from partinr.model.networks import NETWORKS, Network, Parameters
+from partinr.model.networks import NETWORKS, Network, Parameters, Perceptron
 from partinr.signals.frames import Frame, raster
 
 TRAJECTORIES = Path(__file__).parents[1] / "data" / "trajectories"
@@ -46,6 +46,8 @@ ENGINES = [
     TorchEngine,
     pytest.param(CpuEngine, marks=pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))),
 ]
+# A network that is solved alone has tests of its own, tests/engines/test_solved.py.
+TRAINED = [name for name, kind in sorted(NETWORKS.items()) if issubclass(kind, Perceptron)]
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
@@ -119,12 +121,12 @@ def ragged(shape: tuple[int, ...], regions: int) -> Partition:
 @every_engine
 @pytest.mark.parametrize("batch", [None, 1, 16, 1000])
 @pytest.mark.parametrize("whole_signal", [False, True])
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", TRAINED)
 def test_training_equals_a_loop_over_regions(
     engine: type[TorchEngine | CpuEngine], name: str, batch: int | None, whole_signal: bool
 ) -> None:
     signal = smooth((14, 11), 2)
-    network = NETWORKS[name](hidden=6, layers=1).suited_to(8)
+    network = NETWORKS[name].shaped(6, 1).suited_to(8)
     state, samples = prepared(signal, ragged((14, 11), 5), network)
     expected, _ = prepared(signal, ragged((14, 11), 5), network)
     todo = plan(state, batch=batch, whole_signal=whole_signal, signal_samples=154)
@@ -266,7 +268,7 @@ def test_evaluation_is_that_of_the_function(engine: type[TorchEngine | CpuEngine
 
 
 @every_engine
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", TRAINED)
 @pytest.mark.parametrize(
     ("shape", "hidden", "layers", "channels", "weighted"),
     [((12, 10), 6, 1, 2, False), ((23, 31), 18, 0, 5, True), ((9, 40), 35, 2, 1, True)],
@@ -281,7 +283,7 @@ def test_solved_readout_is_the_ridge_regression_on_the_hidden_features(
     weighted: bool,
 ) -> None:
     signal = smooth(shape, channels)
-    network = NETWORKS[name](hidden=hidden, layers=layers).suited_to(6)
+    network = NETWORKS[name].shaped(hidden, layers).suited_to(6)
     state, samples = prepared(signal, ragged(shape, 4), network)
     if weighted:
         importance = np.random.default_rng(1).random(len(samples.values), np.float32)
@@ -374,10 +376,10 @@ def test_the_kernel_stops_when_told_and_says_what_it_did() -> None:
 
 
 @pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", TRAINED)
 def test_both_engines_follow_the_same_path(name: str) -> None:
     signal = smooth((24, 24), 3)
-    network = NETWORKS[name](hidden=10, layers=2).suited_to(12)
+    network = NETWORKS[name].shaped(10, 2).suited_to(12)
     runs = []
     for engine in (TorchEngine(), CpuEngine()):
         state, samples = prepared(signal, Grid(2, 2).partition(signal), network)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_the_reader_is_independent() -> None:
 def test_every_network_at_every_sample(
     tmp_path: Path, network: Network, shape: tuple[int, ...], store: str, kind: Kind
 ) -> None:
-    for frame in ("global", "local"):
+    for frame in get_args(Frame):
         model, reader = both(made(kind(shape), network, frame), tmp_path, store)
         expected = render(model)
         np.testing.assert_allclose(reader.render(), expected, rtol=0, atol=2e-5 * scale(expected))
@@ -59,7 +60,7 @@ def test_every_network_at_every_sample(
 
 @pytest.mark.parametrize("kind", [cells, scattered])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("frame", ["global", "local"])
+@pytest.mark.parametrize("frame", get_args(Frame))
 @pytest.mark.parametrize("overlap", [None, 0, 1, 2])
 def test_between_and_beyond_samples(
     tmp_path: Path, kind: Kind, shape: tuple[int, ...], frame: Frame, overlap: int | None

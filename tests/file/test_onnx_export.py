@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import onnx
@@ -18,7 +18,7 @@ import pytest
 from numpy import ndarray
 
 from models import NETWORKS, cells, made, scattered
-from partinr import Gauss, InputError, Network, Partition, Piecewise, Siren, export_onnx
+from partinr import Gauss, InputError, Network, Partition, Perceptron, Piecewise, Siren, export_onnx
 from partinr.file import onnx_export as export
 from partinr.model.arrays import namespace
 from partinr.model.networks import NETWORKS as PUBLIC
@@ -53,7 +53,7 @@ def test_one_network_for_everything(tmp_path: Path, network: Network) -> None:
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
-@pytest.mark.parametrize("frame", ["global", "local"])
+@pytest.mark.parametrize("frame", get_args(Frame))
 def test_every_network_in_several_regions(tmp_path: Path, network: Network, frame: Frame) -> None:
     model = made(scattered((9, 14), 6), network, frame)
     check(model, exported(model, tmp_path), raster((9, 14)))
@@ -170,7 +170,7 @@ def test_without_onnx_there_is_one_clear_line(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("activation", "says"),
     [
-        (lambda z: namespace(z).arctan(z), "it may use sin, .*, where and concatenate, got arctan"),
+        (lambda z: namespace(z).arctan(z), "it may use sin, .*, where, take and concatenate, got arctan"),
         (lambda z: z[:, :1], r"it may index with \[..., a:b\] alone"),
         (lambda z: z.clip(0), "clip"),
         (lambda z: z // 2, "//"),
@@ -180,7 +180,7 @@ def test_a_network_without_an_onnx_form_is_refused(
     tmp_path: Path, activation: Callable[[Any], Any], says: str
 ) -> None:
     @dataclass(frozen=True)
-    class Strange(Network):
+    class Strange(Perceptron):
         name: ClassVar[str] = "strange"
         initialise = Gauss.initialise
 

@@ -192,7 +192,7 @@ def test_networks_suit_their_regions(name: str, overlap: int) -> None:
     assert partition.regions * found.params(2, 3) <= 1.2 * 60 * 80
     wider = dataclasses.replace(found, hidden=found.hidden + 1)
     assert partition.regions * wider.params(2, 3) > 1.2 * 60 * 80
-    chosen = network_for(name, FAST, signal.spec, partition, 17, 3)
+    chosen = network_for(name, FAST, signal.spec, partition, hidden=17, layers=3)
     assert (chosen.hidden, chosen.layers) == (17, 3)
 
 

@@ -13,7 +13,7 @@ import pytest
 from cli_helpers import fit as fit_command
 from cli_helpers import picture, run, save_picture
 from helpers import bytes_of, smooth
-from models import NETWORKS, cells, scattered
+from models import TRAINED, cells, scattered
 from partinr import (
     FAST,
     PAPER,
@@ -125,7 +125,7 @@ def test_both_engines_begin_alike() -> None:
     assert firsts == pytest.approx([firsts[0]] * len(firsts), abs=1e-6)
 
 
-@pytest.mark.parametrize("network", [n for n in NETWORKS if n.name != "relu"], ids=lambda n: n.name)
+@pytest.mark.parametrize("network", [n for n in TRAINED if n.name != "relu"], ids=lambda n: n.name)
 def test_grey_from_a_start_in_colour(network: Network) -> None:
     """Is the mean of the three channels that the start gives when it is adapted to grey as a colour."""
     start = Start.fresh(network, 2, 3, frame="local", kind="learned", rate=0.01)
@@ -147,7 +147,7 @@ BAD: dict[str, tuple[Start, dict[str, Any], str]] = {
     "axes": (Start.fresh(TINY, 1, 3), {}, "of 1 axes, this one has 2"),
     "channels": (Start.fresh(TINY, 2, 2), {}, "of 2 channels, this one has 3"),
     "colour from grey": (Start.fresh(TINY, 2, 1), {}, "of 1 channels, this one has 3"),
-    "encoding": (Start.fresh(NETWORKS[1], 2, 3), {}, "in centred coordinates cannot begin a fit"),
+    "encoding": (Start.fresh(TRAINED[1], 2, 3), {}, "in centred coordinates cannot begin a fit"),
     "budget": (learned(), {"network": Budget(100)}, "more than 100"),
 }
 

@@ -11,7 +11,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from models import NETWORKS, cells, scattered
+from models import TRAINED, cells, scattered
 from partinr import Network, Partition, Siren
 from partinr.fitting.starts.inner import Method, descend, meta_gradient, on_device
 from partinr.fitting.starts.rates import RateKind, Rates
@@ -154,7 +154,7 @@ def test_in_every_frame(frame: Any) -> None:
     assert_close(found.rates, rates, 1e-5)
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+@pytest.mark.parametrize("network", TRAINED, ids=lambda network: network.name)
 def test_of_any_network_by_differences(network: Network) -> None:
     """The derivative along a random direction is the difference between two outer losses."""
     start = double(network, frame="local", steps=2)

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from forging import Forgery, bits, taken_apart
-from models import NETWORKS, cells, made
+from models import TRAINED, cells, made
 from partinr import InputError, Network, Siren, Start, load, load_start, save, save_start
 from partinr.file.sealing import kind_of
 from partinr.fitting.starts.rates import RateKind
@@ -28,7 +28,7 @@ def equal(a: Start, b: Start) -> bool:
 
 
 @pytest.mark.parametrize("kind", get_args(RateKind))
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+@pytest.mark.parametrize("network", TRAINED, ids=lambda network: network.name)
 def test_what_is_loaded_is_what_was_saved(tmp_path: Path, network: Network, kind: RateKind) -> None:
     start = Start.fresh(network, 1, 2, frame="local", kind=kind, steps=2, seed=4)
     path = tmp_path / "start.inr"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,17 +21,20 @@ from partinr.errors import InputError
 from partinr.hashing import GOLDEN, splitmix64
 from partinr.model.networks import (
     NETWORKS,
+    Cosine,
     Finer,
     Fourier,
     Gauss,
     Network,
     Parameters,
+    Perceptron,
     ReluHarmonic,
     Siren,
     Wire,
     fit_width,
     from_config,
     network_from_word,
+    resized,
 )
 from partinr.model.networks.fourier import standard_normals
 from partinr.signals.frames import raster
@@ -41,8 +46,21 @@ ALL = [
     Finer(omega_0=5.0, omega_hidden=4.0),
     Wire(omega_0=5.0, omega_hidden=4.0, scale=1.5),
     Gauss(sigma=0.7),
+    Cosine(frequencies=5),
 ]
 each_network = pytest.mark.parametrize("network", ALL, ids=lambda n: n.name)
+
+
+each_perceptron = pytest.mark.parametrize(
+    "network", [network for network in ALL if isinstance(network, Perceptron)], ids=lambda n: n.name
+)
+
+
+def sized(network: Network, width: int, layers: int) -> Network:
+    """The same network with another width, and with so many layers if it can have several."""
+    changed: Any = {"layers": layers} if isinstance(network, Perceptron) else {}
+    least = int(network.bounds[network.size][0])
+    return replace(network, **{network.size: max(width, least)}, **changed)
 
 
 def test_every_network_is_tested() -> None:
@@ -91,6 +109,14 @@ def encode_oracle(network: Network, x: Tensor) -> Tensor:
         matrix = fourier_matrix_oracle(network, dims)
         phases = list((x @ torch.tensor(matrix, dtype=x.dtype)).T)
         return torch.stack([wave(p) for wave in (torch.sin, torch.cos) for p in phases], dim=1)
+    if isinstance(network, Cosine):
+        products = []
+        for k in itertools.product(range(network.frequencies), repeat=dims):
+            wave = torch.ones_like(x[:, 0])
+            for axis in range(dims):
+                wave = wave * torch.cos(math.pi * k[axis] * (x[:, axis] + 1) / 2)
+            products.append(wave)
+        return torch.stack(products[1:], dim=1)
     return x
 
 
@@ -162,7 +188,7 @@ def leaf(array: ndarray) -> Tensor:
 @given(case=cases)
 def test_batched_equals_a_loop_over_single_networks(network: Network, case: dict[str, int]) -> None:
     """Values, and gradients with respect to every parameter and to the coordinates."""
-    network = replace(network, hidden=case["hidden"], layers=case["layers"])
+    network = sized(network, case["hidden"], case["layers"])
     coords, parameters = example(
         network, case["regions"], case["samples"], case["dims"], case["channels"], case["seed"]
     )
@@ -185,7 +211,7 @@ def test_batched_equals_a_loop_over_single_networks(network: Network, case: dict
 @each_network
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_the_formula_is_one_for_numpy_and_torch(network: Network, dims: int) -> None:
-    network = replace(network, hidden=7, layers=2)
+    network = sized(network, 7, 2)
     coords, parameters = example(network, regions=3, samples=5, dims=dims, channels=2)
     by_torch = network.forward(coords, parameters).detach()
     by_numpy = network.forward(coords.detach().numpy(), parameters.map(lambda t: t.detach().numpy()))
@@ -203,7 +229,7 @@ def test_the_formula_is_one_for_numpy_and_torch(network: Network, dims: int) -> 
 @each_network
 def test_second_derivatives(network: Network) -> None:
     """Learning to learn differentiates twice; nothing that was overwritten may be needed again."""
-    network = replace(network, hidden=3, layers=1)
+    network = sized(network, 3, 1)
     coords, parameters = example(network, regions=2, samples=2, dims=2, channels=1, seed=5)
     n = len(parameters.weights)
 
@@ -215,8 +241,8 @@ def test_second_derivatives(network: Network) -> None:
     assert torch.autograd.gradgradcheck(values, inputs)
 
 
-@each_network
-def test_a_network_leaves_its_arguments_alone(network: Network) -> None:
+@each_perceptron
+def test_a_network_leaves_its_arguments_alone(network: Perceptron) -> None:
     coords, parameters = example(network, regions=2, samples=3, dims=2, channels=2)
     z = torch.randn(2, 3, network.layer_shapes(2, 2)[1].fan_out)
     tensors = [coords, *parameters.weights, *parameters.biases, z]
@@ -241,6 +267,14 @@ def test_shapes_and_counts(network: Network, dims: int, channels: int) -> None:
     assert [tuple(b.shape) for b in parameters.biases] == [(5, layer.fan_out) for layer in layers]
     total = sum(array.size for array in parameters.arrays)
     assert total == 5 * network.params(dims, channels)
+    assert (len(layers), layers[-1].fan_out % channels) == (network.depth, 0)
+    features = network.hidden_features(np.zeros((5, 4, dims)), parameters)
+    assert features.shape == (5, 4, network.read_features(dims))
+
+
+@each_perceptron
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_shapes_of_encodings(network: Perceptron, dims: int) -> None:
     assert network.encode(np.zeros((5, 4, dims))).shape == (5, 4, network.encoded(dims))
 
 
@@ -468,7 +502,7 @@ def test_network_from_word() -> None:
     assert network_from_word("wire") == Wire()
     assert network_from_word("fourier", hidden=7, sigma=2) == Fourier(hidden=7, sigma=2.0)
     for word, overrides, says in [
-        ("sirens", {}, "one of siren, relu, fourier, finer, wire, gauss"),
+        ("sirens", {}, "one of siren, relu, fourier, finer, wire, gauss, cosine"),
         ("siren", {"sigma": 1}, "omega_hidden, got 'sigma'"),
         ("siren", {"hidden": 0}, "from 1 to 65536, got 0"),
     ]:
@@ -491,11 +525,11 @@ def test_network_from_word() -> None:
 def test_fit_width_is_the_largest_that_fits(
     network: Network, spare: int, regions: int, dims: int, channels: int, layers: int
 ) -> None:
-    network = replace(network, hidden=1, layers=layers)
+    network = sized(network, 1, layers)
     budget = regions * network.params(dims, channels) + spare
-    fitted = fit_width(replace(network, hidden=77), budget, regions, dims, channels)
-    wider = replace(fitted, hidden=fitted.hidden + 1)
-    assert fitted == replace(network, hidden=fitted.hidden)
+    fitted = fit_width(resized(network, 77), budget, regions, dims, channels)
+    wider = resized(fitted, fitted.width + 1)
+    assert fitted == resized(network, fitted.width)
     assert regions * fitted.params(dims, channels) <= budget < regions * wider.params(dims, channels)
 
 
@@ -505,7 +539,7 @@ def test_fit_width_stops_at_the_greatest_width() -> None:
 
 @each_network
 def test_fit_width_names_the_smallest_budget(network: Network) -> None:
-    needed = 9 * replace(network, hidden=1).params(2, 3)
+    needed = 9 * sized(network, 1, 2).params(2, 3)
     with pytest.raises(InputError, match=f"at least {needed} parameters, got {needed - 1}"):
         fit_width(network, needed - 1, regions=9, dims=2, channels=3)
-    assert fit_width(network, needed, regions=9, dims=2, channels=3).hidden >= 1
+    assert fit_width(network, needed, regions=9, dims=2, channels=3).width >= 1

@@ -20,6 +20,7 @@ from partinr import (
     Grid,
     InputError,
     Network,
+    Perceptron,
     Siren,
     Steps,
     export_onnx,
@@ -35,7 +36,7 @@ from partinr.signals.frames import Pixels, raster
 
 
 @dataclass(frozen=True)
-class Snake(Network):
+class Snake(Perceptron):
     """x + sin²(a x) / a, after Ziyin, Hartwig, Ueda, NeurIPS 2020."""
 
     hidden: int = 8
@@ -43,7 +44,7 @@ class Snake(Network):
     a: float = 6.0
 
     name: ClassVar[str] = "snake"
-    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Network.bounds, "a": (1e-3, 1e3)}
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Perceptron.bounds, "a": (1e-3, 1e3)}
 
     def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
         return as_torch_linear(self.layer_shapes(dims, channels), regions, random)

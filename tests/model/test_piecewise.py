@@ -51,9 +51,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_every_network_equals_a_loop_over_single_networks(name: str) -> None:
     spec = noise((9, 14), 3).spec
     partition = Grid(2, 3).partition(noise((9, 14)))
-    structure = Structure(
-        partition, (network_from_word(name, hidden=6, layers=2),), spec, "local", blend=False
-    )
+    structure = Structure(partition, (NETWORKS[name].shaped(6, 2),), spec, "local", blend=False)
     model = Piecewise(structure, tuple(structure.initialise(3)))
     coords = raster((9, 14))
     expected = evaluate_by_loop(model, coords, partition.label_map.reshape(-1))

@@ -61,6 +61,19 @@ def test_local_frame_spans_minus_one_to_one_over_each_box(shape: tuple[int, ...]
         np.testing.assert_allclose(axes[a] * scale[1, a] + shift[1, a], axes[a], atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(9,), (9, 6), (5, 4, 3), (1, 7)])
+def test_area_frame_has_samples_at_the_middles_of_equal_parts(shape: tuple[int, ...]) -> None:
+    first = np.array([0 if n == 1 else 1 for n in shape])
+    last = np.array(shape)
+    boxes = np.array([[first, last], [np.zeros(len(shape), int), np.minimum(2, shape)]])
+    scale, shift = frames.frame_affine("area", boxes, shape)
+    for r, box in enumerate(boxes):
+        for a, n in enumerate(shape):
+            samples = box[1, a] - box[0, a]
+            own = frames.axis(n)[box[0, a] : box[1, a]] * scale[r, a] + shift[r, a]
+            np.testing.assert_allclose(own, (2 * np.arange(samples) + 1) / samples - 1, atol=1e-6)
+
+
 def test_global_frame_is_the_identity() -> None:
     scale, shift = frames.frame_affine("global", np.array([[[0, 0], [2, 3]]]), (5, 5))
     assert (scale == 1).all()

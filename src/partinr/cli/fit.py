@@ -59,6 +59,10 @@ def fit(
         float | None,
         what("Frequency factor of the first layer, for networks that have one.", "X", "--omega-0"),
     ] = None,
+    frequencies: Annotated[
+        int | None,
+        what("Frequencies along each axis, for networks that have them: relu, cosine.", "N"),
+    ] = None,
     params: Annotated[
         int | None, what("Budget of parameters over all regions: picks the greatest width within it.", "N")
     ] = None,
@@ -68,7 +72,10 @@ def fit(
     ] = None,
     frame: Annotated[
         words.Frame | None,
-        what("Coordinates over the whole signal, or over each region. Default: the preset's."),
+        what(
+            "Coordinates over the whole signal, or over each region: to its outer samples' centres, or over "
+            "its area. Default: the preset's, or what the network needs."
+        ),
     ] = None,
     blend: Annotated[
         bool,
@@ -152,8 +159,15 @@ def fit(
     target = source.parent / f"{source.stem}{SUFFIX}" if output is None else output
     check_no_picture(target)
     wishes = Wishes(
-        None if partition is None else words.rule(partition), network, hidden, layers, omega_0, params
+        None if partition is None else words.rule(partition),
+        network,
+        hidden,
+        layers,
+        omega_0,
+        frequencies,
+        params,
     )
+    wishes.check_frame(frame)
     size = words.batch(batch)
     if resume and checkpoint is None:
         raise InputError("--resume needs --checkpoint DIR; name the folder of the unfinished fit")

@@ -60,9 +60,9 @@ class Outcome:
             "seconds": result.seconds,
             "bits_per_sample": bits_per_sample(saved.bytes, spec.samples),
             "network": networks[0].name,
-            "width": max(network.hidden for network in networks),
-            "widths": [network.hidden for network in networks],
-            "layers": networks[0].layers,
+            "width": max(network.width for network in networks),
+            "widths": [network.width for network in networks],
+            "layers": networks[0].hidden_layers - 1,
             "partition": result.model.partition.rule,
             "frame": result.model.frame,
             "overlap": result.model.overlap,
@@ -103,6 +103,8 @@ class Outcome:
 
     @property
     def _more(self) -> str:
+        if all(network.solved for network in self.result.model.networks):
+            return f"--{self.result.model.networks[0].size}, or smaller regions"
         return (
             "--max-params or --time"
             if self.result.model.structure.groups is not None

@@ -7,8 +7,6 @@ from typing import Any
 
 from partinr.cli.console import counted
 
-_SHAPE = ("name", "hidden", "layers")
-
 
 def bits_per_sample(size: int, samples: int) -> float:
     """Bits of the whole file for each sample, all channels together."""
@@ -22,11 +20,16 @@ def size_row(size: int, samples: int, store: str) -> str:
 
 def network_rows(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Networks from their configurations, those that differ in width alone in one row."""
+    from partinr.model.networks import from_config
+
     widths: dict[str, list[int]] = {}
-    for config in configs:
-        constants = [f"{key} {value:g}" for key, value in config.items() if key not in _SHAPE]
-        rest = ", ".join([counted(config["layers"], "hidden layer"), *constants])
-        widths.setdefault(f"{config['name']}, {{}} wide, {rest}", []).append(config["hidden"])
+    for network in map(from_config, configs):
+        own = network.config()
+        name, width, layers = own.pop("name"), own.pop(network.size), own.pop("layers", None)
+        unit = "wide" if network.size == "hidden" else network.size
+        told = [] if layers is None else [counted(layers, "hidden layer")]
+        told += [f"{key} {value:g}" for key, value in own.items()]
+        widths.setdefault(", ".join([name, f"{{}} {unit}", *told]), []).append(width)
     return [row.format(_range(given)) for row, given in widths.items()]
 
 

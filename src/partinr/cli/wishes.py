@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass
 
 import partinr
 from partinr.cli import words
@@ -60,25 +59,46 @@ class Wishes:
     hidden: int | None
     layers: int | None
     omega_0: float | None
+    frequencies: int | None
     params: int | None
 
     def __post_init__(self) -> None:
         if self.params is not None and self.params < 1:
             raise InputError(f"--params must be at least 1, got {self.params}")
-        if self.params is not None and self.hidden is not None:
+        # Made for its checks, too: a wrong name or number is found before the signal is read.
+        asked = words.network(self.name, **self._fields)
+        if self.params is not None and asked is not None and self._fields[asked.size] is not None:
             raise InputError(
-                "give either --hidden or --params, got both; a budget of parameters decides the width"
+                f"give either --{asked.size} or --params, got both; a budget of parameters decides the width"
             )
-        # Made for its checks: a wrong name or number is found before the signal is read.
-        words.network(self.name, self.hidden, self.layers, self.omega_0)
+
+    @property
+    def _fields(self) -> dict[str, float | None]:
+        """Fields of the network."""
+        return {
+            "hidden": self.hidden,
+            "layers": self.layers,
+            "omega_0": self.omega_0,
+            "frequencies": self.frequencies,
+        }
 
     @property
     def structure(self) -> bool:
         """Whether anything was asked for that a goal may choose."""
-        return any(
-            wish is not None
-            for wish in (self.rule, self.name, self.hidden, self.layers, self.omega_0, self.params)
-        )
+        wishes = (self.rule, self.name, self.params, *self._fields.values())
+        return any(wish is not None for wish in wishes)
+
+    def check_frame(self, frame: partinr.Frame | None) -> None:
+        """Make sure that no other frame was asked for than the network needs.
+
+        Raises:
+            InputError: one was.
+        """
+        asked = words.network(self.name, **self._fields)
+        if asked is not None and asked.frame not in (None, frame or asked.frame):
+            raise InputError(
+                f"the network {asked.name} sees the {asked.frame} frame, got {frame}; leave it out"
+            )
 
     def choose(
         self,
@@ -94,18 +114,14 @@ class Wishes:
         """
         from partinr.fitting.defaults import choose, network_for
 
-        asked = words.network(self.name, self.hidden, self.layers, self.omega_0)
+        asked = words.network(self.name, **self._fields)
         if isinstance(start, partinr.Start):
             self._check_agrees(start.network)
         if isinstance(start, partinr.Start) or asked is None:
             return self.rule, None if self.params is None else partinr.Budget(self.params)
         rule = start.partition if self.rule is None and start is not None else self.rule
         partition, _ = choose(signal, rule, self._within(asked), recipe, overlap)
-        network = network_for(
-            asked.name, recipe, signal.spec, partition, self.hidden, self.layers, overlap=overlap
-        )
-        if self.omega_0 is not None:
-            network = replace(network, **cast(Any, {"omega_0": self.omega_0}))
+        network = network_for(asked.name, recipe, signal.spec, partition, overlap=overlap, **self._fields)
         return partition, self._within(network)
 
     def _within(self, network: partinr.Network) -> partinr.Network | partinr.Budget:
@@ -118,7 +134,7 @@ class Wishes:
             InputError: something was.
         """
         config = network.config()
-        wishes = {"name": self.name, "hidden": self.hidden, "layers": self.layers, "omega_0": self.omega_0}
+        wishes: dict[str, object] = {"name": self.name, **self._fields}
         for field, wish in wishes.items():
             if wish is not None and wish != config.get(field):
                 option = f"--{field.replace('name', 'network').replace('_', '-')}"

@@ -16,7 +16,7 @@ from partinr.errors import InputError
 
 # The library's words, known before it is imported; mypy and a test compare them.
 Preset = Literal["fast", "paper"]
-Frame = Literal["global", "local"]
+Frame = Literal["global", "local", "area"]
 Engine = Literal["auto", "torch", "cpu"]
 Precision = Literal["auto", "fp32", "bf16"]
 Store = Literal["float32", "float16", "auto"]
@@ -28,7 +28,7 @@ Schedule = Literal["constant", "cosine"]
 MetaPrecision = Literal["fp32", "bf16"]
 Colour = Literal["rgb", "grey"]
 
-NETWORK_WORDS = ("siren", "relu", "fourier", "finer", "wire", "gauss")
+NETWORK_WORDS = ("siren", "relu", "fourier", "finer", "wire", "gauss", "cosine")
 """Names of the networks, known before torch is imported."""
 
 # By number of axes; what the library calls (plane, row, column) is written in reverse.
@@ -48,16 +48,17 @@ def labels_file(word: str | None) -> Path | None:
     return Path(word.removeprefix("labels:")) if word is not None and word.startswith("labels:") else None
 
 
-def network(
-    name: str | None, hidden: int | None, layers: int | None, omega_0: float | None
-) -> partinr.Network | None:
+def network(name: str | None, **given: float | None) -> partinr.Network | None:
     """A network with published constants but for those given; None if nothing is asked for.
 
+    Args:
+        name: of the network; None for the usual one.
+        given: fields by name; None: as published.
+
     Raises:
-        InputError: no such network, it has no omega_0, or a number is out of its bounds.
+        InputError: no such network, it has no such field, or a number is out of its bounds.
     """
-    asked = {"hidden": hidden, "layers": layers, "omega_0": omega_0}
-    overrides = {field: value for field, value in asked.items() if value is not None}
+    overrides = {field: value for field, value in given.items() if value is not None}
     if name is None and not overrides:
         return None
     from partinr.model.networks import network_from_word
@@ -89,7 +90,7 @@ def runs(
     rules = [rule(word) for word in partitions] if partitions else [None]
     names = networks or ["siren", "relu"]
     for name in names:
-        network(name, None, None, None)
+        network(name)
     return [RunWord(preset, name, one, None) for name in names for one in rules]
 
 
@@ -99,7 +100,7 @@ def _run(word: str, preset: str) -> RunWord:
         raise InputError(
             f"--run must be [PRESET/]NETWORK:PARTITION[@PARAMETERS] such as siren:grid:3x3, got {word!r:.100}"
         )
-    network(match[2], None, None, None)
+    network(match[2])
     return RunWord(match[1] or preset, match[2], rule(match[3]), int(match[4]) if match[4] else None)
 
 

@@ -18,7 +18,7 @@ from partinr.engines.engine import (
     TrainingState,
     Work,
 )
-from partinr.engines.readout import with_readout
+from partinr.engines.readout import check_solvable, has_product, whole_boxes, with_readout
 from partinr.errors import InputError
 from partinr.model import kernel
 from partinr.model.networks.network import Network, Parameters
@@ -123,8 +123,12 @@ class CpuEngine(Engine):
         """See `Engine.solve_readout`."""
         from partinr import _native
 
+        apart = whole_boxes(samples)
+        if samples.extents is not None and network.unsolvable(samples.extents[apart]) is not None:
+            apart[apart] = [has_product(samples, r) for r in np.flatnonzero(apart).tolist()]
+        check_solvable(network, samples, apart)
         regions, channels = len(samples.counts), samples.values.shape[1]
-        out = np.empty((regions, network.read_features + 1, channels), np.float32)
+        out = np.empty((regions, network.read_features(samples.coords.shape[1]) + 1, channels), np.float32)
         _native.solve_readout(
             kernel.spec(network, samples.coords.shape[1], samples.values.shape[1]),
             *parameters,
@@ -133,6 +137,7 @@ class CpuEngine(Engine):
             samples.offsets,
             ridge=ridge,
             sample_weights=samples.weights,
+            extents=samples.extents,
             threads=self._threads,
             out=out,
         )

@@ -38,6 +38,8 @@ class Samples:
         keys: sampling key of each region.
         weights: (samples,) factor of each sample's squared error; None for all ones.
         points: (samples,) raster index of each sample; None where no regions share samples.
+        extents: (regions, dims) samples along each axis of each region's bounding box, margin included; None
+            where nothing is solved by it.
     """
 
     coords: Float32[ndarray, "samples dims"]
@@ -46,6 +48,7 @@ class Samples:
     keys: UInt64[ndarray, "regions"]
     weights: Float32[ndarray, "samples"] | None = None
     points: Int64[ndarray, "samples"] | None = None
+    extents: Int64[ndarray, "regions dims"] | None = None
 
     @property
     def counts(self) -> Int64[ndarray, "regions"]:
@@ -234,6 +237,9 @@ class Engine(ABC):
 
         Returns:
             Parameters that share the hidden layers with the given ones.
+
+        Raises:
+            InputError: there are more features than are solved for.
         """
 
     def exchange(

@@ -22,13 +22,24 @@ def pack_groups(structure: Structure, signal: Signal, seed: int) -> list[Samples
     points, owners = shared.points[packing.order], shared.regions[packing.order]
     own = structure.own_coords(frames.raster(signal.shape)[points], owners)
     values = signal.normalised().reshape(-1, signal.channels)[points]
-    margins = (shared.weights[packing.order], points) if structure.overlap else ()
+    margins = (shared.weights[packing.order], points) if structure.overlap else (None, None)
+    extents = structure.reach[:, 1] - structure.reach[:, 0]
     packed, first = [], 0
     for members in structure.members:
         last = first + len(members)
         offsets = packing.offsets[first : last + 1]
         part = slice(int(offsets[0]), int(offsets[-1]))
-        mine = (whole[part] for whole in margins)
-        packed.append(Samples(own[part], values[part], offsets - offsets[0], keys[members], *mine))
+        weights, raster = (None if whole is None else whole[part] for whole in margins)
+        packed.append(
+            Samples(
+                own[part],
+                values[part],
+                offsets - offsets[0],
+                keys[members],
+                weights,
+                raster,
+                extents[members],
+            )
+        )
         first = last
     return packed

@@ -14,12 +14,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from partinr.engines.engine import Engine, Plan, Samples, SharedSamples, Tick, TrainingState
-from partinr.engines.readout import with_readout
+from partinr.engines.readout import check_solvable, whole_boxes, with_readout
 from partinr.engines.sampling import batch_indices
 from partinr.errors import InputError
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.packing import Batch, batches, group_by_size, values_at_once
-from partinr.shapes import Float, Float32, Float64, Int, Int64, Shaped, UInt64
+from partinr.shapes import Bool, Float, Float32, Float64, Int, Int64, Shaped, UInt64
 
 # Values of the widest layer that one batch holds on what is no CPU; of a least-squares solution, where there
 # are several copies in double precision.
@@ -101,25 +101,57 @@ class TorchEngine(Engine):
         self, network: Network, parameters: Parameters, samples: Samples, ridge: float
     ) -> Parameters:
         """See `Engine.solve_readout`. Sums are accumulated in float64, in batches of bounded memory."""
-        regions, channels, width = len(samples.counts), samples.values.shape[1], network.read_features + 1
+        width = network.read_features(samples.coords.shape[1]) + 1
+        solved = np.zeros((len(samples.counts), width, samples.values.shape[1]), np.float32)
+        whole = whole_boxes(samples) & network.orthogonal & (samples.weights is None)
+        check_solvable(network, samples, whole)
         held, moved = self._samples(samples), parameters.map(self._tensor)
         with limited_threads(self._threads), torch.no_grad():
-            gram = torch.zeros(regions, width, width, dtype=torch.float64, device=self._device)
-            moment = torch.zeros(regions, width, channels, dtype=torch.float64, device=self._device)
-            most = values_at_once(self._device.type, _READOUT_VALUES)
-            limit = max(1, most // network.read_features)
-            for batch in batches(samples.offsets, np.arange(regions), limit):
-                rows = torch.as_tensor(batch.regions, device=self._device)
-                index = torch.as_tensor(batch.index(), device=self._device)
-                features = network.hidden_features(held.coords[index], _rows(moved, rows)).double()
-                design = torch.cat([features, torch.ones_like(features[..., :1])], dim=2)
-                weighted = design * torch.as_tensor(batch.mask(), device=self._device)[..., None]
-                if held.weights is not None:
-                    weighted = weighted * held.weights[index][..., None]
-                gram.index_add_(0, rows, weighted.transpose(1, 2) @ design)
-                moment.index_add_(0, rows, weighted.transpose(1, 2) @ held.values[index].double())
-            solved = _solved(gram, moment, ridge).float().cpu().numpy()
+            for orthogonal, size in ((True, width), (False, width**2)):
+                chosen = np.flatnonzero(whole == orthogonal)
+                at_once = max(1, values_at_once(self._device.type, _READOUT_VALUES) // size)
+                for regions in np.split(chosen, range(at_once, len(chosen), at_once)):
+                    solved[regions] = self._readouts(
+                        network, moved, samples, held, regions, None if orthogonal else ridge
+                    )
         return with_readout(network, parameters, solved)
+
+    def _readouts(
+        self,
+        network: Network,
+        parameters: Parameters,
+        samples: Samples,
+        held: _Samples,
+        regions: Int64[ndarray, "some"],
+        ridge: float | None,
+    ) -> Float32[ndarray, "some features_and_bias channels"]:
+        """Output layers of some regions; no ridge: of features that are orthogonal on their samples."""
+        channels, width = samples.values.shape[1], network.read_features(samples.coords.shape[1]) + 1
+        shape = (width,) if ridge is None else (width, width)
+        gram = torch.zeros(len(regions), *shape, dtype=torch.float64, device=self._device)
+        moment = torch.zeros(len(regions), width, channels, dtype=torch.float64, device=self._device)
+        limit = max(1, values_at_once(self._device.type, _READOUT_VALUES) // width)
+        apart = None if samples.extents is None else network.told_apart(samples.extents[regions])
+        used = None if apart is None else self._tensor(np.pad(apart, [(0, 0), (0, 1)], constant_values=True))
+        for batch in batches(samples.offsets, regions, limit):
+            rows = torch.as_tensor(np.searchsorted(regions, batch.regions), device=self._device)
+            index = torch.as_tensor(batch.index(), device=self._device)
+            own = _rows(parameters, torch.as_tensor(batch.regions, device=self._device))
+            features = network.hidden_features(held.coords[index], own).double()
+            design = torch.cat([features, torch.ones_like(features[..., :1])], dim=2)
+            if used is not None:
+                design = design * used[rows, None]
+            weighted = design * torch.as_tensor(batch.mask(), device=self._device)[..., None]
+            if held.weights is not None:
+                weighted = weighted * held.weights[index][..., None]
+            across = (weighted * design).sum(dim=1) if ridge is None else weighted.transpose(1, 2) @ design
+            gram.index_add_(0, rows, across)
+            moment.index_add_(0, rows, weighted.transpose(1, 2) @ held.values[index].double())
+        if ridge is None:
+            found = moment / torch.where(gram > 0, gram, torch.inf)[..., None]
+        else:
+            found = _solved(gram, moment, ridge, used)
+        return found.float().cpu().numpy()
 
     def exchange(
         self, found: Float32[ndarray, "pairs channels"], shared: SharedSamples, samples: list[Samples]
@@ -150,8 +182,7 @@ class TorchEngine(Engine):
                 array[...] = tensor.cpu().numpy()
 
     def _limit(self, network: Network, samples: Samples) -> int:
-        shapes = network.layer_shapes(samples.coords.shape[1], samples.values.shape[1])
-        widest = max(max(shape.fan_in, shape.fan_out) for shape in shapes)
+        widest = network.widest(samples.coords.shape[1], samples.values.shape[1])
         return max(1, values_at_once(self._device.type, _VALUES) // widest)
 
 
@@ -340,8 +371,11 @@ def _solved(
     gram: Float64[Tensor, "regions width width"],
     moment: Float64[Tensor, "regions width channels"],
     ridge: float,
+    used: Bool[Tensor, "regions width"] | None,
 ) -> Float64[Tensor, "regions width channels"]:
-    scale = gram.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-30)
+    diagonal = gram.diagonal(dim1=1, dim2=2)
+    mean = diagonal.mean(dim=1) if used is None else diagonal.sum(dim=1) / used.sum(dim=1)
+    scale = mean.clamp_min(1e-30)
     penalty = torch.full((gram.shape[-1],), ridge, dtype=gram.dtype, device=gram.device)
     penalty[-1] = 1e-9  # the bias is free
     solution: Tensor = torch.linalg.solve(gram + scale[:, None, None] * torch.diag(penalty), moment)

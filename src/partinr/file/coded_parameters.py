@@ -271,7 +271,7 @@ def _summed(integers: Int32[ndarray, "regions entries"], columns: int) -> Int32[
 def _each(structure: Structure, group: int, code: Callable[[Place, Gains], Part]) -> Parameters:
     """Parameters of a group, from parts that are made one after another with the gains of their columns."""
     samples = structure.partition.counts[structure.members[group]].astype(np.int64)
-    layers = structure.networks[group].layers + 2
+    layers = structure.networks[group].depth
     weights, biases = [np.zeros(0, np.float32)] * layers, [np.zeros(0, np.float32)] * layers
     following = integers = None
     for place in places(structure, group):

@@ -83,18 +83,18 @@ def interpret(fields: dict[str, Any], tensors: int) -> Header:
 
     Args:
         fields: the header.
-        tensors: how many the file has; bounds the number of networks, of which each has at least four.
+        tensors: how many the file has; bounds the number of networks, of which each has at least two.
 
     Raises:
         InputError: a field is missing, of another type or not allowed.
     """
     frame = _of_type(fields, "frame", str)
     if frame not in get_args(Frame):
-        raise InputError(f"the frame must be global or local, got {brief(frame)}")
+        raise InputError(f"the frame must be one of {', '.join(get_args(Frame))}, got {brief(frame)}")
     configs = _of_type(fields, "networks", list)
-    if not 1 <= len(configs) <= min(tensors // 4, _MOST_GROUPS):
+    if not 1 <= len(configs) <= min(tensors // 2, _MOST_GROUPS):
         raise InputError(
-            f"there must be 1 to {_MOST_GROUPS} networks with four or more tensors each, got {len(configs)}"
+            f"there must be 1 to {_MOST_GROUPS} networks with two or more tensors each, got {len(configs)}"
         )
     partition = _of_type(fields, "partition", dict)
     _of_type(fields, "summary", dict)

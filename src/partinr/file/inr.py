@@ -195,7 +195,7 @@ def _check_tensors(header: Header, entries: dict[str, Any]) -> None:
     claimed = {name: stored(name, entry) for name, entry in entries.items()}
     regions, dims, groups = header.regions, header.signal.dims, len(header.networks)
     # Counted before the names are made: the header may speak of far more layers than the file can hold.
-    count = sum(2 * (network.layers + 2) for network in header.networks) + (groups > 1) + 1
+    count = sum(2 * network.depth for network in header.networks) + (groups > 1) + 1
     if len(claimed) != count:
         raise InputError(f"the file must have {count} tensors, it has {len(claimed)}")
     parameters = ("F32", "F16")
@@ -241,7 +241,7 @@ def _model(header: Header, tensors: Tensors, max_samples: int | None) -> Piecewi
     parameters = [
         Parameters(
             *(
-                [tensors[f"groups.{g}.{what}.{i}"].astype(np.float32) for i in range(network.layers + 2)]
+                [tensors[f"groups.{g}.{what}.{i}"].astype(np.float32) for i in range(network.depth)]
                 for what in ("weights", "biases")
             )
         )

@@ -417,7 +417,7 @@ class _Functions:
     def __getattr__(self, name: str) -> Callable[[_Value], _Value]:
         operator = _UNARY.get(name)
         if operator is None:
-            raise AttributeError(f"it may use {', '.join(_UNARY)}, where and concatenate, got {name}")
+            raise AttributeError(f"it may use {', '.join(_UNARY)}, where, take and concatenate, got {name}")
         return lambda x: x._with(operator)
 
     def concatenate(self, parts: Sequence[_Value], axis: int) -> _Value:
@@ -430,6 +430,11 @@ class _Functions:
     def where(self, condition: _Value, x: _Value | float, y: _Value | float) -> _Value:
         """x where the condition holds, y elsewhere."""
         return condition._with("Where", x, y)
+
+    def take(self, x: _Value, index: Array, axis: int) -> _Value:
+        """Entries along the last axis."""
+        name = self._graph("Gather", x.name, index, axis=axis)
+        return _Value(self._graph, name, (*x.shape[:-1], len(index)))
 
     def asarray(self, values: Array, dtype: Any, device: None) -> _Value:  # noqa: ARG002
         """Constants."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from partinr.fitting.budgets import BUDGETS
 from partinr.fitting.recipe import Recipe
 from partinr.model import kernel
 from partinr.model.blending import widened
-from partinr.model.networks import NETWORKS, Siren, fit_width
+from partinr.model.networks import NETWORKS, Siren, fit_width, resized
 from partinr.model.networks.network import Network
 from partinr.model.partition.auto import Auto
 from partinr.model.partition.grid import Grid
@@ -23,7 +24,7 @@ from partinr.signals.signal import Signal, SignalSpec
 # Published experiments compare piecewise networks with one network at equal numbers of parameters; "equal"
 # there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
 _EQUAL = 1.01
-_LAYERS, _NARROWEST, _WIDEST = 2, 8, 256
+_LAYERS, _WIDEST = 2, 256
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def choose(
             "take fewer regions"
         )
     if budget is not None and not as_it_is:
-        given = fit_width(given, budget, chosen.regions, signal.spec.dims, signal.channels)
+        wide = fit_width(given, budget, chosen.regions, signal.spec.dims, signal.channels)
+        given = _of_use(wide, chosen, overlap)
     return chosen, given
 
 
@@ -114,7 +116,7 @@ def precision_for(recipe: Recipe, network: Network, engine: str, device: str) ->
     bfloat16 where it was measured to reach the PSNR of single precision (`benchmarks/precision.py`), if the
     recipe allows it, the native kernel is to train, and the processor has the instructions.
     """
-    measured = recipe.bf16 and network.bf16_from is not None and network.hidden >= network.bf16_from
+    measured = recipe.bf16 and network.bf16_from is not None and network.width >= network.bf16_from
     native = device == "cpu" and engine in ("auto", "cpu") and kernel.why_missing() is None
     return "bf16" if measured and native and kernel.why_no_bf16() is None else "fp32"
 
@@ -124,40 +126,49 @@ def network_for(
     recipe: Recipe,
     signal: SignalSpec,
     partition: Partition,
-    hidden: int | None = None,
-    layers: int | None = None,
     *,
     overlap: int = 0,
+    **given: float | None,
 ) -> Network:
     """The network called `name` as the recipe would use it for this signal and partition.
 
     With `recipe.like_one`, it has the published constants and the width at which all regions together have as
     many parameters as that one network; otherwise constants that suit the size of the regions, margins
-    included, and the largest width that keeps to the parameters a sample of `BUDGETS`. `hidden` and `layers`
-    override either.
+    included, and the largest width that keeps to the parameters a sample of `BUDGETS`. Fields that are given,
+    such as hidden=24, override either; None is as if they were not.
     """
     kind = NETWORKS.get(name)
     if kind is None:
         raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {name}")
+    fields: Any = {field: value for field, value in given.items() if value is not None}
     width, deep = recipe.like_one or (BUDGETS[signal.dims].width, _LAYERS)
-    depth = deep if layers is None else layers
-    network = kind(hidden=hidden or BUDGETS[signal.dims].width, layers=depth)
+    depth = fields.get("layers", deep)
     dims, channels = signal.dims, signal.channels
+    network = kind.shaped(BUDGETS[dims].width, depth)
     if recipe.like_one is None:
         boxes = widened(partition.bounding_boxes, overlap, signal.shape)
         sides = boxes[:, 1] - boxes[:, 0]
-        local = recipe.frame == "local"
+        local = (network.frame or recipe.frame) != "global"
         network = network.suited_to(float(np.median(sides.max(axis=1)) if local else max(signal.shape)))
-    if hidden is not None:
+    network = replace(network, **fields)
+    if kind.size in fields:
         return network
     if recipe.like_one is not None:
         if partition.regions == 1 and depth == deep:
-            return replace(network, hidden=width)
-        whole = kind(hidden=width, layers=deep).params(dims, channels)
-        return fit_width(network, int(whole * _EQUAL), partition.regions, dims, channels)
-    budget = int(signal.samples * BUDGETS[signal.dims].density)
-    narrow = replace(network, hidden=_NARROWEST)
+            return _of_use(resized(network, width), partition, overlap)
+        whole = kind.shaped(width, deep).params(dims, channels)
+        wide = fit_width(network, int(whole * _EQUAL), partition.regions, dims, channels)
+        return _of_use(wide, partition, overlap)
+    budget = int(signal.samples * BUDGETS[dims].density)
+    narrow = resized(network, network.narrowest)
     if partition.regions * narrow.params(dims, channels) > budget:
         return narrow
     widest = fit_width(network, budget, partition.regions, dims, channels)
-    return replace(widest, hidden=min(_WIDEST, widest.hidden))
+    return _of_use(resized(widest, min(_WIDEST, widest.width)), partition, overlap)
+
+
+def _of_use(network: Network, partition: Partition, overlap: int) -> Network:
+    """A network whose width was chosen, no wider than is of use in these regions."""
+    boxes = widened(partition.bounding_boxes, overlap, partition.shape)
+    span = float((boxes[:, 1] - boxes[:, 0]).max())
+    return network.of_use(span, len(partition.shape), whole=partition.boxes is not None)

@@ -144,6 +144,10 @@ def fit(
 ) -> FitResult:
     """Fit a piecewise network to a signal.
 
+    Networks that are solved, such as `Cosine`, are not trained: whatever the goal, their fit has no steps,
+    and whether it reached the goal is then to be seen. A network that needs certain coordinates gets them,
+    whatever the recipe's frame.
+
     Args:
         signal: a `Signal`, the path of a file (see `read`), or an array or tensor (see `from_array`).
         partition: a rule such as `Grid(3, 3)`, a `Partition`, or None for the recipe's own choice.
@@ -195,7 +199,9 @@ def fit(
         overlap = default_overlap(recipe, aim, given)
         partition, network, recipe = _from_start(what, partition, network, given, recipe)
         chosen, like = choose(what, partition, network, recipe, overlap, as_it_is=isinstance(given, Start))
-        if start == "auto" and recipe.solve_readout:
+        if like.frame is not None:
+            recipe = replace(recipe, frame=like.frame)
+        if start == "auto" and recipe.solve_readout and not like.solved:
             given = shipped_start(like, what.spec.dims, recipe.frame)
         steps = aim.planned(recipe, what.spec.dims)
         if isinstance(given, Start) and not given.inner_steps and steps is not None:

@@ -148,7 +148,7 @@ class Loop:
             self._measure()
             if course.look(fit):
                 return "psnr"
-            if fit.steps >= course.cycles[-1] and not course.goes_on(fit):
+            if fit.solved or (fit.steps >= course.cycles[-1] and not course.goes_on(fit)):
                 return "steps"
             if self.seconds is not None and fit.seconds >= self.seconds:
                 return "time"
@@ -233,7 +233,7 @@ class Loop:
                 own = counts[members[alike]].mean()
                 plan = Plan(
                     regions=rows,
-                    learning_rates=self._rates(network.hidden, start, stop),
+                    learning_rates=self._rates(network.width, start, stop),
                     start=start,
                     batch=recipe.batch_for(own, samples.counts[alike].mean() / own),
                     whole_signal=recipe.whole_signal,

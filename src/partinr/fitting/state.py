@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from partinr.engines.engine import Engine, Samples, TrainingState
 from partinr.engines.packing import pack_groups
+from partinr.engines.readout import SOLVED_RIDGE
 from partinr.fitting.history import History
 from partinr.fitting.overlap import Overlap
 from partinr.fitting.recipe import Recipe
@@ -80,13 +81,22 @@ class Fit:
         self.losses = np.full(structure.regions, np.nan)
 
     def begin_with(self, parameters: list[Parameters], ridge: float | None = None) -> None:
-        """Set the parameters, with output layers solved by this ridge if there is one."""
+        """Set the parameters, with output layers solved by this ridge if there is one; where they are all
+        that there is, they are solved in any case.
+
+        Raises:
+            InputError: there is too much to be solved.
+        """
         self.states = [TrainingState.fresh(one) for one in parameters]
-        if ridge is not None:
-            for network, state, samples in zip(
-                self.structure.networks, self.states, self.samples, strict=True
-            ):
-                state.parameters = self.engine.solve_readout(network, state.parameters, samples, ridge)
+        for network, state, samples in zip(self.structure.networks, self.states, self.samples, strict=True):
+            own = SOLVED_RIDGE if network.solved else ridge
+            if own is not None:
+                state.parameters = self.engine.solve_readout(network, state.parameters, samples, own)
+
+    @property
+    def solved(self) -> bool:
+        """Whether nothing is left to train: output layers, which were solved, are all that there is."""
+        return all(network.solved for network in self.structure.networks)
 
     @property
     def steps(self) -> int:

@@ -58,6 +58,14 @@ def affine(
     return x @ weight + bias[:, None]
 
 
+def picked(x: Float[Array, "*rest features"], index: Int[ndarray, " picked"]) -> Float[Array, "*rest picked"]:
+    """The features with these indices."""
+    module = namespace(x)
+    if module.__name__ == "torch":
+        return x.index_select(-1, module.asarray(index, device=x.device))
+    return module.take(x, index, axis=-1)
+
+
 def halves(
     x: Float[Array, "*rest features"],
 ) -> tuple[Float[Array, "*rest half"], Float[Array, "*rest half"]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 from numpy import ndarray
 
@@ -13,9 +13,6 @@ from partinr.model.blending import Assignment
 from partinr.model.lattice import Nodes
 from partinr.model.networks.network import Network, Parameters
 from partinr.shapes import Float, Float32, Int64
-
-if TYPE_CHECKING:
-    from partinr._native import NetSpec
 
 
 @cache
@@ -55,28 +52,16 @@ def knows(network: Network) -> bool:
     return "kernel" in vars(type(network))
 
 
-def spec(network: Network, dims: int, channels: int) -> NetSpec:
+def spec(network: Network, dims: int, channels: int) -> Any:
     """The network as the kernel sees it.
 
     Raises:
         InputError: the kernel does not know it.
     """
-    from partinr import _native
-
     numbers = network.kernel(dims) if knows(network) else None
     if numbers is None:
         raise InputError(f"engine cpu does not know the network {network.name}; use --engine torch")
-    return _native.NetSpec(
-        network.name,
-        dims=dims,
-        channels=channels,
-        hidden=numbers.hidden,
-        layers=network.layers,
-        omega=list(numbers.omega),
-        scale=list(numbers.scale),
-        octaves=numbers.octaves,
-        projections=numbers.projections,
-    )
+    return numbers.spec(network.name, dims, channels)
 
 
 def add_values(

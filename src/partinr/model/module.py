@@ -220,7 +220,7 @@ class PiecewiseINR(nn.Module):
         """Values of each member of a group at its own samples, which are sorted by member."""
         group, network = self._groups[g], self.structure.networks[g]
         most = values_at_once(own.device.type, _VALUES)
-        limit = max(1, most // max(b.shape[1] for b in group.biases))
+        limit = max(1, most // network.widest(own.shape[1], self.structure.signal.channels))
         # None, but part of the graph where there are no points at all.
         pieces = [own[:0, :1].expand(0, self.structure.signal.channels)]
         places = [torch.zeros(0, dtype=torch.long, device=own.device)]

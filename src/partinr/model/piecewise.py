@@ -24,6 +24,7 @@ from partinr.signals.signal import SignalSpec
 
 if TYPE_CHECKING:
     from partinr.model.module import PiecewiseINR
+    from partinr.model.spectra import Spectra
 
 # Points that are evaluated at once.
 _BLOCK = 1 << 18
@@ -39,6 +40,8 @@ class Piecewise:
         structure: regions, networks, frame and blending.
         parameters: of each group: weights (regions, fan_in, fan_out) and biases (regions, fan_out) of each
             layer, in single precision.
+        spectra: the whole numbers that the parameters were made of, where they were; a compact file keeps
+            these.
 
     Raises:
         InputError: parameters have not the shapes of the networks' layers.
@@ -55,6 +58,7 @@ class Piecewise:
 
     structure: Structure
     parameters: tuple[Parameters, ...]
+    spectra: Spectra | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", self.structure.checked(self.parameters))
@@ -243,7 +247,7 @@ def network_values(
         channels: values a sample.
     """
     values = np.empty((len(own), channels), np.float32)
-    limit = max(1, IN_CACHE // max(bias.shape[1] for bias in parameters.biases))
+    limit = max(1, IN_CACHE // network.widest(own.shape[1], channels))
     for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
         index, mask = batch.index(), batch.mask()
         rows = Parameters.of([array[batch.regions] for array in parameters.arrays])

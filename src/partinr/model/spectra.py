@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.model import kernel
-from partinr.model.networks.cosine import Cosine
-from partinr.model.networks.network import Parameters
-from partinr.model.partition.partition import Partition
-from partinr.model.piecewise import Piecewise
-from partinr.model.structure import Structure
 from partinr.shapes import Float32, Int32, Int64, UInt8
-from partinr.signals.signal import SignalSpec
-
-RULE = "tree"
-"""What partitions into boxes of a tree say of themselves."""
-
 
 @dataclass(frozen=True)
 class Sides:
@@ -69,91 +58,8 @@ class Spectra:
         """Values a sample."""
         return len(self.mixing)
 
-    def piecewise(self, spec: SignalSpec) -> Piecewise:
-        """The function: networks of cosines over the boxes, in groups by the frequencies that they need.
-
-        Parameters are computed in double precision, one operation after another, and rounded once: the same
-        numbers everywhere.
-
-        Args:
-            spec: the signal's description; its shape and channels are those here.
-        """
-        partition = Partition.from_boxes(self.shape, self.boxes, RULE)
-        needed = np.maximum(2, self._reach())
-        classes, groups = np.unique(np.ceil(np.log2(needed)).astype(np.int64), return_inverse=True)
-        networks = tuple(Cosine(1 << int(power)) for power in classes)
-        structure = Structure(
-            partition, networks, spec, "area", None if len(networks) == 1 else groups, blend=True
-        )
-        parameters = []
-        for g, network in enumerate(networks):
-            members = np.flatnonzero(groups == g)
-            (layer,) = network.layer_shapes(spec.dims, self.channels)
-            weights = np.zeros((len(members), *layer), np.float32)
-            biases = np.zeros((len(members), layer.fan_out), np.float32)
-            slots = np.full(len(self.boxes), -1, np.int64)
-            slots[members] = np.arange(len(members))
-            self._fill(slots, network.frequencies, weights, biases)
-            parameters.append(Parameters([weights], [biases]))
-        return replace(Piecewise(structure, tuple(parameters)), spectra=self)
-
-    def _reach(self) -> Int32[ndarray, "regions"]:
-        """One more than the greatest frequency along any axis of what is not 0, of each box."""
-        if kernel.why_missing() is None:
-            from partinr import _native
-
-            return _native.reach_of_spectra(
-                self.boxes, self.integers, shape=self.shape, channels=self.channels
-            )
-        reach = np.ones(len(self.boxes), np.int32)
-        for r, own in enumerate(self._by_box()):
-            found = np.argwhere(own.any(axis=0))
-            reach[r] = 1 + found.max(initial=0)
-        return reach
-
-    def _fill(
-        self,
-        slots: Int64[ndarray, "regions"],
-        frequencies: int,
-        weights: Float32[ndarray, "members features channels"],
-        biases: Float32[ndarray, "members channels"],
-    ) -> None:
-        if kernel.why_missing() is None:
-            from partinr import _native
-
-            _native.spectra_to_cosines(
-                self.boxes,
-                self.integers,
-                shape=self.shape,
-                step=self.step,
-                mixing=self.mixing,
-                slots=slots,
-                frequencies=frequencies,
-                threads=kernel.usable_cores(),
-                weights=weights,
-                biases=biases,
-            )
-            return
-        mixing = self.mixing.astype(np.float64)
-        for slot, own in zip(slots.tolist(), self._by_box(), strict=True):
-            if slot < 0:
-                continue
-            size = own.shape[1:]
-            mixed = np.zeros((*size, self.channels))
-            for c in range(self.channels):
-                mixed += (own[c] * self.step)[..., None] * mixing[c]
-            scale = np.ones(size)
-            for a, n in enumerate(size):
-                factors = np.sqrt(np.where(np.arange(n) == 0, 1.0, 2.0) / n)
-                scale *= factors.reshape([-1 if b == a else 1 for b in range(len(size))])
-            mixed *= scale[..., None]
-            whole = np.zeros((*(frequencies,) * len(size), self.channels), np.float32)
-            part = tuple(slice(0, min(n, frequencies)) for n in size)
-            whole[part] = mixed[part]
-            flat = whole.reshape(-1, self.channels)
-            biases[slot], weights[slot] = flat[0], flat[1:]
-
-    def _by_box(self) -> list[Int32[ndarray, "channels *size"]]:
+    def by_box(self) -> list[Int32[ndarray, "channels *size"]]:
+        """The integers of each box."""
         sizes = self.boxes[:, 1] - self.boxes[:, 0]
         ends = np.cumsum(sizes.prod(axis=1) * self.channels)[:-1]
         return [

@@ -46,7 +46,7 @@ class Structure:
         networks: the network of every region of each group.
         signal: what the function represents; values are normalised (0..1 over the signal's value range).
         frame: "global" feeds coordinates -1..1 over the whole signal to every network, "local" -1..1 over
-            the bounding box of its region, margin included.
+            the bounding box of its region, margin included, "area" -1..1 over the area of that box's samples.
         groups: the group of each region; None for one group.
         blend: interpolate linearly between the functions of neighbouring regions, which makes the whole
             continuous. Without it, a point belongs to the region of the nearest sample, as in the paper.
@@ -125,10 +125,14 @@ class Structure:
         return np.where(self.group_of == group, self.slot, -1)
 
     @cached_property
+    def reach(self) -> Int64[ndarray, "regions 2 dims"]:
+        """Bounding boxes of the regions, margins included."""
+        return widened(self.partition.bounding_boxes, self.overlap, self.signal.shape)
+
+    @cached_property
     def affine(self) -> tuple[Float32[ndarray, "regions dims"], Float32[ndarray, "regions dims"]]:
         """Scale and shift that take global coordinates to each region's frame."""
-        reach = widened(self.partition.bounding_boxes, self.overlap, self.signal.shape)
-        return frames.frame_affine(self.frame, reach, self.signal.shape)
+        return frames.frame_affine(self.frame, self.reach, self.signal.shape)
 
     @cached_property
     def edges(self) -> list[Int64[ndarray, "_"]]:

@@ -39,12 +39,12 @@ def group_table(model: Piecewise) -> page.Html:
     spec, counts = model.signal, model.partition.counts
     rows = []
     groups = zip(model.networks, model.structure.members, strict=True)
-    for network, members in sorted(groups, key=lambda group: group[0].hidden):
+    for network, members in sorted(groups, key=lambda group: group[0].width):
         samples = int(counts[members].sum())
         params = len(members) * network.params(spec.dims, spec.channels)
         rows.append(
             [
-                f"{network.name}, {network.hidden} x {network.layers}",
+                f"{network.name}, {network.width} x {network.hidden_layers - 1}",
                 f"{len(members):,}",
                 f"{samples / spec.samples:.1%}",
                 f"{params:,}",

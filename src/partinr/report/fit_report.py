@@ -145,7 +145,8 @@ def setting_facts(result: FitResult) -> list[tuple[str, object]]:
         ("Partition", result.model.partition.rule),
         (
             "Network",
-            f"{network.name}, {_widths(result)} wide, {network.layers} hidden layers after the first",
+            f"{network.name}, {_widths(result)} wide, {network.hidden_layers - 1} hidden layers after the "
+            "first",
         ),
         *recipe_facts(recipe, network, spec.samples / result.regions),
         ("Seed", result.seed),
@@ -156,14 +157,14 @@ def setting_facts(result: FitResult) -> list[tuple[str, object]]:
 
 def recipe_facts(recipe: Recipe, network: Network, samples: float) -> list[tuple[str, object]]:
     """How networks of this kind are trained on regions of this mean size."""
-    constants = {k: v for k, v in network.config().items() if k not in ("name", "hidden", "layers")}
+    constants = {k: v for k, v in network.config().items() if k not in ("name", "layers", network.size)}
     batch = recipe.batch_for(samples)
     return [
         *((name, words.number(value)) for name, value in constants.items()),
         ("Frame", recipe.frame),
         ("Recipe", recipe.name),
         ("Batch", "all samples of each region" if batch is None else f"{batch:,} samples of each region"),
-        ("Learning rate", f"{recipe.rate_for(network.hidden):.3g}, {recipe.schedule}"),
+        ("Learning rate", f"{recipe.rate_for(network.width):.3g}, {recipe.schedule}"),
         ("Adam", f"beta1 {recipe.adam.beta1:g}, beta2 {recipe.adam.beta2:g}"),
         ("Start", "output layers solved by least squares" if recipe.solve_readout else "random"),
     ]
@@ -262,7 +263,7 @@ def _learning(result: FitResult) -> Sequence[page.Html]:
 
 
 def _widths(result: FitResult) -> str:
-    widths = [network.hidden for network in result.model.networks]
+    widths = [network.width for network in result.model.networks]
     return f"{min(widths)} to {max(widths)}" if len(widths) > 1 else str(widths[0])
 
 

@@ -14,8 +14,9 @@ from numpy import ndarray
 
 from partinr.shapes import Float32, Float64, Int
 
-Frame = Literal["global", "local"]
-"""What -1 and 1 are for a network: the ends of the whole signal, or of its region's bounding box."""
+Frame = Literal["global", "local", "area"]
+"""What -1 and 1 are for a network: the first and last sample of the whole signal, or of its region's bounding
+box, or the ends of the area that the samples of that box cover."""
 
 StartFrame = Literal["global", "local", "centred"]
 """Frames of a learned start: those of a fit, and sample / samples - 1/2 along each axis of the signal."""
@@ -108,14 +109,15 @@ def to_index(coordinate: Any, samples: int) -> Any:
 
 
 def frame_affine(
-    frame: StartFrame, boxes: Int[ndarray, "regions 2 dims"], shape: tuple[int, ...]
+    frame: Frame | StartFrame, boxes: Int[ndarray, "regions 2 dims"], shape: tuple[int, ...]
 ) -> tuple[Float32[ndarray, "regions dims"], Float32[ndarray, "regions dims"]]:
     """Scale and shift per region that take global coordinates to the region's own frame.
 
     `boxes` holds each region's bounding box: first sample and one past the last sample, per axis. In the
     local frame the first sample of the box is at -1 and the last at +1; an axis along which the box has one
-    sample becomes the constant 0. In the global frame the map is the identity. In the centred frame sample i
-    of n is at i / n - 1/2, whatever its region.
+    sample becomes the constant 0. In the area frame, sample i of the box's n is at -1 + (2 i + 1) / n, and an
+    axis along which the box has one sample is the constant 0 as well. In the global frame the map is the
+    identity. In the centred frame sample i of n is at i / n - 1/2, whatever its region.
 
     Returns:
         scale and shift, with `own = global * scale + shift`.
@@ -128,11 +130,17 @@ def frame_affine(
         half = (n - 1) / (2 * n)
         scale, shift = half.astype(np.float32), (half - 0.5).astype(np.float32)
         return np.tile(scale, (regions, 1)), np.tile(shift, (regions, 1))
+    one = boxes[:, 1] - boxes[:, 0] == 1
+    if frame == "area":
+        # Differences of whole numbers, exact until the division.
+        samples, sides = np.asarray(shape, np.float64), (boxes[:, 1] - boxes[:, 0]).astype(np.float64)
+        scale = np.where(one, 0.0, (samples - 1) / sides)
+        shift = np.where(one, 0.0, (samples - 2 * boxes[:, 0] - sides) / sides)
+        return scale.astype(np.float32), shift.astype(np.float32)
     extent = np.maximum(np.asarray(shape, np.float64) - 1, 1)
     first = boxes[:, 0] * (2 / extent) - 1
     last = (boxes[:, 1] - 1) * (2 / extent) - 1
     length = last - first
-    one = boxes[:, 1] - boxes[:, 0] == 1
     scale = np.where(one, 0.0, 2.0 / np.where(one, 1.0, length))
     shift = np.where(one, 0.0, -1.0 - first * scale)
     return scale.astype(np.float32), shift.astype(np.float32)

@@ -102,13 +102,14 @@ class Command(ABC):
 
     def _network(self, usual: partinr.Network) -> partinr.Network:
         """The usual network, or another of its width and depth, with what was asked for changed."""
-        from partinr.model.networks import NETWORKS, network_from_word
+        from partinr.model.networks import NETWORKS, check_trained, network_from_word
 
         name = self.network or usual.name
         given = {"hidden": self.hidden, "layers": self.layers, "omega_0": self.omega_0}
         asked = {key: value for key, value in given.items() if value is not None}
         kept = [one.name for one in fields(usual)] if name == usual.name else ["hidden", "layers"]
         if name in NETWORKS:
+            check_trained(network_from_word(name), "experiments are")
             asked = {**{key: getattr(usual, key) for key in kept}, **asked}
         return network_from_word(name, **asked)
 

@@ -169,6 +169,7 @@ def train(
     from partinr.meta.crops import colour_of
     from partinr.meta.loading import first_usable
     from partinr.meta.processes import joined_processes
+    from partinr.model.networks import check_trained, network_from_word
 
     recipe = partinr.MetaRecipe(method, batch, steps, lr, schedule, clip, precision, seed)
     known = None if init is None else partinr.load_start(init)
@@ -192,7 +193,8 @@ def train(
     else:
         if omega_0 is None and network == "siren":
             omega_0 = _OMEGA
-        made = words.network(network, hidden, layers, omega_0)
+        check_trained(network_from_word(network), "starts are learned")
+        made = words.network(network, hidden=hidden, layers=layers, omega_0=omega_0)
         assert made is not None
         kind = rates or ("fixed" if method == "reptile" else "parameter-step")
         start = partinr.Start.fresh(

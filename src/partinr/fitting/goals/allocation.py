@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.fitting.goals.difficulty import Level, levels
-from partinr.model.networks.network import Network
+from partinr.model.networks.network import Network, resized
 from partinr.model.partition.partition import Partition
 from partinr.model.structure import Structure
 from partinr.shapes import Bool, Float64, Int64
@@ -338,4 +338,4 @@ def _places(hidden: Int64[ndarray, "regions"]) -> Int64[ndarray, "regions"]:
 
 
 def _wide(like: Network, hidden: int) -> Network:
-    return replace(like, hidden=hidden)
+    return resized(like, hidden)

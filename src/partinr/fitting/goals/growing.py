@@ -338,9 +338,9 @@ def _take_units(parameters: Parameters, network: Network, start: Start) -> None:
 
     Frequencies become those of the networks, phases stay what they are.
     """
-    if not _LEARNED <= network.hidden <= start.network.hidden:
+    if not _LEARNED <= network.width <= start.network.width:
         return
-    given = narrowed(start, network.hidden)
+    given = narrowed(start, network.width)
     for own, theirs in zip(parameters.arrays, given.arrays, strict=True):
         if own.shape[1:] == theirs.shape[1:] and own is not parameters.weights[-1]:
             own[:] = theirs

@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from partinr.errors import InputError, need
 from partinr.fitting.starts.start import Start
-from partinr.model.networks.network import Network, Parameters
+from partinr.model.networks.network import Parameters
 from partinr.model.partition.partition import Partition
 from partinr.shapes import Float32
 from partinr.signals import frames
@@ -23,7 +23,7 @@ def fit_frame(start: Start) -> Frame:
     """
     if start.frame != "centred":
         return start.frame
-    if type(start.network).encode is not Network.encode:
+    if not start.network.takes_coordinates:
         raise InputError(
             f"a start of the network {start.network.name} in centred coordinates cannot begin a fit; learn "
             "one with --frame global or local"

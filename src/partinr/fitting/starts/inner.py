@@ -163,17 +163,14 @@ def _stepped(parameters: list[Tensor], slopes: list[Tensor], rates: Rates, step:
 
 def _values(network: Network, coords: Tensor, parameters: list[Tensor], precision: Precision) -> Tensor:
     """`Network.forward`; the first layer and the output keep single precision, which coordinates need."""
-    layers = Parameters.of(parameters)
-    values: Tensor
-    if precision == "fp32":
-        values = network.forward(coords, layers)
-        return values
-    x = network.activate(network.linear(network.encode(coords), layers.weights[0], layers.biases[0]), 0)
-    for layer in range(1, network.layers + 1):
+
+    def in_bf16(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16):
-            z = network.linear(x, layers.weights[layer], layers.biases[layer])
-        x = network.activate(z.to(x.dtype), layer)
-    values = network.output(x, layers.weights[-1], layers.biases[-1])
+            z: Tensor = network.linear(x, weight, bias)
+        return z.to(x.dtype)
+
+    between = None if precision == "fp32" else in_bf16
+    values: Tensor = network.forward(coords, Parameters.of(parameters), between)
     return values
 
 

@@ -42,7 +42,7 @@ def shipped_start(network: Network, dims: int, frame: Frame) -> Start | None:
         >>> shipped_start(partinr.Siren(40, 2).suited_to(20), dims=2, frame="local") is None
         True
     """
-    name = f"{network.name}-{network.hidden}x{network.layers}"
+    name = f"{network.name}-{network.width}x{network.hidden_layers - 1}"
     if name not in SHIPPED:
         return None
     start = _loaded(name)
@@ -79,7 +79,7 @@ def narrowed(start: Start, hidden: int) -> Parameters:
         >>> narrowed(shipped_units(2, "local"), 8).weights[1].shape
         (1, 8, 8)
     """
-    wide = start.network.hidden
+    wide = start.network.width
     unit = np.rint(np.linspace(0, wide - 1, hidden)).astype(np.int64)
     first, *between, output = start.parameters.weights
     scale = math.sqrt(wide / hidden)

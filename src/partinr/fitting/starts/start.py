@@ -11,8 +11,8 @@ from partinr.errors import InputError
 from partinr.fitting.settings import digest
 from partinr.fitting.starts.rates import RateKind, Rates
 from partinr.model.arrays import Array
-from partinr.model.networks.network import Network, Parameters
-from partinr.signals.frames import Frame, StartFrame
+from partinr.model.networks.network import Network, Parameters, check_trained
+from partinr.signals.frames import StartFrame
 
 MOST_STEPS = 1 << 16
 """More inner steps than anybody unrolls."""
@@ -35,6 +35,9 @@ class Start:
         rates: inner learning rates.
         summary: how it was learned; JSON types.
 
+    Raises:
+        InputError: the network has nothing to learn but the output layer.
+
     Source: Finn, Abbeel, Levine, "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks", ICML
     2017, section 2.2; for implicit networks, Tancik et al., "Learned Initializations for Optimizing
     Coordinate-Based Neural Representations", CVPR 2021; copied to regions, Liu et al., ICCV 2023, section
@@ -54,6 +57,9 @@ class Start:
     parameters: Parameters
     rates: Rates
     summary: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_trained(self.network, "starts are learned")
 
     @classmethod
     def fresh(
@@ -93,7 +99,7 @@ class Start:
 
     @classmethod
     def of_hidden_layers(
-        cls, network: Network, dims: int, parameters: Parameters, frame: Frame, summary: dict[str, Any]
+        cls, network: Network, dims: int, parameters: Parameters, frame: StartFrame, summary: dict[str, Any]
     ) -> Start:
         """A start without inner steps.
 

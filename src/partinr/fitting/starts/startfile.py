@@ -45,7 +45,7 @@ def save_start(start: Start, path: str | Path, *, store: str = "float32") -> int
     if store not in ("float32", "float16"):
         raise InputError(f"store must be float32 or float16, got {brief(store)}")
     tensors: Tensors = {}
-    names = _names(start.network.layers)
+    names = _names(start.network.depth)
     for name, tensor in zip(names, start.parameters.arrays, strict=True):
         with np.errstate(over="ignore"):  # what is too large is refused below
             tensors[name] = tensor[0].astype(store)
@@ -97,11 +97,11 @@ def _interpret(sealed: Sealed) -> Start:
     frame, kind = _word(fields, "frame", StartFrame), _word(rates, "kind", RateKind)
     steps = _whole(rates, "steps", MOST_STEPS, least=0)
     # Counted before the names are made: the header may speak of far more layers than the file can hold.
-    count = 2 * (network.layers + 2)
+    count = 2 * network.depth
     held = count * (2 if kind.startswith("parameter") else 1) + (not kind.startswith("parameter"))
     if len(sealed.entries) != held:
         raise InputError(f"the file must have {held} tensors, it has {len(sealed.entries)}")
-    names = _names(network.layers)
+    names = _names(network.depth)
     shapes: list[tuple[int, ...]] = [tuple(layer) for layer in network.layer_shapes(dims, channels)]
     shapes += [shape[1:] for shape in shapes]
     claimed = {name: stored(name, entry) for name, entry in sealed.entries.items()}
@@ -124,9 +124,9 @@ def _interpret(sealed: Sealed) -> Start:
     )
 
 
-def _names(layers: int) -> list[str]:
+def _names(depth: int) -> list[str]:
     """Names of the parameters' tensors: weights of all layers, then biases."""
-    return [f"{what}.{layer}" for what in ("weights", "biases") for layer in range(layers + 2)]
+    return [f"{what}.{layer}" for what in ("weights", "biases") for layer in range(depth)]
 
 
 def _rate_names(kind: RateKind, names: list[str]) -> list[str]:

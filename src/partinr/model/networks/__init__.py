@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from reprlib import repr as brief
-from typing import Any, TypeVar
+from typing import Any
 
 from partinr.errors import InputError
+from partinr.model.networks.cosine import Cosine
 from partinr.model.networks.finer import Finer
 from partinr.model.networks.fourier import Fourier
 from partinr.model.networks.gauss import Gauss
-from partinr.model.networks.network import Layer, Network, Parameters
+from partinr.model.networks.network import AnyNetwork, Layer, Network, Parameters, check_trained, resized
+from partinr.model.networks.perceptron import Perceptron
 from partinr.model.networks.relu import ReluHarmonic
 from partinr.model.networks.siren import Siren
 from partinr.model.networks.wire import Wire
 
 __all__ = [
     "NETWORKS",
+    "AnyNetwork",
+    "Cosine",
     "Finer",
     "Fourier",
     "Gauss",
     "Layer",
     "Network",
     "Parameters",
+    "Perceptron",
     "ReluHarmonic",
     "Siren",
     "Wire",
+    "check_trained",
     "fit_width",
     "from_config",
     "network_from_word",
+    "resized",
 ]
 
 NETWORKS: Mapping[str, type[Network]] = {
-    network.name: network for network in (Siren, ReluHarmonic, Fourier, Finer, Wire, Gauss)
+    network.name: network for network in (Siren, ReluHarmonic, Fourier, Finer, Wire, Gauss, Cosine)
 }
 """Every network by its name."""
-
-AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 
 def network_from_word(name: str, **overrides: Any) -> Network:
@@ -81,7 +86,7 @@ def from_config(config: object) -> Network:
 
 
 def fit_width(network: AnyNetwork, budget: int, regions: int, dims: int, channels: int) -> AnyNetwork:
-    """The same network with the largest `hidden` for which all regions together keep within a budget.
+    """The same network with the largest width for which all regions together keep within a budget.
 
     Args:
         budget: largest number of parameters, over all regions.
@@ -90,26 +95,27 @@ def fit_width(network: AnyNetwork, budget: int, regions: int, dims: int, channel
         channels: values a sample.
 
     Raises:
-        InputError: not even `hidden=1` fits.
+        InputError: not even the narrowest fits.
 
     Example:
         >>> fit_width(Siren(layers=3), 800_000, regions=9, dims=2, channels=3).hidden
         170
     """
 
-    def total(hidden: int) -> int:
-        return regions * replace(network, hidden=hidden).params(dims, channels)
+    def total(width: int) -> int:
+        return regions * resized(network, width).params(dims, channels)
 
-    low, high = (int(bound) for bound in network.bounds["hidden"])
+    low, high = (int(bound) for bound in network.bounds[network.size])
     if total(low) > budget:
+        layers = network.hidden_layers - 1
         raise InputError(
-            f"{regions} {network.name} networks of {network.layers} layers need a budget of at least "
-            f"{total(low)} parameters, got {budget}; raise it, or take fewer regions or layers"
+            f"{regions} {network.name} networks of {layers} layers need a budget of at least {total(low)} "
+            f"parameters, got {budget}; raise it, or take fewer regions{' or layers' if layers else ''}"
         )
     while low < high:  # total(low) fits, and the answer is in low..high
         middle = (low + high + 1) // 2
         low, high = (middle, high) if total(middle) <= budget else (low, middle - 1)
-    return replace(network, hidden=low)
+    return resized(network, low)
 
 
 def _class_of(name: object) -> type[Network]:

@@ -10,12 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from partinr.model.arrays import Array, namespace
-from partinr.model.networks.network import KernelNumbers, Network, Parameters, uniform
+from partinr.model.networks.network import KernelNumbers, Parameters, uniform
+from partinr.model.networks.perceptron import Perceptron
 from partinr.shapes import Float
 
 
 @dataclass(frozen=True)
-class Finer(Network):
+class Finer(Perceptron):
     """Layers sin(omega (|z| + 1) z), z = x W + b, and a linear output.
 
     The wider the first layer's biases are spread, the higher the frequencies that its units start from.
@@ -48,7 +49,7 @@ class Finer(Network):
 
     name: ClassVar[str] = "finer"
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
-        **Network.bounds,
+        **Perceptron.bounds,
         "omega_0": (1e-6, 1e6),
         "omega_hidden": (1e-6, 1e6),
         "bias_range": (0, 1e6),
@@ -60,7 +61,9 @@ class Finer(Network):
 
     def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
         """See `Network.kernel`."""
-        return KernelNumbers(self.hidden, omega=[self.omega_0, *[self.omega_hidden] * self.layers])
+        return KernelNumbers(
+            self.hidden, self.layers, omega=[self.omega_0, *[self.omega_hidden] * self.layers]
+        )
 
     def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
         """See `Network.initialise`."""

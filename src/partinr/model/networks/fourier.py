@@ -12,12 +12,13 @@ from numpy import ndarray
 
 from partinr.hashing import GOLDEN, splitmix64
 from partinr.model.arrays import Array, like, positive, sines_and_cosines
-from partinr.model.networks.network import KernelNumbers, Network, Parameters, normal
+from partinr.model.networks.network import KernelNumbers, Parameters, normal
+from partinr.model.networks.perceptron import Perceptron
 from partinr.shapes import Float, Float32, Float64
 
 
 @dataclass(frozen=True)
-class Fourier(Network):
+class Fourier(Perceptron):
     """Layers relu(x W + b) and a linear output, on sines and cosines at random frequencies.
 
     The features are sin(x M), then cos(x M), with a fixed matrix M (dims, features) that all regions share
@@ -68,7 +69,7 @@ class Fourier(Network):
 
     name: ClassVar[str] = "fourier"
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
-        **Network.bounds,
+        **Perceptron.bounds,
         "features": (1, 65536),
         "sigma": (1e-6, 1e6),
         "seed": (0, 2**53 - 1),
@@ -89,7 +90,9 @@ class Fourier(Network):
 
     def kernel(self, dims: int) -> KernelNumbers:
         """See `Network.kernel`."""
-        return KernelNumbers(self.hidden, projections=np.ascontiguousarray(self.projections(dims)))
+        return KernelNumbers(
+            self.hidden, self.layers, projections=np.ascontiguousarray(self.projections(dims))
+        )
 
     def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
         """See `Network.initialise`."""

@@ -10,12 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from partinr.model.arrays import Array, namespace
-from partinr.model.networks.network import KernelNumbers, Network, Parameters, as_torch_linear
+from partinr.model.networks.network import KernelNumbers, Parameters, as_torch_linear
+from partinr.model.networks.perceptron import Perceptron
 from partinr.shapes import Float
 
 
 @dataclass(frozen=True)
-class Gauss(Network):
+class Gauss(Perceptron):
     """Layers exp(-z² / (2 sigma²)), z = x W + b, and a linear output.
 
     Weights and biases of all layers are drawn from U(±1/sqrt(fan_in)), as torch.nn.Linear draws them, which
@@ -38,7 +39,7 @@ class Gauss(Network):
     sigma: float = 0.09
 
     name: ClassVar[str] = "gauss"
-    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Network.bounds, "sigma": (1e-6, 1e6)}
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Perceptron.bounds, "sigma": (1e-6, 1e6)}
 
     def suited_to(self, span: float) -> Gauss:
         """See `Network.suited_to`: narrower where there are more samples."""
@@ -46,7 +47,7 @@ class Gauss(Network):
 
     def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
         """See `Network.kernel`."""
-        return KernelNumbers(self.hidden, scale=[0.5**0.5 / self.sigma] * (self.layers + 1))
+        return KernelNumbers(self.hidden, self.layers, scale=[0.5**0.5 / self.sigma] * (self.layers + 1))
 
     def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
         """See `Network.initialise`."""

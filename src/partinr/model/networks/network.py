@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from itertools import pairwise
+from dataclasses import asdict, dataclass, fields, replace
 from reprlib import repr as brief
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.arrays import Array, affine
-from partinr.shapes import Float, Float32, Float64
+from partinr.shapes import Bool, Float, Float32, Float64, Int64
+from partinr.signals.frames import Frame
 
 
 class Layer(NamedTuple):
@@ -55,11 +55,30 @@ class Parameters(NamedTuple):
         return Parameters.of([change(array) for array in self.arrays])
 
 
+Linear = Callable[[Array, Array, Array], Array]
+"""The affine map of one layer; see `Network.linear`."""
+
+
+@runtime_checkable
+class NativeSpec(Protocol):
+    """What the native kernel has to know of a network, without the kernel."""
+
+    def spec(self, name: str, dims: int, channels: int) -> Any:
+        """The same as one of the kernel's own objects.
+
+        Args:
+            name: of the network.
+            dims: axes of the signal.
+            channels: values a sample.
+        """
+
+
 class KernelNumbers(NamedTuple):
-    """What the native kernel has to know of a network, beside its name, `layers`, and the signal's axes.
+    """The numbers of a perceptron for the native kernel.
 
     Attributes:
         hidden: units of a hidden layer.
+        layers: hidden layers after the first one.
         omega: frequency factor of each hidden layer's activation.
         scale: inverse width of each hidden layer's activation.
         octaves: of a harmonic encoding.
@@ -67,38 +86,59 @@ class KernelNumbers(NamedTuple):
     """
 
     hidden: int
+    layers: int
     omega: Sequence[float] = ()
     scale: Sequence[float] = ()
     octaves: int = 0
     projections: Float64[ndarray, "dims features"] | None = None
 
+    def spec(self, name: str, dims: int, channels: int) -> Any:
+        """See `NativeSpec.spec`."""
+        from partinr import _native
+
+        return _native.NetSpec(
+            name,
+            dims=dims,
+            channels=channels,
+            hidden=self.hidden,
+            layers=self.layers,
+            omega=list(self.omega),
+            scale=list(self.scale),
+            octaves=self.octaves,
+            projections=self.projections,
+        )
+
 
 @dataclass(frozen=True)
 class Network(ABC):
-    """The shape, initialisation and activation of one region's network: encoding, then
-    `layers + 1` hidden layers with an activation each, then a linear output layer.
+    """What one region's network is: features of the coordinates, then a linear output layer.
 
-    A network is a frozen dataclass derived from this one whose fields are numbers, each with its least and
-    greatest value in `bounds`; they are what the file keeps of it.
-
-    Attributes:
-        hidden: width of the hidden layers; their units, but for `Wire`, whose complex units count twice.
-        layers: hidden layers after the first one, so one less than there are, as the paper counts: 512x3 is
-            first + 3 hidden + output.
+    A network is a frozen dataclass derived from this one, or from `Perceptron`, whose fields are numbers,
+    each with its least and greatest value in `bounds`; they are what the file keeps of it.
 
     Raises:
         InputError: a field is not a number of its type, or out of its bounds.
     """
 
-    hidden: int
-    layers: int
-
     name: ClassVar[str]
     """What the command line and the file call it."""
 
-    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"hidden": (1, 65536), "layers": (0, 256)}
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """Least and greatest value of each field; a field of a file's header is as untrusted as the rest of
     it."""
+
+    size: ClassVar[str]
+    """The field that a budget of parameters decides."""
+
+    narrowest: ClassVar[int] = 8
+    """Least width that a fit chooses by itself."""
+
+    orthogonal: ClassVar[bool] = False
+    """Whether the features that the output layer sees, those that are told apart, are orthogonal on the
+    samples of a box."""
+
+    frame: ClassVar[Frame | None] = None
+    """The coordinates that it needs; None: any will do."""
 
     bf16_from: ClassVar[int | None] = None
     """Width from which training with products in bfloat16 was measured to reach the PSNR of single
@@ -137,14 +177,58 @@ class Network(ABC):
         """Everything that `networks.from_config` needs to make this object again, as JSON types."""
         return {"name": self.name, **asdict(self)}
 
-    def encoded(self, dims: int) -> int:
-        """Number of features that the encoding makes of `dims` coordinates."""
-        return dims
+    @property
+    def width(self) -> int:
+        """Value of the field that a budget decides."""
+        return int(getattr(self, self.size))
 
+    def of_use(self, span: float, dims: int, whole: bool) -> Network:  # noqa: ARG002
+        """The same, no wider than is of use where a width is chosen.
+
+        Args:
+            span: samples along the longest side of a region.
+            dims: axes of the signal.
+            whole: whether regions are boxes that share no samples.
+        """
+        return self
+
+    @classmethod
+    @abstractmethod
+    def shaped(cls, width: int, layers: int) -> Network:
+        """One of this width with published constants.
+
+        Args:
+            width: value of the field that a budget decides.
+            layers: hidden layers after the first one, for networks that may have several.
+        """
+
+    @property
+    @abstractmethod
+    def hidden_layers(self) -> int:
+        """Layers with an activation."""
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Affine layers with parameters, the output layer included."""
+
+    @property
+    def solved(self) -> bool:
+        """Whether the output layer alone has parameters: a fit solves it, and there is nothing to train."""
+        return self.depth == 1
+
+    @property
+    def takes_coordinates(self) -> bool:
+        """Whether the first affine layer sees the coordinates themselves."""
+        return False
+
+    @abstractmethod
     def layer_shapes(self, dims: int, channels: int) -> list[Layer]:
-        """Parameter shapes of each layer, first to output."""
-        widths = [self.encoded(dims)] + [self.hidden] * (self.layers + 1) + [channels]
-        return [Layer(a, b) for a, b in pairwise(widths)]
+        """Parameter shapes of each of the `depth` layers, first to output."""
+
+    def widest(self, dims: int, channels: int) -> int:
+        """Most numbers that a layer takes or gives for one sample."""
+        return max(max(layer) for layer in self.layer_shapes(dims, channels))
 
     def params(self, dims: int, channels: int) -> int:
         """Number of parameters of one region's network."""
@@ -162,12 +246,31 @@ class Network(ABC):
         """
         return self
 
-    @property
-    def read_features(self) -> int:
+    def read_features(self, dims: int) -> int:
         """Features that the output layer sees."""
-        return self.hidden
+        return self.layer_shapes(dims, 1)[-1].fan_in
 
-    def kernel(self, dims: int) -> KernelNumbers | None:  # noqa: ARG002
+    def told_apart(
+        self,
+        extents: Int64[ndarray, "regions dims"],  # noqa: ARG002
+    ) -> Bool[ndarray, "regions features"] | None:
+        """Which of the output layer's features samples tell apart from those before; None: all. The others
+        have no weight where output layers are solved.
+
+        Args:
+            extents: samples along each axis of each region's bounding box.
+        """
+        return None
+
+    def unsolvable(self, extents: Int64[ndarray, "regions dims"]) -> str | None:  # noqa: ARG002
+        """Why the least-squares equations of such regions are too many to be solved; None: they are not.
+
+        Args:
+            extents: samples along each axis of each region's bounding box, of those that are no whole boxes.
+        """
+        return None
+
+    def kernel(self, dims: int) -> NativeSpec | None:  # noqa: ARG002
         """The network as the native kernel knows it; None: it does not. Holds for this class alone, not for
         classes derived from it, whose functions may be others."""
         return None
@@ -175,12 +278,6 @@ class Network(ABC):
     @abstractmethod
     def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
         """Fresh parameters of single precision for `regions` networks."""
-
-    def encode(
-        self, coords: Float[Array, "regions samples dims"]
-    ) -> Float[Array, "regions samples features"]:
-        """Features that the first layer sees; the coordinates themselves by default."""
-        return coords
 
     def linear(
         self,
@@ -190,12 +287,6 @@ class Network(ABC):
     ) -> Float[Array, "regions samples fan_out"]:
         """The affine map of one layer."""
         return affine(features, weight, bias)
-
-    @abstractmethod
-    def activate(
-        self, z: Float[Array, "regions samples fan_out"], layer: int
-    ) -> Float[Array, "regions samples fan_out"]:
-        """Activation of hidden layer `layer` (0 is the first layer)."""
 
     def output(
         self,
@@ -214,22 +305,55 @@ class Network(ABC):
         """Output-layer parameters for which the values are `features @ weight + bias`."""
         return weight, bias
 
+    @abstractmethod
     def hidden_features(
-        self, coords: Float[Array, "regions samples dims"], parameters: Parameters
+        self,
+        coords: Float[Array, "regions samples dims"],
+        parameters: Parameters,
+        between: Linear | None = None,
     ) -> Float[Array, "regions samples features"]:
-        """What the output layer sees."""
-        x = self.encode(coords)
-        for layer in range(self.layers + 1):
-            z = self.linear(x, parameters.weights[layer], parameters.biases[layer])
-            x = self.activate(z, layer)
-        return x
+        """What the output layer sees.
+
+        Args:
+            coords: in the region's frame.
+            parameters: of each region.
+            between: computes the affine maps from one hidden layer to the next; None: `linear`.
+        """
 
     def forward(
-        self, coords: Float[Array, "regions samples dims"], parameters: Parameters
+        self,
+        coords: Float[Array, "regions samples dims"],
+        parameters: Parameters,
+        between: Linear | None = None,
     ) -> Float[Array, "regions samples channels"]:
-        """Values of each region's network at its own coordinates."""
-        x = self.hidden_features(coords, parameters)
+        """Values of each region's network at its own coordinates; see `hidden_features`."""
+        x = self.hidden_features(coords, parameters, between)
         return self.output(x, parameters.weights[-1], parameters.biases[-1])
+
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+
+
+def resized(network: AnyNetwork, width: int) -> AnyNetwork:
+    """The same network with another width."""
+    changed: Any = {network.size: width}
+    return replace(network, **changed)
+
+
+def check_trained(network: Network, what: str) -> None:
+    """Make sure that a network is one that is trained.
+
+    Args:
+        network: to be trained.
+        what: what only such a network is for: "starts are learned".
+
+    Raises:
+        InputError: it is solved instead.
+    """
+    if network.solved:
+        raise InputError(
+            f"{what} for networks that are trained, the network {network.name} is solved; take another one"
+        )
 
 
 def uniform(shape: tuple[int, ...], bound: float, random: np.random.Generator) -> Float32[ndarray, "..."]:

@@ -10,12 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from partinr.model.arrays import Array, like, namespace, positive, sines_and_cosines
-from partinr.model.networks.network import KernelNumbers, Network, Parameters, normal
+from partinr.model.networks.network import KernelNumbers, Parameters, normal
+from partinr.model.networks.perceptron import Perceptron
 from partinr.shapes import Float
 
 
 @dataclass(frozen=True)
-class ReluHarmonic(Network):
+class ReluHarmonic(Perceptron):
     """Layers relu(x W + b) and a linear output, on sines and cosines of the coordinates, octave by octave.
 
     Coordinate x becomes sin(0.5 2^k x) and cos(0.5 2^k x), k = 0..frequencies-1. The features are all sines,
@@ -45,7 +46,7 @@ class ReluHarmonic(Network):
     frequencies: int = 60
 
     name: ClassVar[str] = "relu"
-    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Network.bounds, "frequencies": (1, 128)}
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {**Perceptron.bounds, "frequencies": (1, 128)}
 
     def encoded(self, dims: int) -> int:
         """Number of features that the encoding makes of `dims` coordinates."""
@@ -57,7 +58,7 @@ class ReluHarmonic(Network):
 
     def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
         """See `Network.kernel`."""
-        return KernelNumbers(self.hidden, octaves=self.frequencies)
+        return KernelNumbers(self.hidden, self.layers, octaves=self.frequencies)
 
     def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
         """See `Network.initialise`."""

@@ -10,12 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from partinr.model.arrays import Array, namespace
-from partinr.model.networks.network import KernelNumbers, Network, Parameters, uniform
+from partinr.model.networks.network import KernelNumbers, Parameters, uniform
+from partinr.model.networks.perceptron import Perceptron
 from partinr.shapes import Float
 
 
 @dataclass(frozen=True)
-class Siren(Network):
+class Siren(Perceptron):
     """Layers sin(omega_0 (x W + b)) and a linear output.
 
     Weights are drawn from U(±1/fan_in) in the first layer and U(±sqrt(6/fan_in)/omega_hidden) elsewhere, the
@@ -40,7 +41,7 @@ class Siren(Network):
 
     name: ClassVar[str] = "siren"
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
-        **Network.bounds,
+        **Perceptron.bounds,
         "omega_0": (1e-6, 1e6),
         "omega_hidden": (1e-6, 1e6),
     }
@@ -52,7 +53,9 @@ class Siren(Network):
 
     def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
         """See `Network.kernel`."""
-        return KernelNumbers(self.hidden, omega=[self.omega_0, *[self.omega_hidden] * self.layers])
+        return KernelNumbers(
+            self.hidden, self.layers, omega=[self.omega_0, *[self.omega_hidden] * self.layers]
+        )
 
     def initialise(self, regions: int, dims: int, channels: int, random: np.random.Generator) -> Parameters:
         """See `Network.initialise`."""

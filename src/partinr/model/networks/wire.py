@@ -10,12 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from partinr.model.arrays import Array, halves, namespace
-from partinr.model.networks.network import KernelNumbers, Layer, Network, Parameters, as_torch_linear
+from partinr.model.networks.network import KernelNumbers, Layer, Parameters, as_torch_linear
+from partinr.model.networks.perceptron import Perceptron
 from partinr.shapes import Float
 
 
 @dataclass(frozen=True)
-class Wire(Network):
+class Wire(Perceptron):
     """Complex layers exp(j omega z - scale² |z|²), z = x W + b; the real part of a linear output.
 
     `hidden` is the width of the real network that has about as many parameters: the layers have `units` =
@@ -57,7 +58,7 @@ class Wire(Network):
 
     name: ClassVar[str] = "wire"
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
-        **Network.bounds,
+        **Perceptron.bounds,
         "omega_0": (1e-6, 1e6),
         "omega_hidden": (1e-6, 1e6),
         "scale": (1e-6, 1e6),
@@ -68,15 +69,14 @@ class Wire(Network):
         """Complex units of a hidden layer."""
         return max(1, math.isqrt(self.hidden**2 // 2))
 
-    @property
-    def read_features(self) -> int:
+    def read_features(self, dims: int) -> int:  # noqa: ARG002
         """See `Network.read_features`: real and imaginary parts."""
         return 2 * self.units
 
     def kernel(self, dims: int) -> KernelNumbers:  # noqa: ARG002
         """See `Network.kernel`."""
         omega = [self.omega_0, *[self.omega_hidden] * self.layers]
-        return KernelNumbers(self.units, omega, [self.scale] * (self.layers + 1))
+        return KernelNumbers(self.units, self.layers, omega, [self.scale] * (self.layers + 1))
 
     def layer_shapes(self, dims: int, channels: int) -> list[Layer]:
         """Shapes of each layer's stored, real parameters, first to output."""

@@ -146,8 +146,8 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
 
 def _architecture(line: Line) -> str:
     """Networks, their width and hidden layers, as the paper writes them: 9 × 170x3."""
-    run = line.runs[0]
-    return f"{run.record.regions:,} × {run.variant.network.hidden}x{run.variant.network.layers}"
+    run, network = line.runs[0], line.runs[0].variant.network
+    return f"{run.record.regions:,} × {network.width}x{network.hidden_layers - 1}"
 
 
 def spread(values: Spread, digits: int = 2) -> str:

@@ -113,11 +113,11 @@ def _line_facts(group: Family, line: Line) -> dict[str, Any]:
         "recipe": group.recipe,
         "partition": run.variant.partition.rule,
         "regions": run.record.regions,
-        "width": run.variant.network.hidden,
-        "layers": run.variant.network.layers,
+        "width": run.variant.network.width,
+        "layers": run.variant.network.hidden_layers - 1,
         "params": run.record.params,
         "steps": line.steps,
-        "learning_rate": run.variant.recipe.rate_for(run.variant.network.hidden),
+        "learning_rate": run.variant.recipe.rate_for(run.variant.network.width),
         "flops_per_step": line.flops,
         "seeds": [one.seed for one in line.runs],
         "psnr": _spread(line.psnr),
@@ -152,8 +152,8 @@ def _run_rows(groups: Sequence[Family]) -> Iterable[Sequence[object]]:
                 network, record = run.variant.network, run.record
                 yield (
                     *(group.network, group.recipe, line.name, run.variant.partition.rule, run.seed),
-                    *(record.regions, network.hidden, network.layers, record.params, record.steps),
-                    *(run.variant.recipe.rate_for(network.hidden), record.psnr, record.ssim),
+                    *(record.regions, network.width, network.hidden_layers - 1, record.params, record.steps),
+                    *(run.variant.recipe.rate_for(network.width), record.psnr, record.ssim),
                     *(record.seconds, record.flops, record.engine, record.device),
                     record.precision,
                 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from partinr.fitting.defaults import divide, network_for
 from partinr.fitting.recipe import PAPER, Recipe
-from partinr.model.networks import fit_width
+from partinr.model.networks import check_trained, fit_width, network_from_word
 from partinr.model.networks.network import Network
 from partinr.model.partition import HFS, Grid, Partition, Rule, Whole
 from partinr.model.partition.segmentation import Segmentation
@@ -73,9 +74,12 @@ class Variant:
         budget = default_budget(signal.spec) if params is None else params
         partition = divide(signal, rule, None, budget)
         if isinstance(network, str):
+            check_trained(network_from_word(network), "comparisons are")
             shaped = network_for(network, recipe, signal.spec, partition, hidden=1, layers=layers)
         else:
-            shaped = network if layers is None else replace(network, layers=layers)
+            check_trained(network, "comparisons are")
+            given: Any = {} if layers is None else {"layers": layers}
+            shaped = replace(network, **given)
         # As published: the one network keeps to the budget, partitions come within one per cent of it.
         most = budget if partition.regions == 1 else int(budget * _TOLERANCE)
         fitted = fit_width(shaped, most, partition.regions, signal.spec.dims, signal.channels)

@@ -45,7 +45,7 @@ class Corollary:
         return [
             {
                 "parts": count,
-                "hidden": self.plan.narrowed(count).hidden,
+                "hidden": self.plan.narrowed(count).width,
                 "params": count * self.plan.narrowed(count).params(1, 1),
                 "steps": median(outcome.steps, outcome.censored),
                 "cost": median(outcome.cost, outcome.censored),

@@ -1,0 +1,56 @@
+// Networks of one hidden layer of cosines with whole frequencies, whose output layer alone has parameters: a function
+// is the sum over k of W_k prod_a cos(pi k_a (u_a + 1) / 2), so all that is done with it is done axis by axis.
+#pragma once
+#include "evaluator.h"
+
+namespace partinr {
+
+// cos(pi k (u + 1) / 2) at `count` coordinates for k = 0 .. frequencies - 1, shape (frequencies, count), by Chebyshev's
+// recurrence.
+template <class T>
+void cosines(const T* u, int64_t count, int64_t frequencies, double* out) {
+  constexpr double half_pi = 1.57079632679489661923;
+  std::fill_n(out, count, 1.0);
+  if (frequencies < 2) return;
+  double* const first = out + count;
+  for (int64_t i = 0; i < count; i++) first[i] = std::cos(half_pi * (static_cast<double>(u[i]) + 1));
+  for (int64_t k = 2; k < frequencies; k++) {
+    double* const next = out + k * count;
+    for (int64_t i = 0; i < count; i++) next[i] = 2 * first[i] * next[i - count] - next[i - 2 * count];
+  }
+}
+
+// The shape of one region's network.
+struct Cosines {
+  int dims, channels, frequencies;
+
+  Cosines(int dims, int channels, int frequencies);
+  // Products of cosines, the constant included.
+  int64_t products() const;
+  LayerShapes layer_shapes() const;
+  // Frequencies along each of three axes: those that are missing come first and have the constant alone.
+  int64_t along(int axis) const { return axis < 3 - dims ? 1 : frequencies; }
+};
+
+class CosineRegions : public Evaluator {
+ public:
+  CosineRegions(const Cosines& net, const Matrices& weights, const Rows& biases);
+  void run(int64_t items, int64_t threads, const Work& work, const Poll& poll) const override;
+  void values(void* worker, const Region& region, float* out, const int* halt) const override;
+  void sums(void* worker, int64_t region, const Nodes (&nodes)[3], float* out, const int* halt) const override;
+
+ private:
+  // Parameters of a region, the constant's first: (products, channels), or (channels, products).
+  std::vector<float> products(int64_t region, bool by_channel) const;
+
+  const Cosines& net_;
+  const Stack parameters_;
+};
+
+// See `solve_readout` in _native.pyi.
+void solve_readout(const Cosines& net, const Matrices& weights, const Rows& biases, const Array<const float, 2>& coords,
+                   const Array<const float, 2>& values, const Array<const int64_t, 1>& offsets, double ridge,
+                   const std::optional<Array<const float, 1>>& sample_weights,
+                   const std::optional<Array<const int64_t, 2>>& extents, int threads, const Array<float, 3>& out);
+
+}  // namespace partinr
