@@ -9,6 +9,7 @@ from .fitting.defaults import Budget as Budget
 from .fitting.fit import Compute as Compute
 from .fitting.fit import FitResult as FitResult
 from .fitting.fit import fit as fit
+from .fitting.goals.compact import Compact as Compact
 from .fitting.goals.goal import Goal as Goal
 from .fitting.goals.goal import Seconds as Seconds
 from .fitting.goals.growing import Growing as Growing

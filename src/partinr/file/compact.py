@@ -1,21 +1,20 @@
-"""Compact files: a header of a hundred bytes and coded parameters. `docs/format.md` states them byte by byte."""
+"""Compact files: a short header and coded parameters. `docs/format.md` states them byte by byte."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from partinr.errors import InputError
 from partinr.file.numbers import read_number, written_number
-from partinr.file.sealing import as_json, parse_json
-from partinr.files import atomic_write
+from partinr.file.json_text import as_json, parse_json
 
 MAGIC = b"\x89INR"
 _VERSION = 2
 _SEAL = 8
+_MOST_SECTIONS = 16
 _LARGEST_HEADER = 1 << 22
 # Deflate finds here what headers have in common. Part of the format.
 DICTIONARY = (
@@ -54,6 +53,7 @@ def packed(fields: Mapping[str, Any], sections: list[bytes]) -> bytes:
         (
             written_number(len(header)),
             header,
+            written_number(len(sections)),
             *(written_number(len(section)) for section in others),
             *others,
             last,
@@ -62,23 +62,12 @@ def packed(fields: Mapping[str, Any], sections: list[bytes]) -> bytes:
     return MAGIC + bytes([_VERSION]) + hashlib.sha256(body).digest()[:_SEAL] + body
 
 
-def write_compact(path: str | Path, payload: bytes) -> None:
-    """Write what `packed` made, replacing an old file only once everything is on disk.
-
-    Raises:
-        InputError: the file cannot be written.
-        OSError: the disk is full.
-    """
-    with atomic_write(path) as file:
-        file.write(payload)
-
-
 def is_compact(start: bytes) -> bool:
     """Whether a file that begins so is a compact one."""
     return start[: len(MAGIC)] == MAGIC
 
 
-def unpacked(payload: bytes, sections: int) -> Compact:
+def unpacked(payload: bytes) -> Compact:
     """The inverse of `packed`.
 
     Raises:
@@ -103,9 +92,12 @@ def unpacked(payload: bytes, sections: int) -> Compact:
         fields = parse_json(text)
     except (zlib.error, ValueError) as error:
         raise InputError(f"damaged: its header cannot be read ({error})") from error
-    if len(text) > _LARGEST_HEADER or not inflater.eof or inflater.unused_data or not isinstance(fields, dict):
+    whole = inflater.eof and not inflater.unused_data and len(text) <= _LARGEST_HEADER
+    if not whole or not isinstance(fields, dict):
         raise InputError("damaged: its header is no single JSON object")
-    at += length
+    sections, at = read_number(payload, at + length)
+    if not 1 <= sections <= _MOST_SECTIONS:
+        raise InputError(f"damaged: it must have 1 to {_MOST_SECTIONS} sections, got {sections}")
     lengths = []
     for _ in range(sections - 1):
         one, at = read_number(payload, at)

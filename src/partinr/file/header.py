@@ -59,22 +59,26 @@ def describe(structure: Structure, summary: Mapping[str, Any]) -> dict[str, Any]
     """
     if len(structure.networks) > _MOST_GROUPS:
         raise InputError(f"a file holds at most {_MOST_GROUPS} groups, got {len(structure.networks)}")
-    spec = structure.signal
     return {
-        "signal": {
-            "kind": spec.kind,
-            "shape": list(spec.shape),
-            "channels": spec.channels,
-            "dtype": spec.dtype,
-            "value_range": list(spec.value_range),
-            "channel_axis": spec.channel_axis,
-        },
+        "signal": describe_signal(structure.signal),
         "frame": structure.frame,
         "blend": structure.blend,
         "overlap": structure.overlap,
         "networks": [network.config() for network in structure.networks],
         "partition": {"rule": structure.partition.rule, "regions": structure.regions},
         "summary": dict(summary),
+    }
+
+
+def describe_signal(spec: SignalSpec) -> dict[str, Any]:
+    """The part of a header that says what the function represents."""
+    return {
+        "kind": spec.kind,
+        "shape": list(spec.shape),
+        "channels": spec.channels,
+        "dtype": spec.dtype,
+        "value_range": list(spec.value_range),
+        "channel_axis": spec.channel_axis,
     }
 
 
@@ -98,7 +102,7 @@ def interpret(fields: dict[str, Any], tensors: int) -> Header:
         )
     partition = _of_type(fields, "partition", dict)
     _of_type(fields, "summary", dict)
-    signal = _signal(_of_type(fields, "signal", dict))
+    signal = interpret_signal(fields)
     return Header(
         signal,
         [from_config(config) for config in configs],
@@ -117,7 +121,13 @@ def _overlap(fields: dict[str, Any]) -> int:
     return value
 
 
-def _signal(fields: dict[str, Any]) -> SignalSpec:
+def interpret_signal(header: dict[str, Any]) -> SignalSpec:
+    """What a header says that the function represents, checked.
+
+    Raises:
+        InputError: a field is missing, of another type or not allowed.
+    """
+    fields = _of_type(header, "signal", dict)
     kind, dtype = _of_type(fields, "kind", str), _of_type(fields, "dtype", str)
     if kind not in get_args(Kind) or dtype not in _DTYPES:
         raise InputError(

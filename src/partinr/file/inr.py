@@ -1,19 +1,32 @@
-"""The .inr file: a safetensors file with a checked header. `docs/format.md` states it byte by byte."""
+"""The .inr file: a safetensors file with a checked header, or a compact one. `docs/format.md` states both."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.file.compact_inr import compact, opened
 from partinr.file.header import Header, describe, interpret
 from partinr.file.labelmap import compress, decompress
-from partinr.file.sealing import Sealed, Tensors, expect, read_sealed, stored, write_sealed
+from partinr.file.rounding import rounded
+from partinr.file.sealing import (
+    Sealed,
+    Tensors,
+    expect,
+    read_compact,
+    read_sealed,
+    starts_compact,
+    stored,
+    write_sealed,
+)
+from partinr.file.spectra_coding import write_spectra
+from partinr.files import atomic_write
 from partinr.model.networks.network import Parameters
 from partinr.model.partition.partition import Partition
 from partinr.model.piecewise import Piecewise
@@ -24,10 +37,10 @@ from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.signal import Signal
 
 Precision = Literal["float32", "float16"]
-Store = Literal["float32", "float16", "auto"]
+Store = Literal["float32", "float16", "compact", "auto"]
 
-# What float16 may cost with store="auto", in dB.
-_HALF_COST = 0.05
+# What float16 may cost with store="auto", and coding what is no whole number, in dB.
+_HALF_COST = _ROUNDING_COST = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Saved:
     Attributes:
         path: the file.
         bytes: its size.
-        store: "float32" or "float16".
+        store: "float32", "float16" or "compact".
         psnr: PSNR in dB of the rendering of the stored parameters; None without a signal to compare with.
         ssim: structural similarity of the same; None too where an axis is shorter than 11 samples.
     """
@@ -64,9 +77,12 @@ def save(
     Args:
         model: what to write.
         path: ends in .inr by convention.
-        store: precision of the stored parameters. "auto" takes float16 where that costs less than 0.05 dB of
-            the rendered signal and does not fall below `target`.
-        signal: what was fitted; needed for "auto", and for the PSNR in the header.
+        store: precision of the stored parameters. "compact" codes them in few bits: exactly where they are
+            whole numbers of a step (see `Compact`), for a loss of less than 0.05 dB elsewhere. "auto" is
+            compact where that is exact; elsewhere it takes float16 where that costs less than 0.05 dB of the
+            rendered signal and does not fall below `target`.
+        signal: what was fitted; needed for "auto", for the PSNR in the header, and for "compact" where that
+            is not exact.
         target: PSNR in dB that must not be lost by storing.
         summary: what to say in the header about how it was made; JSON types.
         measured: the quality of the model as it is, if it is known, which saves a rendering.
@@ -91,6 +107,8 @@ def save(
         raise InputError(
             "the model has parameters that are not finite; fit it again with a lower learning rate"
         )
+    if store == "compact" or (store == "auto" and model.spectra is not None):
+        return _save_compact(model, Path(path), signal, target, summary or {}, measured)
     chosen, reached = _choose_store(model, store, signal, target, measured)
     if not _finite(model, chosen):
         raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
@@ -129,12 +147,38 @@ def load_with_header(
 ) -> tuple[Piecewise, dict[str, Any]]:
     """The network and the file's header, which has the summary; see `load`."""
 
+    if starts_compact(path):
+        return read_compact(path, lambda payload: opened(payload, max_samples))
+
     def interpreted(sealed: Sealed) -> tuple[Piecewise, dict[str, Any]]:
         header = interpret(sealed.fields, len(sealed.entries))
         _check_tensors(header, sealed.entries)
         return _model(header, sealed.tensors(), max_samples), sealed.fields
 
     return read_sealed(path, "fit", interpreted)
+
+
+def _save_compact(
+    model: Piecewise,
+    path: Path,
+    signal: Signal | None,
+    target: float | None,
+    summary: dict[str, Any],
+    measured: Quality | None,
+) -> Saved:
+    if model.spectra is None and signal is None:
+        raise InputError('store="compact" needs the signal to measure what rounding costs; pass signal=')
+    if model.spectra is None:
+        coded = rounded(model, cast(Signal, signal), _ROUNDING_COST)
+        model, payload, measured = coded.model, coded.payload, None
+    else:
+        payload = write_spectra(model.spectra)
+    reached = measured if measured is not None or signal is None else quality(model, signal)
+    told = summary if reached is None else {**summary, "psnr": reached.psnr}
+    whole = compact(model, payload, told)
+    with atomic_write(path) as file:
+        file.write(whole)
+    return Saved(path, len(whole), "compact", *(reached or (None, None)))
 
 
 def _choose_store(

@@ -1,4 +1,7 @@
-"""Whole numbers in as few bytes as they need: seven bits a byte, the lowest first, the eighth says that more follow."""
+"""Whole numbers in as few bytes as they need: seven bits a byte, the lowest first.
+
+The eighth bit of a byte says that more follow.
+"""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from partinr.errors import InputError
+from partinr.file.compact import MAGIC, is_compact
+from partinr.file.json_text import as_json, parse_json
 from partinr.files import atomic_write
 from partinr.shapes import Shaped
 from partinr.text import jsonable
@@ -112,9 +114,29 @@ def read_sealed(path: str | Path, kind: FileKind, interpret: Callable[[Sealed], 
 
 
 def kind_of(path: str | Path) -> FileKind:
-    """What a file holds; see `read_sealed` for what is checked."""
+    """What a file holds; see `read_sealed` for what is checked. A compact file holds a fit."""
     with _naming(path):
+        if starts_compact(path):
+            return "fit"
         return _kind(_opened(Path(path)).fields)
+
+
+def starts_compact(path: str | Path) -> bool:
+    """Whether a file begins as compact ones do.
+
+    Raises:
+        InputError: it is no file, or cannot be read.
+    """
+    with _naming(path):
+        _size(Path(path))
+        with Path(path).open("rb") as file:
+            return is_compact(file.read(len(MAGIC)))
+
+
+def read_compact(path: str | Path, interpret: Callable[[bytes], Opened]) -> Opened:
+    """What `interpret` makes of all bytes of a compact file; its errors name the file."""
+    with _naming(path):
+        return interpret(Path(path).read_bytes())
 
 
 def _kind(fields: dict[str, Any]) -> FileKind:
@@ -246,33 +268,3 @@ def expect(entries: Mapping[str, Stored], name: str, dtypes: tuple[str, ...], sh
             f"the tensor {name} must be {' or '.join(dtypes)} of shape {shape}, "
             f"it is {brief(found.dtype)} of {brief(found.shape)}"
         )
-
-
-def parse_json(text: str | bytes) -> Any:
-    """A JSON text, strictly: no key twice, no NaN.
-
-    Raises:
-        ValueError: it is not JSON, or too deep.
-    """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        fields = dict(pairs)
-        if len(fields) < len(pairs):
-            raise ValueError("a key appears twice")
-        return fields
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not a JSON number")
-
-    try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def as_json(fields: Mapping[str, Any]) -> str:
-    try:
-        plain = jsonable(fields, lambda number: number if math.isfinite(number) else None)
-        return json.dumps(plain, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"the summary must be made of JSON types: {error}") from error

@@ -1,10 +1,13 @@
-"""Spectra as bytes. `docs/format.md`, "Coded cosines", states them; the native kernel writes and reads them, and
-`spectra_decoding.py` reads them without it."""
+"""Spectra as bytes. `docs/format.md`, "Coded cosines", states them.
+
+The native kernel writes and reads them, and `spectra_decoding.py` reads them without it.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from partinr.model.spectra import MIXING_UNIT, Sides, Spectra
 _LARGEST_SIDE = 1024
 
 
+@lru_cache(maxsize=1)
 def write_spectra(spectra: Spectra) -> bytes:
     """The payload of a file.
 

@@ -11,10 +11,10 @@ from partinr.engines import Precision, select
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
 from partinr.fitting.defaults import Budget, choose, precision_for
-from partinr.fitting.goals.goal import Course, Goal
+from partinr.fitting.goals.goal import Course, Goal, Solved, Trained
 from partinr.fitting.goals.steps import Steps
 from partinr.fitting.history import History
-from partinr.fitting.loop import Keep, Loop, Stopped, Watch
+from partinr.fitting.loop import Keep, Loop, Progress, Stopped, Watch
 from partinr.fitting.recipe import FAST, Recipe
 from partinr.fitting.settings import digest, settings_of
 from partinr.fitting.starts.handover import adapted, check_suits, fit_frame
@@ -107,8 +107,8 @@ class FitResult:
 
     @property
     def reached(self) -> bool:
-        """False if a PSNR was asked for and not reached."""
-        return self.goal.psnr is None or self.psnr >= self.goal.psnr
+        """False if a PSNR or a size was asked for and not reached."""
+        return self.goal.reached(self.model, self.psnr)
 
     @property
     def started_from(self) -> str:
@@ -186,6 +186,15 @@ def fit(
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
     what = as_signal(signal)
     began = time.perf_counter()
+    seen = watch or Watch()
+    if isinstance(aim, Solved):
+        if any(choice is not None for choice in (partition, network, keep)) or start != "auto":
+            raise InputError(
+                f"{type(aim).__name__} chooses partition and network itself, at once; leave out those, start and "
+                "keep, or take Quality to reach a PSNR with them"
+            )
+        return _solved(aim, what, recipe, where, seen, seed, began)
+    assert isinstance(aim, Trained)
     course = aim.begin(what, recipe, learned=start == "auto")
     structure, given = course.structure(), None if start == "auto" else start
     if structure is not None:
@@ -212,7 +221,6 @@ def fit(
     state = Fit(what, recipe, engine, structure, seed, began)
     parameters, ridge, known = _parameters(state, course, given)
     state.begin_with(parameters, ridge if recipe.solve_readout else None)
-    seen = watch or Watch()
     loop = Loop(state, course, None if aim.within is None else aim.within.seconds, seen)
     if keep is not None:
         loop.keep_in(
@@ -248,6 +256,45 @@ def fit(
         device=engine.device,
         precision=engine.precision,
         start=given,
+    )
+
+
+def _solved(
+    goal: Solved, signal: Signal, recipe: Recipe, where: Compute, seen: Watch, seed: int, began: float
+) -> FitResult:
+    """A fit without steps."""
+    if where.device != "cpu" or where.engine == "torch":
+        raise InputError(
+            f"{type(goal).__name__} is computed by engine cpu on the CPU; leave engine and device out"
+        )
+    stopped = False
+
+    def tell(fraction: float) -> bool:
+        nonlocal stopped
+        if seen.callback is not None and not stopped:
+            seconds = time.perf_counter() - began
+            stopped = bool(seen.callback(Progress(0, None, seconds, fraction, None)))
+        return stopped
+
+    model = goal.solved(signal, where.threads, tell)
+    seconds = time.perf_counter() - began
+    reached = quality(model, signal)
+    return FitResult(
+        model=model,
+        signal=signal,
+        psnr=reached.psnr,
+        ssim=reached.ssim,
+        history=History(),
+        steps=0,
+        seconds=seconds,
+        stopped="callback" if stopped else "solved",
+        goal=goal,
+        recipe=recipe,
+        seed=seed,
+        engine="cpu",
+        device="cpu",
+        precision="fp32",
+        start=None,
     )
 
 

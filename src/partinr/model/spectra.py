@@ -11,6 +11,7 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.shapes import Float32, Int32, Int64, UInt8
 
+
 @dataclass(frozen=True)
 class Sides:
     """Sides in samples of a tree's boxes: its roots' at most, and its leaves' at least, along each axis.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from reprlib import repr as brief
@@ -17,6 +17,7 @@ from partinr.fitting.recipe import Recipe
 from partinr.fitting.starts.start import Start
 from partinr.fitting.state import Fit
 from partinr.model.networks.network import Parameters
+from partinr.model.piecewise import Piecewise
 from partinr.model.structure import Structure
 from partinr.shapes import Shaped
 from partinr.signals.signal import Signal
@@ -84,13 +85,38 @@ class Goal(ABC):
 
     Example:
         >>> import partinr
-        >>> goals = [partinr.Steps(600), partinr.Quality(38), partinr.Growing(38)]
+        >>> goals = [partinr.Steps(600), partinr.Quality(38), partinr.Growing(38), partinr.Compact(38)]
         >>> [goal.psnr for goal in goals]
-        [None, 38, 38]
+        [None, 38, 38, 38]
     """
 
     psnr: float | None
     within: Seconds | None
+
+    def reached(self, function: Piecewise, psnr: float) -> bool:  # noqa: ARG002
+        """Whether a function whose rendering has this PSNR is what was asked for."""
+        return self.psnr is None or psnr >= self.psnr
+
+
+class Solved(Goal):
+    """A goal that a function is computed for, without steps."""
+
+    @abstractmethod
+    def solved(self, signal: Signal, threads: int | None, tell: Callable[[float], bool]) -> Piecewise:
+        """The function.
+
+        Args:
+            signal: what is fitted.
+            threads: of the CPU; None for all.
+            tell: told the share of the work that is done; true: stop with what there is.
+
+        Raises:
+            InputError: it cannot be computed here.
+        """
+
+
+class Trained(Goal):
+    """A goal that networks are trained for."""
 
     overlaps: ClassVar[bool]
     """Whether regions overlap by default: it looks better when enlarged, and takes longer."""

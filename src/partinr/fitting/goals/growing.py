@@ -24,7 +24,7 @@ from partinr.fitting.goals.allocation import (
     most_before_rounding,
     structure,
 )
-from partinr.fitting.goals.goal import Course, Goal, Seconds, check_psnr, check_within
+from partinr.fitting.goals.goal import Course, Seconds, Trained, check_psnr, check_within
 from partinr.fitting.goals.widening import carry_over
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
@@ -82,7 +82,7 @@ _DENSITY, _LEAST = 2, 100
 
 
 @dataclass(frozen=True)
-class Growing(Goal):
+class Growing(Trained):
     """A fit to a PSNR that chooses regions and widths itself, and changes them as it learns.
 
     Attributes:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.fitting.goals.allocation import before_rounding, most_before_rounding
-from partinr.fitting.goals.goal import ENDLESS, Course, Goal, Seconds, check_psnr, check_within
+from partinr.fitting.goals.goal import ENDLESS, Course, Seconds, Trained, check_psnr, check_within
 from partinr.fitting.goals.steps import StepsCourse
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
@@ -55,7 +55,7 @@ _NOTHING = 1e-30
 
 
 @dataclass(frozen=True)
-class Quality(Goal):
+class Quality(Trained):
     """A fit of a given structure to a PSNR, which finds out itself how many steps it needs.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.fitting.goals.goal import ENDLESS, Course, Goal, Seconds, check_psnr, check_within
+from partinr.fitting.goals.goal import ENDLESS, Course, Seconds, Trained, check_psnr, check_within
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
 from partinr.fitting.state import Fit
@@ -24,7 +24,7 @@ _NEAR = 1.0
 
 
 @dataclass(frozen=True)
-class Steps(Goal):
+class Steps(Trained):
     """A fit of so many optimiser updates; what is done where nothing is asked for.
 
     Attributes:

@@ -1,0 +1,178 @@
+"""The fewest bytes for a PSNR, or the best PSNR for so many bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from reprlib import repr as brief
+
+from partinr.errors import InputError
+from partinr.file.compact_inr import compact_size
+from partinr.fitting.goals.goal import Seconds, Solved, check_psnr
+from partinr.fitting.spectral import COARSEST, FINEST, Cut, Cutter, steered
+from partinr.model.piecewise import Piecewise
+from partinr.model.rendering import rendered_psnr
+from partinr.model.synthesis import synthesised
+from partinr.signals.signal import Signal
+
+# A PSNR is met to so many dB, and a size to this share.
+_EXCESS = 0.01
+_FILLED = 0.996
+_LOOKS = 6
+
+
+@dataclass(frozen=True)
+class Compact(Solved):
+    """Cosines over boxes that suit the signal, in as few bytes as a quality takes, or as good as a size allows.
+
+    Exactly one of the numbers is given.
+
+    Attributes:
+        psnr: PSNR in dB of the rendered signal, which is reached by as little as can be.
+        size: bytes that the compact file may have.
+        bpp: bits a sample that it may have.
+
+    Raises:
+        InputError: none or several are given, or one is out of its range.
+
+    Example:
+        >>> import numpy as np, partinr
+        >>> ramp = np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64)
+        >>> result = partinr.fit(ramp, goal=partinr.Compact(psnr=50))
+        >>> result.psnr >= 50, result.steps
+        (True, 0)
+
+    Source: `docs/method.md`, "Cosines".
+    """
+
+    psnr: float | None = None
+    size: int | None = None
+    bpp: float | None = None
+
+    @property
+    def within(self) -> Seconds | None:  # type: ignore[override]
+        """See `Goal`."""
+        return None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("psnr", "size", "bpp") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InputError(
+                f"a compact fit takes one of psnr, size and bpp, got {' and '.join(given) or 'none'}; give one"
+            )
+        if self.psnr is not None:
+            check_psnr(self.psnr)
+        if self.size is not None and (
+            isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1
+        ):
+            raise InputError(f"size must be a whole number of bytes of at least 1, got {brief(self.size)}")
+        if self.bpp is not None and not (isinstance(self.bpp, Real) and 0 < float(self.bpp) < math.inf):
+            raise InputError(f"bpp must be a positive number of bits a sample, got {brief(self.bpp)}")
+
+    def most_bytes(self, samples: int) -> int | None:
+        """Bytes that the file may have; None where a PSNR is named."""
+        return self.size if self.bpp is None else math.floor(self.bpp * samples / 8)
+
+    def reached(self, function: Piecewise, psnr: float) -> bool:
+        """See `Goal.reached`."""
+        most = self.most_bytes(function.signal.samples)
+        return super().reached(function, psnr) and (most is None or compact_size(function) <= most)
+
+    def solved(self, signal: Signal, threads: int | None, tell: Callable[[float], bool]) -> Piecewise:
+        """See `Solved.solved`."""
+        cutter = Cutter(signal, threads)
+        most = self.most_bytes(signal.spec.samples)
+        if most is None:
+            assert self.psnr is not None
+            return _to_quality(signal, cutter, self.psnr, tell)
+        return _to_size(signal, cutter, most, tell)
+
+
+def _to_quality(
+    signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[float], bool]
+) -> Piecewise:
+    allowed = 10 ** (-psnr / 10)
+    low, high = signal.spec.value_range
+    # Integers are rounded when they are rendered, which errs by a twelfth of their distance.
+    rounding = 0.0 if signal.spec.dtype.startswith("float") else 1 / (12 * (high - low) ** 2)
+    aim = max(allowed - rounding, allowed / 4)
+    step = cutter.first_step(lambda cut: cut.error, aim, 1.25 * math.sqrt(12 * aim))
+    tell(0.3)
+    cut = cutter.cut(step)
+    tell(0.6)
+    best: Piecewise | None = None
+    for look in range(_LOOKS):
+        cut = _with_error(cutter, cut, aim)
+        function = synthesised(cutter.spectra(cut), signal.spec)
+        reached = rendered_psnr(function, signal)
+        excess = reached - psnr
+        if excess >= 0:
+            best = function
+        elif best is None and cut.step <= FINEST:
+            break
+        if 0 <= excess <= _EXCESS or tell(0.7 + 0.25 * look / _LOOKS) or cut.error == 0:
+            break
+        # What is left of the excess is taken back, but not quite.
+        aim *= 10 ** (min(max(excess, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
+        if excess > _EXCESS and best is not None and look == _LOOKS - 2:
+            break
+    return best if best is not None else function
+
+
+def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
+    """The cut with the step at which its error is just below what is aimed at."""
+    found = cut
+
+    def error(step: float) -> float:
+        nonlocal found
+        found = cutter.again(cut, step)
+        return found.error
+
+    step, at = steered(error, aim * 0.9995, cut.step, near=0.001, most=4)
+    if found.step != float(step):
+        found = cutter.again(cut, step)
+    while found.error > aim and found.step > FINEST:
+        found = cutter.again(cut, found.step * 0.999)
+    return found
+
+
+def _to_size(signal: Signal, cutter: Cutter, most: int, tell: Callable[[float], bool]) -> Piecewise:
+    bits = 8.0 * most
+    step = cutter.first_step(lambda cut: cut.bits, bits * cutter.share, 0.05)
+    tell(0.3)
+    cut = cutter.cut(step)
+    tell(0.5)
+    small, large = None, None  # the finest step that fits and its bytes, the coarsest that does not
+    best: Piecewise | None = None
+    for look in range(_LOOKS + 2):
+        function = synthesised(cutter.spectra(cut), signal.spec)
+        size = compact_size(function)
+        if size <= most:
+            best, small = function, (cut.step, size)
+        else:
+            large = (cut.step, size)
+        filled = size <= most and (size >= _FILLED * most or cut.step <= FINEST)
+        if filled or tell(0.5 + 0.45 * look / (_LOOKS + 2)):
+            break
+        if large is not None and large[0] >= COARSEST:
+            break
+        step = _next_step(cut, size, most, small, large)
+        # Other sizes want other boxes.
+        cut = cutter.cut(step) if abs(math.log(step / cut.step)) > 0.2 else cutter.again(cut, step)
+    return best if best is not None else function
+
+
+def _next_step(
+    cut: Cut, size: int, most: int, small: tuple[float, int] | None, large: tuple[float, int] | None
+) -> float:
+    aim = 0.998 * most
+    if small is not None and large is not None:
+        share = (math.log(aim) - math.log(large[1])) / (math.log(small[1]) - math.log(large[1]))
+        share = min(max(share, 0.1), 0.95)
+        return math.exp(math.log(large[0]) + share * (math.log(small[0]) - math.log(large[0])))
+    factor = (size / aim) ** 1.2
+    if size > most:
+        factor = max(factor, 1.002)
+    return min(max(cut.step * min(max(factor, 1 / 16), 16.0), FINEST), COARSEST)
