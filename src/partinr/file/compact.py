@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from partinr.errors import InputError
-from partinr.file.numbers import read_number, written_number
 from partinr.file.json_text import as_json, parse_json
+from partinr.file.numbers import read_number, written_number
 
 MAGIC = b"\x89INR"
 _VERSION = 2

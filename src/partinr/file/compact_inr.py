@@ -130,7 +130,7 @@ def _partition(
         partition = Partition.from_boxes(shape, np.stack([first, first + size], axis=1), rule)
     if partition.regions != regions:
         raise InputError(f"the partition must have {regions} regions, it has {partition.regions}")
-    if group_of is not None and np.bincount(group_of, minlength=groups).min() < 1 or (
+    if (group_of is not None and np.bincount(group_of, minlength=groups).min() < 1) or (
         group_of is not None and group_of.max() >= groups
     ):
         raise InputError("damaged: every group must have regions")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import math
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,7 +23,6 @@ from partinr.file.compact import MAGIC, is_compact
 from partinr.file.json_text import as_json, parse_json
 from partinr.files import atomic_write
 from partinr.shapes import Shaped
-from partinr.text import jsonable
 
 FORMAT_VERSION = 1
 

@@ -22,7 +22,7 @@ from partinr.fitting.state import DivergedError, Fit
 from partinr.model.rendering import quality
 from partinr.shapes import Float64, Int64
 
-Stopped = Literal["steps", "psnr", "time", "callback"]
+Stopped = Literal["steps", "psnr", "time", "callback", "solved"]
 
 # A round takes about the first of these; up to the second, if it would be short of this many steps: a round
 # fetches all regions' samples and states from memory once.

@@ -91,7 +91,7 @@ def mixing_for(values: Float32[ndarray, "*shape channels"]) -> Float32[ndarray, 
     rows = directions[:, ::-1].T
     # A direction and its opposite are the same: the largest weight is positive.
     rows = rows * np.sign(np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1))
-    return (np.rint(rows * MIXING_UNIT) / MIXING_UNIT).astype(np.float32)
+    return np.ascontiguousarray(np.rint(rows * MIXING_UNIT) / MIXING_UNIT, np.float32)
 
 
 _NEIGHBOURS = 256
