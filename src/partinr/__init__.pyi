@@ -10,6 +10,7 @@ from .fitting.fit import Compute as Compute
 from .fitting.fit import FitResult as FitResult
 from .fitting.fit import fit as fit
 from .fitting.goals.compact import Compact as Compact
+from .fitting.goals.compact import usual_goal as usual_goal
 from .fitting.goals.goal import Goal as Goal
 from .fitting.goals.goal import Seconds as Seconds
 from .fitting.goals.growing import Growing as Growing

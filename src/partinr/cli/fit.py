@@ -16,7 +16,7 @@ from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pi
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option, out
 from partinr.cli.outcome import write_outcome
-from partinr.cli.wishes import Wishes, goal_for
+from partinr.cli.wishes import Aims, Wishes
 from partinr.errors import InputError
 
 what, long = (partial(option, panel=name) for name in ("What to fit", "For how long"))
@@ -107,11 +107,17 @@ def fit(
     psnr: Annotated[
         float | None,
         long(
-            "Reach this quality. Without --partition, --network, --params and --steps, regions and "
-            "widths are chosen for it, with few parameters. Exit code 1 if it is not reached.",
+            "Reach this quality, by the fewest bytes: with cosines over boxes that suit the signal, or with "
+            "--network siren by regions and widths that do. With other options of the structure: by as many "
+            "steps as it takes. Exit code 1 if it is not reached.",
             "DB",
         ),
     ] = None,
+    size: Annotated[
+        str | None,
+        long("The best quality in a file of at most so many bytes: 50kB, 1.5MB, 20000.", "BYTES"),
+    ] = None,
+    bpp: Annotated[float | None, long("The same, in bits a sample.", "BITS")] = None,
     seconds: Annotated[float | None, long("Stop after this time.", "SECONDS", "--time")] = None,
     checkpoint: Annotated[
         Path | None, long("Keep the state of the unfinished fit in this folder, every few seconds.", "DIR")
@@ -133,7 +139,11 @@ def fit(
         ),
     ] = "auto",
     store: Annotated[
-        words.Store, out("Precision in the file. auto: float16 where that costs under 0.05 dB.")
+        words.Store,
+        out(
+            "Precision in the file. compact: coded in few bits. auto: compact where that is exact, elsewhere "
+            "float16 where that costs under 0.05 dB."
+        ),
     ] = "auto",
     report: Annotated[
         Path | None, out("Also write a page with pictures, curves and the partition.", "FILE.html")
@@ -168,7 +178,8 @@ def fit(
         params,
     )
     wishes.check_frame(frame)
-    size = words.batch(batch)
+    samples = words.batch(batch)
+    aims = Aims(psnr, None if size is None else words.file_size(size), bpp, steps, seconds, max_params)
     if resume and checkpoint is None:
         raise InputError("--resume needs --checkpoint DIR; name the folder of the unfinished fit")
     start_file = None if init in ("auto", "none") else Path(init)
@@ -187,21 +198,23 @@ def fit(
 
     start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
     recipe = RECIPES[preset].changed(
-        **_given(learning_rate=lr, batch=size, overlap=overlap),
+        **_given(learning_rate=lr, batch=samples, overlap=overlap),
         blend=blend,
         frame=_frame(frame, start) or RECIPES[preset].frame,
     )
-    goal = goal_for(
+    chosen_start = start is not None or bool(overlap)
+    tuned = recipe != RECIPES["fast"] or init != "auto" or checkpoint is not None
+    elsewhere = engine == "torch" or device != "cpu" or precision != "auto"
+    goal = aims.goal(
         recipe,
-        psnr=psnr,
-        steps=steps,
-        seconds=seconds,
-        max_params=max_params,
-        chosen=wishes.structure or start is not None or bool(overlap),
+        trained=tuned or elsewhere or wishes.family == "siren",
+        chosen=(wishes.structure and wishes.family not in ("siren", "cosine")) or chosen_start,
     )
+    if store not in ("auto", "compact") and (size, bpp) != (None, None):
+        raise InputError(f"--size and --bpp are of compact files; leave out --store {store}")
     margin = default_overlap(recipe, goal, start)
     with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
-        chosen, shape = wishes.choose(signal, recipe, start, margin)
+        chosen, shape = wishes.choose(signal, recipe, start, margin, goal)
         result = partinr.fit(
             signal,
             chosen,

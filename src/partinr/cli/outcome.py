@@ -41,8 +41,15 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """130 if the fit was interrupted, 1 if it fell short of the PSNR asked for, otherwise 0."""
-        return INTERRUPTED if self.interrupted else FAILED if self.short > 0 else DONE
+        """130 if the fit was interrupted, 1 if it fell short of the PSNR or size asked for, otherwise 0."""
+        return INTERRUPTED if self.interrupted else FAILED if self.short > 0 or self.excess > 0 else DONE
+
+    @property
+    def excess(self) -> int:
+        """Bytes that the file has beyond those asked for; 0 or less if it keeps to them."""
+        goal = self.result.goal
+        most = goal.most_bytes(self.result.signal.spec.samples) if isinstance(goal, partinr.Compact) else None
+        return 0 if most is None else self.saved.bytes - most
 
     def facts(self) -> dict[str, Any]:
         """Everything that programs may want to know."""
@@ -73,7 +80,7 @@ class Outcome:
             "init": self.init,
             "seed": result.seed,
             "target": result.goal.psnr,
-            "reached": self.short <= 0,
+            "reached": self.short <= 0 and self.excess <= 0,
             "stopped": "interrupted" if self.interrupted else result.stopped,
             "shape": spec.shape,
             "channels": spec.channels,
@@ -88,6 +95,7 @@ class Outcome:
         where = facts["engine"] if facts["device"] == "cpu" else f"{facts['engine']} on {facts['device']}"
         if facts["precision"] != "fp32":
             where = f"{where} in {facts['precision']}"
+        how = f"{counted(result.steps, 'step')}, " if result.steps else ""
         similarity = "" if self.saved.ssim is None else f", {self.saved.ssim:.4f} SSIM"
         return [
             ("output", self.saved.path),
@@ -97,7 +105,7 @@ class Outcome:
             ("regions", f"{facts['regions']:,} ({facts['partition']}), {facts['frame']} frame"),
             ("parameters", f"{facts['params']:,}{budget}"),
             *([] if self.init == "none" else [("started from", self.init)]),
-            ("time", f"{facts['seconds']:.1f} s, {counted(result.steps, 'step')}, {where}"),
+            ("time", f"{facts['seconds']:.{1 if facts['seconds'] >= 1 else 2}f} s, {how}{where}"),
             *(("also", path) for path in self.extras),
         ]
 
@@ -118,6 +126,16 @@ class Outcome:
             return (
                 f"interrupted after {counted(self.result.steps, 'step')}; {self.saved.path} holds what was "
                 f"there, {decibels(self.saved.psnr)}; the same command with {onwards} goes on"
+            )
+        if self.excess > 0:
+            return (
+                f"the smallest file has {self.saved.bytes:,} bytes, {self.excess:,} more than asked for; "
+                "allow more, or fit a smaller signal"
+            )
+        if self.short > 0 and isinstance(self.result.goal, partinr.Compact):
+            return (
+                f"reached {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
+                f"{self.result.goal.psnr:g} dB asked for, which single precision does not hold; ask for less"
             )
         if self.short > 0:
             return (

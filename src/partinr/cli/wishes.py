@@ -7,43 +7,83 @@ from dataclasses import dataclass
 import partinr
 from partinr.cli import words
 from partinr.errors import InputError
+from partinr.report.words import listed
 
 
-def goal_for(
-    recipe: partinr.Recipe,
-    *,
-    psnr: float | None,
-    steps: int | None,
-    seconds: float | None,
-    max_params: int | None,
-    chosen: bool,
-) -> partinr.Goal:
-    """The goal that --psnr, --steps, --time and --max-params name together.
-
-    A PSNR alone grows a structure for it, unless something else was chosen that decides the structure, which
-    a recipe with cells of its own does too. Otherwise the fit finds out how many steps the PSNR needs, unless
-    they are given.
-
-    Args:
-        recipe: the preset.
-        psnr, steps, seconds, max_params: what was asked for; None: nothing.
-        chosen: whether partition, network, start or overlap were.
+@dataclass(frozen=True)
+class Aims:
+    """What --psnr, --size, --bpp, --steps, --time and --max-params name; None: nothing.
 
     Raises:
-        InputError: a number is out of its range, or what was asked for does not go together.
+        InputError: what was asked for does not go together.
     """
-    within = None if seconds is None else partinr.Seconds(seconds)
-    alone = psnr is not None and steps is None and not chosen and recipe.cells is None
-    if max_params is not None and not alone:
-        raise InputError(
-            "--max-params bounds a fit that chooses its structure for a --psnr; with a partition, network, "
-            "steps or start of your own give --params"
-        )
-    if psnr is None:
-        return partinr.Steps(steps, within=within)
-    if alone:
-        return partinr.Growing(psnr, max_params, within)
-    return partinr.Quality(psnr, within) if steps is None else partinr.Steps(steps, psnr, within)
+
+    psnr: float | None
+    size: int | None
+    bpp: float | None
+    steps: int | None
+    seconds: float | None
+    max_params: int | None
+
+    def __post_init__(self) -> None:
+        given = [
+            name
+            for name, aim in (("--psnr", self.psnr), ("--size", self.size), ("--bpp", self.bpp))
+            if aim is not None
+        ]
+        if len(given) > 1:
+            raise InputError(f"give one of --psnr, --size and --bpp, got {listed(given)}")
+
+    @property
+    def trains(self) -> bool:
+        """Whether something was asked for that only training knows."""
+        return any(aim is not None for aim in (self.steps, self.seconds, self.max_params))
+
+    def goal(self, recipe: partinr.Recipe, *, trained: bool, chosen: bool) -> partinr.Goal:
+        """The goal that they name together.
+
+        Where nothing was asked for that only training knows, cosines are fitted, in few bytes. A PSNR alone
+        otherwise grows a structure for it, unless something was chosen that decides the structure, which a
+        recipe with cells of its own does too; then the fit finds out how many steps the PSNR needs, unless
+        they are given.
+
+        Args:
+            recipe: the preset.
+            trained: whether anything else was asked for that only training knows.
+            chosen: whether partition, network, start or overlap were.
+
+        Raises:
+            InputError: a number is out of its range, or what was asked for does not go together.
+        """
+        within = None if self.seconds is None else partinr.Seconds(self.seconds)
+        if not (trained or chosen or self.trains):
+            return partinr.usual_goal(self.psnr) if self._bytes is None else self._compact
+        if self._bytes is not None:
+            raise InputError(
+                f"{self._bytes} is kept by cosines over boxes of their own; leave out options of partition, "
+                "network and training, or name a --psnr"
+            )
+        alone = self.psnr is not None and self.steps is None and not chosen and recipe.cells is None
+        if self.max_params is not None and not alone:
+            raise InputError(
+                "--max-params bounds a fit that chooses its structure for a --psnr; with a partition, "
+                "network, steps or start of your own give --params"
+            )
+        if self.psnr is None:
+            return partinr.Steps(self.steps, within=within)
+        if alone:
+            return partinr.Growing(self.psnr, self.max_params, within)
+        if self.steps is None:
+            return partinr.Quality(self.psnr, within)
+        return partinr.Steps(self.steps, self.psnr, within)
+
+    @property
+    def _bytes(self) -> str | None:
+        return "--size" if self.size is not None else "--bpp" if self.bpp is not None else None
+
+    @property
+    def _compact(self) -> partinr.Compact:
+        return partinr.Compact(size=self.size, bpp=self.bpp)
 
 
 @dataclass(frozen=True)
@@ -88,6 +128,12 @@ class Wishes:
         wishes = (self.rule, self.name, self.params, *self._fields.values())
         return any(wish is not None for wish in wishes)
 
+    @property
+    def family(self) -> str | None:
+        """The network's name, if that is all that was asked for of the structure."""
+        others = (self.rule, self.params, *self._fields.values())
+        return self.name if all(wish is None for wish in others) else None
+
     def check_frame(self, frame: partinr.Frame | None) -> None:
         """Make sure that no other frame was asked for than the network needs.
 
@@ -106,14 +152,17 @@ class Wishes:
         recipe: partinr.Recipe,
         start: partinr.Piecewise | partinr.Start | None,
         overlap: int,
+        goal: partinr.Goal,
     ) -> tuple[partinr.Rule | partinr.Partition | None, partinr.Network | partinr.Budget | None]:
-        """What `fit` is to be given as partition and network; None where it chooses.
+        """What `fit` is to be given as partition and network; None where it or its goal chooses.
 
         Raises:
             InputError: the partition does not fit the signal, or the budget is too small.
         """
         from partinr.fitting.defaults import choose, network_for
 
+        if isinstance(goal, partinr.Compact | partinr.Growing):
+            return None, None
         asked = words.network(self.name, **self._fields)
         if isinstance(start, partinr.Start):
             self._check_agrees(start.network)

@@ -11,6 +11,7 @@ from partinr.engines import Precision, select
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
 from partinr.fitting.defaults import Budget, choose, precision_for
+from partinr.fitting.goals.compact import usual_goal
 from partinr.fitting.goals.goal import Course, Goal, Solved, Trained
 from partinr.fitting.goals.steps import Steps
 from partinr.fitting.history import History
@@ -68,6 +69,11 @@ class Compute:
     def __post_init__(self) -> None:
         if self.threads is not None and not 1 <= self.threads <= _MOST_THREADS:
             raise InputError(f"threads must be 1 to {_MOST_THREADS}, got {self.threads}")
+
+    @property
+    def trains(self) -> bool:
+        """Whether this says what only training knows."""
+        return self.engine == "torch" or self.device != "cpu" or self.precision is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +158,11 @@ def fit(
         signal: a `Signal`, the path of a file (see `read`), or an array or tensor (see `from_array`).
         partition: a rule such as `Grid(3, 3)`, a `Partition`, or None for the recipe's own choice.
         network: the network of every region, a `Budget` of parameters, or None for the recipe's own choice.
-        goal: when it is done: `Steps(600)`, `Quality(38)`, `Growing(38)`, which chooses partition and network
-            itself; None for `Steps()`, the recipe's.
+        goal: when it is done: `Compact(38)`, which cuts the signal into boxes of cosines with few bytes;
+            `Steps(600)`, `Quality(38)`; `Growing(38)`, which chooses partition and network itself. None:
+            `usual_goal()` where nothing is said that only training knows (partition, network, recipe,
+            start, keep, another engine than the CPU's, precision, moments to measure at), and else
+            `Steps()`, the recipe's.
         recipe: `FAST` or `PAPER`, one of these `changed`, or your own.
         start: "auto" starts from hidden layers that were learned on photographs (`shipped_start`) where such
             are part of the package for the fit's network, dimension and frame, and the recipe solves output
@@ -181,12 +190,18 @@ def fit(
     """
     if not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be 0 to 2^64 - 1, got {seed}")
-    aim, where = Steps() if goal is None else goal, compute or Compute()
+    where, seen = compute or Compute(), watch or Watch()
+    trains = (
+        any(choice is not None for choice in (partition, network, keep))
+        or (recipe, start) != (FAST, "auto")
+        or where.trains
+        or bool(seen.measure_at)
+    )
+    aim = goal if goal is not None else Steps() if trains else usual_goal()
     if not isinstance(aim, Goal):
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
     what = as_signal(signal)
     began = time.perf_counter()
-    seen = watch or Watch()
     if isinstance(aim, Solved):
         if any(choice is not None for choice in (partition, network, keep)) or start != "auto":
             raise InputError(

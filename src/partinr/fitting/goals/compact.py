@@ -21,6 +21,7 @@ from partinr.signals.signal import Signal
 _EXCESS = 0.01
 _FILLED = 0.996
 _LOOKS = 6
+_USUAL_PSNR = 42.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,15 @@ class Compact(Solved):
             assert self.psnr is not None
             return _to_quality(signal, cutter, self.psnr, tell)
         return _to_size(signal, cutter, most, tell)
+
+
+def usual_goal(psnr: float | None = None) -> Compact:
+    """The goal of a fit of which nothing is said that only training knows.
+
+    Args:
+        psnr: in dB; None for 42, where eyes see no difference (`docs/choosing.md`).
+    """
+    return Compact(psnr=_USUAL_PSNR if psnr is None else psnr)
 
 
 def _to_quality(
