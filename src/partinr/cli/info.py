@@ -86,7 +86,7 @@ def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -
         "file": path,
         "bytes": size,
         "bits_per_sample": bits_per_sample(size, spec.samples),
-        "store": _store(path),
+        "store": _store(path, header),
         "format": header["format"],
         "kind": spec.kind,
         "shape": spec.shape,
@@ -161,7 +161,9 @@ def _told_psnr(summary: dict[str, Any]) -> float | None:
     return float(told) if isinstance(told, (int, float)) else None
 
 
-def _store(path: Path) -> str:
+def _store(path: Path, header: dict[str, Any]) -> str:
+    if "coding" in header:
+        return "compact"
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:

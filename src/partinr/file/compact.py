@@ -12,7 +12,7 @@ from partinr.file.json_text import as_json, parse_json
 from partinr.file.numbers import read_number, written_number
 
 MAGIC = b"\x89INR"
-_VERSION = 2
+COMPACT_VERSION = 2
 _SEAL = 8
 _MOST_SECTIONS = 16
 _LARGEST_HEADER = 1 << 22
@@ -59,7 +59,7 @@ def packed(fields: Mapping[str, Any], sections: list[bytes]) -> bytes:
             last,
         )
     )
-    return MAGIC + bytes([_VERSION]) + hashlib.sha256(body).digest()[:_SEAL] + body
+    return MAGIC + bytes([COMPACT_VERSION]) + hashlib.sha256(body).digest()[:_SEAL] + body
 
 
 def is_compact(start: bytes) -> bool:
@@ -77,7 +77,7 @@ def unpacked(payload: bytes) -> Compact:
     if len(payload) < body + 1 or not is_compact(payload):
         raise InputError("not an .inr file, or the beginning of one")
     version = payload[len(MAGIC)]
-    if version != _VERSION:
+    if version != COMPACT_VERSION:
         raise InputError(
             f"format version {version} is none of those that this partinr reads; upgrade partinr"
         )

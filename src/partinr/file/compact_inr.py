@@ -10,7 +10,7 @@ import numpy as np
 
 from partinr.errors import InputError
 from partinr.file.coded_parameters import read as read_parameters
-from partinr.file.compact import packed, unpacked
+from partinr.file.compact import COMPACT_VERSION, packed, unpacked
 from partinr.file.header import describe, describe_signal, interpret, interpret_signal
 from partinr.file.labelmap import compress, decompress
 from partinr.file.spectra_coding import read_spectra, write_spectra
@@ -63,7 +63,8 @@ def opened(payload: bytes, max_samples: int | None) -> tuple[Piecewise, dict[str
         InputError: the file is damaged, or too large.
     """
     found = unpacked(payload)
-    fields, coding = found.fields, found.fields.get("coding")
+    fields = {"format": COMPACT_VERSION, **found.fields}
+    coding = fields.get("coding")
     spec = interpret_signal(fields)
     if max_samples is not None and spec.samples > max_samples:
         raise InputError(
@@ -78,7 +79,9 @@ def opened(payload: bytes, max_samples: int | None) -> tuple[Piecewise, dict[str
     if coding != "parameters" or len(found.sections) != 2:
         raise InputError("damaged: the header names no coding that this partinr reads; upgrade partinr")
     header = interpret(fields, tensors=1 << 20)
-    groups, partition = _partition(found.sections[0], header.rule, header.regions, len(header.networks), spec.shape)
+    groups, partition = _partition(
+        found.sections[0], header.rule, header.regions, len(header.networks), spec.shape
+    )
     structure = Structure(
         partition, tuple(header.networks), spec, header.frame, groups, header.blend, header.overlap
     )
@@ -94,9 +97,7 @@ def _partition_bytes(structure: Structure) -> bytes:
     else:
         first, size = partition.boxes[:, 0], partition.boxes[:, 1] - partition.boxes[:, 0]
         for numbers in (first, size):
-            planes += [
-                np.diff(column, prepend=0).astype("<i4").tobytes() for column in numbers.T
-            ]
+            planes += [np.diff(column, prepend=0).astype("<i4").tobytes() for column in numbers.T]
     deflater = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
     kind = bytes([partition.boxes is None])
     return kind + deflater.compress(b"".join(planes)) + deflater.flush()
@@ -107,7 +108,9 @@ def _partition(
 ) -> tuple[Any, Partition]:
     labelled = section[:1] == b"\x01"
     inflater = zlib.decompressobj(-15)
-    most = 2 * regions + (8 * len(shape) * regions if not labelled else len(section) * 2 + (1 << 20) + 8 * int(np.prod(shape)))
+    most = 2 * regions + (
+        8 * len(shape) * regions if not labelled else len(section) * 2 + (1 << 20) + 8 * int(np.prod(shape))
+    )
     try:
         raw = inflater.decompress(section[1:], most + 1)
     except zlib.error as error:
@@ -125,7 +128,9 @@ def _partition(
         dims = len(shape)
         if len(raw) != at + 8 * dims * regions:
             raise InputError("damaged: the partition is of another size")
-        numbers = np.frombuffer(raw, "<i4", offset=at).reshape(2, dims, regions).astype(np.int64).cumsum(axis=2)
+        numbers = (
+            np.frombuffer(raw, "<i4", offset=at).reshape(2, dims, regions).astype(np.int64).cumsum(axis=2)
+        )
         first, size = numbers[0].T, numbers[1].T
         partition = Partition.from_boxes(shape, np.stack([first, first + size], axis=1), rule)
     if partition.regions != regions:

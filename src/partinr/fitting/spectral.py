@@ -134,9 +134,7 @@ class Cutter:
 
     def spectra(self, cut: Cut) -> Spectra:
         """What a file holds of a cut of all roots."""
-        return Spectra(
-            self._shape, self.sides, cut.splits, cut.boxes, cut.integers, cut.step, self._mixing
-        )
+        return Spectra(self._shape, self.sides, cut.splits, cut.boxes, cut.integers, cut.step, self._mixing)
 
 
 def steered(

@@ -55,7 +55,9 @@ def synthesised(spectra: Spectra, spec: SignalSpec) -> Piecewise:
 def _reach(spectra: Spectra) -> Int32[ndarray, "regions"]:
     """One more than the greatest frequency along any axis of what is not 0, of each box."""
     if kernel.why_missing() is not None:
-        return np.array([1 + np.argwhere(own.any(axis=0)).max(initial=0) for own in spectra.by_box()], np.int32)
+        return np.array(
+            [1 + np.argwhere(own.any(axis=0)).max(initial=0) for own in spectra.by_box()], np.int32
+        )
     from partinr import _native
 
     return _native.reach_of_spectra(

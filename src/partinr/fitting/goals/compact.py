@@ -21,6 +21,8 @@ from partinr.signals.signal import Signal
 _EXCESS = 0.01
 _FILLED = 0.996
 _LOOKS = 6
+# A deviation of 0.09 of integers' distance, against that of their rounding.
+_ALL_ROUNDED = 0.1
 _USUAL_PSNR = 42.0
 
 
@@ -100,14 +102,13 @@ def usual_goal(psnr: float | None = None) -> Compact:
     return Compact(psnr=_USUAL_PSNR if psnr is None else psnr)
 
 
-def _to_quality(
-    signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[float], bool]
-) -> Piecewise:
+def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[float], bool]) -> Piecewise:
     allowed = 10 ** (-psnr / 10)
     low, high = signal.spec.value_range
     # Integers are rounded when they are rendered, which errs by a twelfth of their distance.
     rounding = 0.0 if signal.spec.dtype.startswith("float") else 1 / (12 * (high - low) ** 2)
-    aim = max(allowed - rounding, allowed / 4)
+    # Errors as small as this are all rounded away.
+    aim = max(allowed - rounding, allowed / 4, rounding * _ALL_ROUNDED)
     step = cutter.first_step(lambda cut: cut.error, aim, 1.25 * math.sqrt(12 * aim))
     tell(0.3)
     cut = cutter.cut(step)
@@ -122,7 +123,8 @@ def _to_quality(
             best = function
         elif best is None and cut.step <= FINEST:
             break
-        if 0 <= excess <= _EXCESS or tell(0.7 + 0.25 * look / _LOOKS) or cut.error == 0:
+        exact = math.isinf(reached) and aim <= rounding * _ALL_ROUNDED * 1.001
+        if 0 <= excess <= _EXCESS or exact or tell(0.7 + 0.25 * look / _LOOKS) or cut.error == 0:
             break
         # What is left of the excess is taken back, but not quite.
         aim *= 10 ** (min(max(excess, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
@@ -143,7 +145,9 @@ def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
     step, at = steered(error, aim * 0.9995, cut.step, near=0.001, most=4)
     if found.step != float(step):
         found = cutter.again(cut, step)
-    while found.error > aim and found.step > FINEST:
+    for _ in range(_LOOKS):
+        if found.error <= aim or found.step <= FINEST:
+            break
         found = cutter.again(cut, found.step * 0.999)
     return found
 

@@ -93,6 +93,9 @@ class Goal(ABC):
     psnr: float | None
     within: Seconds | None
 
+    overlaps: ClassVar[bool]
+    """Whether regions overlap by default: it looks better when enlarged, and takes longer."""
+
     def reached(self, function: Piecewise, psnr: float) -> bool:  # noqa: ARG002
         """Whether a function whose rendering has this PSNR is what was asked for."""
         return self.psnr is None or psnr >= self.psnr
@@ -100,6 +103,8 @@ class Goal(ABC):
 
 class Solved(Goal):
     """A goal that a function is computed for, without steps."""
+
+    overlaps: ClassVar[bool] = False
 
     @abstractmethod
     def solved(self, signal: Signal, threads: int | None, tell: Callable[[float], bool]) -> Piecewise:
@@ -117,9 +122,6 @@ class Solved(Goal):
 
 class Trained(Goal):
     """A goal that networks are trained for."""
-
-    overlaps: ClassVar[bool]
-    """Whether regions overlap by default: it looks better when enlarged, and takes longer."""
 
     @abstractmethod
     def begin(self, signal: Signal, recipe: Recipe, learned: bool) -> Course:
