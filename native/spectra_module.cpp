@@ -18,7 +18,9 @@ nb::object to_array(std::vector<T> values, std::vector<size_t> shape = {}) {
   auto* kept = new std::vector<T>(std::move(values));
   nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
   if (shape.empty()) shape = {kept->size()};
-  return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape.size(), shape.data(), owner));
+  nb::object array = nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape.size(), shape.data(), owner));
+  // NumPy has two types of 64 bits that are equal and not the same; its own name gives the one that others use.
+  return std::is_same_v<T, int64_t> ? nb::object(array.attr("view")("int64")) : array;
 }
 
 Layout layout_of(const std::vector<int64_t>& shape, int64_t channels, int64_t root, int64_t least) {

@@ -41,6 +41,8 @@ Store = Literal["float32", "float16", "compact", "auto"]
 
 # What float16 may cost with store="auto", and coding what is no whole number, in dB.
 _HALF_COST = _ROUNDING_COST = 0.05
+# However near to a target a fit is, rounding may cost as much as nobody can measure.
+_LEAST_COST = 0.002
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _save_compact(
     if model.spectra is None and signal is None:
         raise InputError('store="compact" needs the signal to measure what rounding costs; pass signal=')
     if model.spectra is None:
-        coded = rounded(model, cast(Signal, signal), _ROUNDING_COST)
+        coded = rounded(model, cast(Signal, signal), _allowed_loss(target, measured))
         model, payload, measured = coded.model, coded.payload, None
     else:
         payload = write_spectra(model.spectra)
@@ -179,6 +181,13 @@ def _save_compact(
     with atomic_write(path) as file:
         file.write(whole)
     return Saved(path, len(whole), "compact", *(reached or (None, None)))
+
+
+def _allowed_loss(target: float | None, measured: Quality | None) -> float:
+    """Decibels that rounding may cost: never what takes the file below a target that was reached."""
+    if target is None or measured is None or measured.psnr < target:
+        return _ROUNDING_COST
+    return min(_ROUNDING_COST, max(measured.psnr - target, _LEAST_COST))
 
 
 def _choose_store(
@@ -191,7 +200,7 @@ def _choose_store(
     if signal is None:
         if store == "auto":
             raise InputError('store="auto" needs the signal to measure what float16 costs; pass signal=')
-        return store, None
+        return cast(Precision, store), None
     half = None
     if store != "float32" and _finite(model, "float16"):
         half = quality(_rounded(model), signal)

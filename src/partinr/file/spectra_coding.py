@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.file.numbers import read_number, written_number
 from partinr.model import kernel
 from partinr.model.spectra import MIXING_UNIT, Sides, Spectra
+from partinr.shapes import Int32, Int64, UInt8
 
 _LARGEST_SIDE = 1024
 
@@ -93,8 +95,10 @@ def read_spectra(payload: bytes, shape: tuple[int, ...], channels: int) -> Spect
 
 
 def slice_count(shape: tuple[int, ...], sides: Sides) -> int:
-    """How many strings of bytes the roots' rows are coded in: whole rows of about 2^20 samples together, along
-    the first axis that has several roots, or else the last."""
+    """How many strings of bytes the roots are coded in.
+
+    Whole rows of about 2^20 samples together, along the first axis that has several roots, or else the last.
+    """
     roots = [-(-n // sides.root) for n in shape]
     axis = next((a for a, count in enumerate(roots) if count > 1), len(shape) - 1)
     rows = max(1, (1 << 20) // max(1, math.prod(shape) // roots[axis]))
@@ -118,7 +122,9 @@ def _slices(payload: bytes, at: int, count: int) -> tuple[list[bytes], int]:
     return slices, at
 
 
-def _decoded(slices: Sequence[bytes], shape: tuple[int, ...], channels: int, sides: Sides) -> tuple:
+def _decoded(
+    slices: Sequence[bytes], shape: tuple[int, ...], channels: int, sides: Sides
+) -> tuple[UInt8[ndarray, "_"], Int64[ndarray, "regions 2 dims"], Int32[ndarray, "_"]]:
     if kernel.why_missing() is not None:
         from partinr.file.spectra_decoding import decoded
 

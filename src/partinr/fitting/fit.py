@@ -205,8 +205,8 @@ def fit(
     if isinstance(aim, Solved):
         if any(choice is not None for choice in (partition, network, keep)) or start != "auto":
             raise InputError(
-                f"{type(aim).__name__} chooses partition and network itself, at once; leave out those, start and "
-                "keep, or take Quality to reach a PSNR with them"
+                f"{type(aim).__name__} chooses partition and network itself, at once; leave out those, "
+                "start and keep, or take Quality to reach a PSNR with them"
             )
         return _solved(aim, what, recipe, where, seen, seed, began)
     assert isinstance(aim, Trained)

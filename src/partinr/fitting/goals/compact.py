@@ -28,7 +28,7 @@ _USUAL_PSNR = 42.0
 
 @dataclass(frozen=True)
 class Compact(Solved):
-    """Cosines over boxes that suit the signal, in as few bytes as a quality takes, or as good as a size allows.
+    """Cosines over boxes that suit the signal: the fewest bytes for a quality, or the best for a size.
 
     Exactly one of the numbers is given.
 
@@ -63,7 +63,8 @@ class Compact(Solved):
         given = [name for name in ("psnr", "size", "bpp") if getattr(self, name) is not None]
         if len(given) != 1:
             raise InputError(
-                f"a compact fit takes one of psnr, size and bpp, got {' and '.join(given) or 'none'}; give one"
+                "a compact fit takes one of psnr, size and bpp, got "
+                f"{' and '.join(given) or 'none'}; give one"
             )
         if self.psnr is not None:
             check_psnr(self.psnr)
@@ -142,7 +143,7 @@ def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
         found = cutter.again(cut, step)
         return found.error
 
-    step, at = steered(error, aim * 0.9995, cut.step, near=0.001, most=4)
+    step, _ = steered(error, aim * 0.9995, cut.step, near=0.001, most=4)
     if found.step != float(step):
         found = cutter.again(cut, step)
     for _ in range(_LOOKS):
