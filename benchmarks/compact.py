@@ -2,9 +2,9 @@
 
     python benchmarks/compact.py FOLDER [--pattern 'kodim*.png'] [--psnr 35] [--others 2] [--write]
 
-Fits to a PSNR, stored for a loss of 0.05 dB without and with retraining, and fits to one dB more, stored for what they
-have too much; then every other network's default fit on a few pictures, and SIREN's. Bits are those of the parameters
-alone, not of the regions and the rest of a file. Seconds are those of rounding, best of one run.
+Fits to a PSNR, stored for a loss of 0.05 dB without and with retraining, and fits to one dB more, stored for
+what they have too much; then the default fits of all networks on a few pictures. Bits are those of the
+parameters alone, not of the regions and the rest of a file. Seconds are those of rounding.
 """
 
 from __future__ import annotations

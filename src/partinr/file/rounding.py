@@ -51,11 +51,13 @@ _NOTHING = 1e-10
 # The loss is looked for until it is so near to what is allowed, or so often; more often if it was always
 # larger.
 _NEAR, _LOOKS, _MOST_LOOKS = 0.9, 5, 12
-# Less is aimed at than is allowed; the error grows by so much of what rounding alone would add; and no guess
-# is more than so many times the one before.
-_AIM, _SLOPE, _LEAP = 0.95, 0.7, 16
+# Less is aimed at than is allowed, and no guess is more than so many times the one before.
+_AIM, _LEAP = 0.95, 16
+# With retraining the error grows by so much of what rounding adds, from below 0: it gains such a share of
+# the error in a fit to a PSNR.
+_SLOPE, _GAIN = 0.7, 0.08
 # If rounding so much finer than should do does not, it is the retraining that does harm.
-_HARMFUL = 100
+_HARMFUL = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +207,9 @@ class _Search:
     def within(self, loss: float) -> Rounded:
         """The fewest bits for this loss."""
         allowed = self._error * (10 ** (loss / 10) - 1)
-        each = start = allowed / self._structure.params
+        alone = allowed / self._structure.params
+        gained = 0.0 if self._retraining is None else _GAIN * self._error
+        each = alone * (1 + gained / allowed) / self._slope
         best = None
         trials: list[tuple[float, float]] = []
         for look in range(_MOST_LOOKS):
@@ -219,8 +223,8 @@ class _Search:
             if best is not None and (look + 1 >= _LOOKS or (found <= allowed and near)):
                 break
             each = self._next(trials, allowed)
-            if best is None and self._retraining is not None and each < start / _HARMFUL:
-                self._retraining, each, trials = None, start, []
+            if best is None and self._retraining is not None and each < alone / _HARMFUL:
+                self._retraining, each, trials = None, alone, []
         if best is None:
             raise InputError(
                 f"the parameters cannot be rounded for a loss of {loss:g} dB; store them as float32"
@@ -233,7 +237,7 @@ class _Search:
         """What each parameter may add next: the error is a straight line of it, which begins below 0 by what
         retraining gains."""
         each, found = trials[-1]
-        slope = _SLOPE * self._structure.params
+        slope = self._slope * self._structure.params
         below = max(((e, f) for e, f in trials if f <= allowed), default=None)
         above = min(((e, f) for e, f in trials if f > allowed), default=None)
         if below is not None and above is not None and below[0] < above[0]:
@@ -245,6 +249,11 @@ class _Search:
             )
         wanted = each + (_AIM * allowed - found) / slope
         return float(np.clip(wanted, each / _LEAP, each * _LEAP))
+
+    @property
+    def _slope(self) -> float:
+        """How the error grows, beside what is added to it before any retraining."""
+        return 1.0 if self._retraining is None else _SLOPE
 
     def _rounded(self, each: float) -> list[list[Part]]:
         """All parts in steps for which each parameter adds this squared error, the last layers first. What is
