@@ -180,6 +180,13 @@ def _chained(
     return _spread(size(integers, slice(0, 1))), _spread(after)
 
 
+def _coarseness(part: Part, gains: Gains) -> float:
+    """Root mean square of a part's steps beside that of its integers in steps."""
+    steps = np.exp2(-spread_over(gains, part.integers.shape[1]) / 2)
+    size = float(np.square(part.integers * steps).sum())
+    return math.sqrt(float(np.square(steps).sum()) / size) if size else 0.0
+
+
 def _spread(size: float) -> int:
     """See `Settings.spread`."""
     return int(np.clip(round(2 * math.log2(max(size, 1e-30))) + 8, -MOST_EXPONENT, MOST_EXPONENT))
@@ -260,6 +267,7 @@ class _Search:
         not rounded yet makes up for what is, if there is retraining."""
         done: list[list[Part]] = [[] for _ in self._places]
         parameters, last = list(self._model.parameters), max(map(len, self._places)) - 1
+        coarseness = [0.0] * len(self._places)
         for depth in range(last + 1):
             here = [group for group, own in enumerate(self._places) if depth < len(own)]
             gains = {group: self._gains(group, done[group], depth) for group in here}
@@ -271,9 +279,12 @@ class _Search:
                     _entries(parameters[group], place), own, self._costs[group, depth], each, depth < 2
                 )
                 done[group].append(part)
+                if not place.biases:
+                    coarseness[group] = _coarseness(part, own)
                 parameters[group] = _replaced(parameters[group], place, part.values(own))
             if self._retraining is not None and self._places[here[0]][depth].biases and depth < last:
-                parameters = self._retraining.without(parameters, [own[: depth + 1] for own in self._places])
+                held = [own[: depth + 1] for own in self._places]
+                parameters = self._retraining.without(parameters, held, coarseness)
         return done
 
     def _gains(self, group: int, done: list[Part], depth: int) -> Gains:
