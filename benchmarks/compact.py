@@ -3,8 +3,8 @@
     python benchmarks/compact.py FOLDER [--pattern 'kodim*.png'] [--psnr 35] [--others 2] [--write]
 
 Fits to a PSNR, stored for a loss of 0.05 dB without and with retraining, and fits to one dB more, stored for
-what they have too much; then the default fits of all networks on a few pictures. Bits are those of the
-parameters alone, not of the regions and the rest of a file. Seconds are those of rounding.
+what they have too much; then fits of all networks, of as many parameters, on a few pictures. Bits are of
+the parameters alone, not of the regions and the rest of a file. Seconds are those of rounding.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from tables import machine, publish, table
 
 from partinr import (
+    Budget,
     Finer,
     FitResult,
     Fourier,
@@ -34,7 +35,7 @@ from partinr.engines import Engine, select
 from partinr.file.rounding import rounded
 from partinr.model.rendering import rendered_psnr
 
-LOSS = 0.05
+LOSS, PARAMS = 0.05, 300_000
 NETWORKS: list[Network] = [Siren(), ReluHarmonic(), Fourier(), Finer(), Wire(), Gauss()]
 
 
@@ -67,12 +68,10 @@ def to_psnr(path: Path, psnr: float, engine: Engine) -> dict[str, list[float]]:
 
 
 def others(path: Path, engine: Engine) -> dict[str, list[float]]:
-    """Default fits of one picture by every network."""
+    """One picture fitted by every network."""
     signal = read(path)
-    return {
-        f"{path.stem}, {network.name}": measured(fit(signal, network=network), signal, LOSS, engine)
-        for network in NETWORKS
-    }
+    fits = {network.name: fit(signal, network=Budget(PARAMS, network)) for network in NETWORKS}
+    return {f"{path.stem}, {name}": measured(result, signal, LOSS, engine) for name, result in fits.items()}
 
 
 def rows(found: dict[str, list[float]]) -> list[list[object]]:
@@ -87,7 +86,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pattern", default="*.png")
     parser.add_argument("--psnr", type=float, default=35)
-    parser.add_argument("--others", type=int, default=2, help="pictures for default fits of all networks")
+    parser.add_argument("--others", type=int, default=2, help="pictures that all networks fit")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/quality.md")
     options = parser.parse_args()
     engine = select("auto", "cpu", None)
@@ -105,7 +104,7 @@ def main() -> None:
         [
             f"Fits to {options.psnr:g} dB, medians of {len(paths)} photographs:",
             table(["stored as", *columns], rows(medians)),
-            f"Default fits, retrained for {LOSS} dB:",
+            f"Fits of about {PARAMS:,} parameters, retrained for {LOSS} dB:",
             table(["fit", *columns], rows(default)),
             f"Measured by `benchmarks/compact.py` on {machine()}.",
         ]

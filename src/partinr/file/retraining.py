@@ -14,8 +14,8 @@ from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.signals.signal import Signal
 
-# Steps of a retraining. Their learning rate, beside the deviation of the weights that are trained: this much of
-# how coarse the rounding is, but not more, falling to this share of it (`benchmarks/compact.py`).
+# Steps of a retraining. Their learning rate, beside the deviation of the weights that are trained: this much
+# of how coarse the rounding is, but not more, falling to this share of it (`benchmarks/compact.py`).
 _STEPS, _RATE, _FASTEST, _FALL = 40, 0.03, 0.02, 0.02
 _ADAM = Adam(0.9, 0.95)
 # Samples of a step: as many as a fit takes.
@@ -60,8 +60,8 @@ class Retraining:
         Args:
             parameters: of every group.
             held: places of each group that stay.
-            coarseness: of each group, how large the latest steps of rounding are beside what was rounded: there
-                is little to make up for where they are small.
+            coarseness: of each group, how large the latest steps of rounding are beside what was rounded.
+                Where they are small there is little to make up for.
         """
         work = []
         for network, own, places, coarse, samples in zip(

@@ -53,11 +53,13 @@ _NOTHING = 1e-10
 _NEAR, _LOOKS, _MOST_LOOKS = 0.9, 5, 12
 # Less is aimed at than is allowed, and no guess is more than so many times the one before.
 _AIM, _LEAP = 0.95, 16
+# Guesses that go on to be too large are divided by this.
+_HURRY = 3
 # With retraining the error grows by so much of what rounding adds, from below 0: it gains such a share of
 # the error in a fit to a PSNR.
 _SLOPE, _GAIN = 0.7, 0.08
-# If rounding so much finer than should do does not, it is the retraining that does harm.
-_HARMFUL = 10
+# If rounding so much finer than should do alone does not, it is the retraining that does harm.
+_HARMFUL = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +221,7 @@ class _Search:
         each = alone * (1 + gained / allowed) / self._slope
         best = None
         trials: list[tuple[float, float]] = []
-        for look in range(_MOST_LOOKS):
+        while len(trials) < _MOST_LOOKS:
             parts = self._rounded(each)
             parameters = assembled(self._structure, parts)
             found = self._squares(self._truth, parameters) - self._error
@@ -227,7 +229,7 @@ class _Search:
             if found <= allowed and (best is None or each > best[0]):
                 best = each, parts, parameters, found
             near = found >= allowed - (1 - _NEAR) * max(allowed, each * self._structure.params)
-            if best is not None and (look + 1 >= _LOOKS or (found <= allowed and near)):
+            if best is not None and (len(trials) >= _LOOKS or (found <= allowed and near)):
                 break
             each = self._next(trials, allowed)
             if best is None and self._retraining is not None and each < alone / _HARMFUL:
@@ -255,6 +257,8 @@ class _Search:
                 np.clip(wanted, below[0] ** 0.8 * above[0] ** 0.2, below[0] ** 0.2 * above[0] ** 0.8)
             )
         wanted = each + (_AIM * allowed - found) / slope
+        if below is None and len(trials) > 1:
+            wanted = min(wanted, each / _HURRY)
         return float(np.clip(wanted, each / _LEAP, each * _LEAP))
 
     @property
