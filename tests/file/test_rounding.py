@@ -146,7 +146,7 @@ def test_held_layers_stay_and_the_error_falls() -> None:
         start = model.parameters[0]
         held = [Place(0, 1, False, start.weights[1].shape[1:], None)]
         held.append(held[0]._replace(biases=True))
-        (after,) = Retraining(model, signal, CpuEngine()).without(model.parameters, [held])
+        (after,) = Retraining(model, signal, CpuEngine()).without(model.parameters, [held], [0.1])
         assert np.array_equal(after.weights[1], start.weights[1])
         assert np.array_equal(after.biases[1], start.biases[1])
         assert not np.array_equal(after.weights[0], start.weights[0])
@@ -156,8 +156,10 @@ def test_held_layers_stay_and_the_error_falls() -> None:
 class Harmful(Retraining):
     """Makes everything worse."""
 
-    def without(self, parameters: list[Parameters], held: list[list[Place]]) -> list[Parameters]:
-        del held
+    def without(
+        self, parameters: list[Parameters], held: list[list[Place]], coarseness: list[float]
+    ) -> list[Parameters]:
+        del held, coarseness
         return [own.map(lambda array: array * 3) for own in parameters]
 
 

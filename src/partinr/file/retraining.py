@@ -14,9 +14,9 @@ from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.signals.signal import Signal
 
-# Steps of a retraining, and their learning rate beside the deviation of the weights that are trained, falling
-# to this share of it (`benchmarks/compact.py`).
-_STEPS, _RATE, _FALL = 40, 0.01, 0.02
+# Steps of a retraining. Their learning rate, beside the deviation of the weights that are trained: this much
+# of how coarse the rounding is, but not more, falling to this share of it (`benchmarks/compact.py`).
+_STEPS, _RATE, _FASTEST, _FALL = 40, 0.03, 0.02, 0.02
 _ADAM = Adam(0.9, 0.95)
 # Samples of a step: as many as a fit takes.
 _BATCH, _BATCH_ROOT = 128, 5
@@ -52,11 +52,20 @@ class Retraining:
         for values, samples in zip(found, self._samples, strict=True):
             samples.values[:] = values + errors[samples.points]
 
-    def without(self, parameters: Sequence[Parameters], held: Sequence[Sequence[Place]]) -> list[Parameters]:
-        """The parameters of every group after some steps, with those at these places as they were."""
+    def without(
+        self, parameters: Sequence[Parameters], held: Sequence[Sequence[Place]], coarseness: Sequence[float]
+    ) -> list[Parameters]:
+        """The parameters of every group after some steps, with those at these places as they were.
+
+        Args:
+            parameters: of every group.
+            held: places of each group that stay.
+            coarseness: of each group, how large the latest steps of rounding are beside what was rounded.
+                Where they are small there is little to make up for.
+        """
         work = []
-        for network, own, places, samples in zip(
-            self._model.networks, parameters, held, self._samples, strict=True
+        for network, own, places, coarse, samples in zip(
+            self._model.networks, parameters, held, coarseness, self._samples, strict=True
         ):
             state = TrainingState.fresh(own)
             free = set(range(len(own.weights)))
@@ -66,7 +75,7 @@ class Retraining:
                 second[place.layer][:] = np.inf
                 free.discard(place.layer)
             deviation = np.median([own.weights[layer].std() for layer in free]) if free else 0.0
-            rates = float(deviation) * _RATE * np.linspace(1, _FALL, _STEPS)
+            rates = float(deviation) * min(_RATE * coarse, _FASTEST) * np.linspace(1, _FALL, _STEPS)
             batch = max(_BATCH, round(_BATCH_ROOT * math.sqrt(samples.counts.mean())))
             regions = np.arange(len(samples.counts))
             plan = Plan(regions, rates, self._steps, batch, False, self._model.signal.samples, _ADAM)

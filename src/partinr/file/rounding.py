@@ -51,11 +51,15 @@ _NOTHING = 1e-10
 # The loss is looked for until it is so near to what is allowed, or so often; more often if it was always
 # larger.
 _NEAR, _LOOKS, _MOST_LOOKS = 0.9, 5, 12
-# Less is aimed at than is allowed; the error grows by so much of what rounding alone would add; and no guess
-# is more than so many times the one before.
-_AIM, _SLOPE, _LEAP = 0.95, 0.7, 16
-# If rounding so much finer than should do does not, it is the retraining that does harm.
-_HARMFUL = 100
+# Less is aimed at than is allowed, and no guess is more than so many times the one before.
+_AIM, _LEAP = 0.95, 16
+# Guesses that go on to be too large are divided by this.
+_HURRY = 3
+# With retraining the error grows by so much of what rounding adds, from below 0: it gains such a share of
+# the error in a fit to a PSNR.
+_SLOPE, _GAIN = 0.7, 0.08
+# If rounding so much finer than should do alone does not, it is the retraining that does harm.
+_HARMFUL = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +182,13 @@ def _chained(
     return _spread(size(integers, slice(0, 1))), _spread(after)
 
 
+def _coarseness(part: Part, gains: Gains) -> float:
+    """Root mean square of a part's steps beside that of its integers in steps."""
+    steps = np.exp2(-spread_over(gains, part.integers.shape[1]) / 2)
+    size = float(np.square(part.integers * steps).sum())
+    return math.sqrt(float(np.square(steps).sum()) / size) if size else 0.0
+
+
 def _spread(size: float) -> int:
     """See `Settings.spread`."""
     return int(np.clip(round(2 * math.log2(max(size, 1e-30))) + 8, -MOST_EXPONENT, MOST_EXPONENT))
@@ -205,10 +216,12 @@ class _Search:
     def within(self, loss: float) -> Rounded:
         """The fewest bits for this loss."""
         allowed = self._error * (10 ** (loss / 10) - 1)
-        each = start = allowed / self._structure.params
+        alone = allowed / self._structure.params
+        gained = 0.0 if self._retraining is None else _GAIN * self._error
+        each = alone * (1 + gained / allowed) / self._slope
         best = None
         trials: list[tuple[float, float]] = []
-        for look in range(_MOST_LOOKS):
+        while len(trials) < _MOST_LOOKS:
             parts = self._rounded(each)
             parameters = assembled(self._structure, parts)
             found = self._squares(self._truth, parameters) - self._error
@@ -216,11 +229,11 @@ class _Search:
             if found <= allowed and (best is None or each > best[0]):
                 best = each, parts, parameters, found
             near = found >= allowed - (1 - _NEAR) * max(allowed, each * self._structure.params)
-            if best is not None and (look + 1 >= _LOOKS or (found <= allowed and near)):
+            if best is not None and (len(trials) >= _LOOKS or (found <= allowed and near)):
                 break
             each = self._next(trials, allowed)
-            if best is None and self._retraining is not None and each < start / _HARMFUL:
-                self._retraining, each, trials = None, start, []
+            if best is None and self._retraining is not None and each < alone / _HARMFUL:
+                self._retraining, each, trials = None, alone, []
         if best is None:
             raise InputError(
                 f"the parameters cannot be rounded for a loss of {loss:g} dB; store them as float32"
@@ -233,7 +246,7 @@ class _Search:
         """What each parameter may add next: the error is a straight line of it, which begins below 0 by what
         retraining gains."""
         each, found = trials[-1]
-        slope = _SLOPE * self._structure.params
+        slope = self._slope * self._structure.params
         below = max(((e, f) for e, f in trials if f <= allowed), default=None)
         above = min(((e, f) for e, f in trials if f > allowed), default=None)
         if below is not None and above is not None and below[0] < above[0]:
@@ -244,13 +257,21 @@ class _Search:
                 np.clip(wanted, below[0] ** 0.8 * above[0] ** 0.2, below[0] ** 0.2 * above[0] ** 0.8)
             )
         wanted = each + (_AIM * allowed - found) / slope
+        if below is None and len(trials) > 1:
+            wanted = min(wanted, each / _HURRY)
         return float(np.clip(wanted, each / _LEAP, each * _LEAP))
+
+    @property
+    def _slope(self) -> float:
+        """How the error grows, beside what is added to it before any retraining."""
+        return 1.0 if self._retraining is None else _SLOPE
 
     def _rounded(self, each: float) -> list[list[Part]]:
         """All parts in steps for which each parameter adds this squared error, the last layers first. What is
         not rounded yet makes up for what is, if there is retraining."""
         done: list[list[Part]] = [[] for _ in self._places]
         parameters, last = list(self._model.parameters), max(map(len, self._places)) - 1
+        coarseness = [0.0] * len(self._places)
         for depth in range(last + 1):
             here = [group for group, own in enumerate(self._places) if depth < len(own)]
             gains = {group: self._gains(group, done[group], depth) for group in here}
@@ -262,9 +283,12 @@ class _Search:
                     _entries(parameters[group], place), own, self._costs[group, depth], each, depth < 2
                 )
                 done[group].append(part)
+                if not place.biases:
+                    coarseness[group] = _coarseness(part, own)
                 parameters[group] = _replaced(parameters[group], place, part.values(own))
             if self._retraining is not None and self._places[here[0]][depth].biases and depth < last:
-                parameters = self._retraining.without(parameters, [own[: depth + 1] for own in self._places])
+                held = [own[: depth + 1] for own in self._places]
+                parameters = self._retraining.without(parameters, held, coarseness)
         return done
 
     def _gains(self, group: int, done: list[Part], depth: int) -> Gains:
