@@ -47,7 +47,9 @@ def test_the_quality_that_is_told_is_that_of_the_file(photo: Path) -> None:
     assert info["psnr"] == pytest.approx(float(str(found["psnr"])), abs=1e-3)
 
 
-@pytest.mark.parametrize(("given", "most"), [("6kB", 6000), ("0.006MB", 6000), ("5000", 5000), ("5KiB", 5120)])
+@pytest.mark.parametrize(
+    ("given", "most"), [("6kB", 6000), ("0.006MB", 6000), ("5000", 5000), ("5KiB", 5120)]
+)
 def test_a_size_is_kept(photo: Path, given: str, most: int) -> None:
     size = facts(photo, "--size", given)["bytes"]
     assert 0.98 * most <= float(str(size)) <= most
@@ -79,7 +81,12 @@ def test_cosines_over_boxes_of_their_own(photo: Path, given: tuple[object, ...])
 
 @pytest.mark.parametrize(
     "given",
-    [("--steps", 3), ("--partition", "grid:2x2", "--steps", 2), ("--lr", 0.01, "--steps", 2), ("--time", 0.1)],
+    [
+        ("--steps", 3),
+        ("--partition", "grid:2x2", "--steps", 2),
+        ("--lr", 0.01, "--steps", 2),
+        ("--time", 0.1),
+    ],
 )
 def test_what_only_training_knows_trains(photo: Path, given: tuple[object, ...]) -> None:
     assert facts(photo, *given)["network"] == "siren"

@@ -209,6 +209,7 @@ def fit(
         recipe,
         trained=tuned or elsewhere or wishes.family == "siren",
         chosen=(wishes.structure and wishes.family not in ("siren", "cosine")) or chosen_start,
+        spare=partinr.ROUNDING_COST if store == "compact" else 0.0,
     )
     if store not in ("auto", "compact") and (size, bpp) != (None, None):
         raise InputError(f"--size and --bpp are of compact files; leave out --store {store}")
@@ -229,7 +230,7 @@ def fit(
         )
         bar.show(1.0, what="writing")
         came_from = result.started_from if start_file is None else init
-        outcome = write_outcome(result, target, store, report, overlay, came_from)
+        outcome = write_outcome(result, target, store, report, overlay, came_from, psnr or goal.psnr)
     if as_json:
         emit(outcome.facts())
     elif not quiet:

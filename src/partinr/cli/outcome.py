@@ -21,12 +21,14 @@ class Outcome:
         saved: the file.
         extras: what else was written.
         init: what the fit was started from.
+        target: PSNR in dB that was asked of the file; None: there was none.
     """
 
     result: partinr.FitResult
     saved: partinr.Saved
     extras: tuple[Path, ...]
     init: str
+    target: float | None
 
     @property
     def interrupted(self) -> bool:
@@ -36,7 +38,7 @@ class Outcome:
     @property
     def short(self) -> float:
         """Decibels that the file lacks of the PSNR asked for; 0 or less if it was reached or none was."""
-        target, psnr = self.result.goal.psnr, self.saved.psnr
+        target, psnr = self.target, self.saved.psnr
         return 0.0 if target is None or psnr is None else target - psnr
 
     @property
@@ -79,7 +81,7 @@ class Outcome:
             "precision": result.precision,
             "init": self.init,
             "seed": result.seed,
-            "target": result.goal.psnr,
+            "target": self.target,
             "reached": self.short <= 0 and self.excess <= 0,
             "stopped": "interrupted" if self.interrupted else result.stopped,
             "shape": spec.shape,
@@ -135,12 +137,12 @@ class Outcome:
         if self.short > 0 and isinstance(self.result.goal, partinr.Compact):
             return (
                 f"reached {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
-                f"{self.result.goal.psnr:g} dB asked for, which single precision does not hold; ask for less"
+                f"{self.target:g} dB asked for, which single precision does not hold; ask for less"
             )
         if self.short > 0:
             return (
                 f"reached {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
-                f"{self.result.goal.psnr:g} dB asked for; allow more {self._more}"
+                f"{self.target:g} dB asked for; allow more {self._more}"
             )
         return None
 
@@ -152,8 +154,9 @@ def write_outcome(
     report: Path | None,
     overlay: Path | None,
     init: str,
+    wanted: float | None,
 ) -> Outcome:
-    """Write all files of a fit; `init` is what it was started from.
+    """Write all files of a fit; `init` is what it was started from, `wanted` the PSNR asked of the file.
 
     Raises:
         InputError: a file cannot be written.
@@ -165,7 +168,7 @@ def write_outcome(
     summary = {
         "steps": result.steps,
         "stopped": result.stopped,
-        "target": result.goal.psnr,
+        "target": wanted,
         "seed": result.seed,
         "engine": result.engine,
         "device": result.device,
@@ -179,7 +182,7 @@ def write_outcome(
         target,
         store=store,
         signal=signal,
-        target=result.goal.psnr,
+        target=wanted,
         summary=summary,
         measured=Quality(result.psnr, result.ssim),
     )
@@ -194,4 +197,4 @@ def write_outcome(
         shade = shades(result.model) if result.model.structure.groups is not None else None
         write_overlay(overlay, signal, result.model.partition, shade)
     extras = tuple(path for path in (report, overlay) if path is not None)
-    return Outcome(result, saved, extras, init)
+    return Outcome(result, saved, extras, init, wanted)

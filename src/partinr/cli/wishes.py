@@ -39,7 +39,7 @@ class Aims:
         """Whether something was asked for that only training knows."""
         return any(aim is not None for aim in (self.steps, self.seconds, self.max_params))
 
-    def goal(self, recipe: partinr.Recipe, *, trained: bool, chosen: bool) -> partinr.Goal:
+    def goal(self, recipe: partinr.Recipe, *, trained: bool, chosen: bool, spare: float) -> partinr.Goal:
         """The goal that they name together.
 
         Where nothing was asked for that only training knows, cosines are fitted, in few bytes. A PSNR alone
@@ -51,6 +51,7 @@ class Aims:
             recipe: the preset.
             trained: whether anything else was asked for that only training knows.
             chosen: whether partition, network, start or overlap were.
+            spare: decibels beyond --psnr that training aims at, which rounding costs afterwards.
 
         Raises:
             InputError: a number is out of its range, or what was asked for does not go together.
@@ -71,11 +72,12 @@ class Aims:
             )
         if self.psnr is None:
             return partinr.Steps(self.steps, within=within)
+        psnr = self.psnr + spare
         if alone:
-            return partinr.Growing(self.psnr, self.max_params, within)
-        if self.steps is None:
-            return partinr.Quality(self.psnr, within)
-        return partinr.Steps(self.steps, self.psnr, within)
+            return partinr.Growing(psnr, self.max_params, within)
+        return (
+            partinr.Quality(psnr, within) if self.steps is None else partinr.Steps(self.steps, psnr, within)
+        )
 
     @property
     def _bytes(self) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from partinr.errors import InputError
 from partinr.file.coded_parameters import read as read_parameters
 from partinr.file.compact import COMPACT_VERSION, packed, unpacked
-from partinr.file.header import describe, describe_signal, interpret, interpret_signal
+from partinr.file.header import check_samples, describe, describe_signal, interpret, interpret_signal
 from partinr.file.partition_coding import read_partition, write_partition
 from partinr.file.spectra_coding import read_spectra, write_spectra
 from partinr.model.piecewise import Piecewise
@@ -64,20 +64,16 @@ def opened(payload: bytes, max_samples: int | None) -> tuple[Piecewise, dict[str
     fields = {"format": COMPACT_VERSION, **found.fields}
     coding = fields.get("coding")
     spec = interpret_signal(fields)
-    if max_samples is not None and spec.samples > max_samples:
-        raise InputError(
-            f"a compact file may have at most {max_samples:,} samples, got {spec.samples:,}; if you trust "
-            f"the file, pass max_samples={spec.samples}"
-        )
     if coding == "spectra":
         if len(found.sections) != 1 or fields.get("blend") is not True:
             raise InputError("damaged: a file of spectra has one section, and blends")
+        check_samples(spec.samples, max_samples, "spectra")
         spectra = read_spectra(found.sections[0], spec.shape, spec.channels)
         return synthesised(spectra, spec), fields
     if coding != "parameters" or len(found.sections) != 2:
         raise InputError("damaged: the header names no coding that this partinr reads; upgrade partinr")
     header = interpret(fields, tensors=1 << 20)
-    partition, groups = read_partition(found.sections[0], header)
+    partition, groups = read_partition(found.sections[0], header, max_samples)
     structure = Structure(
         partition, tuple(header.networks), spec, header.frame, groups, header.blend, header.overlap
     )

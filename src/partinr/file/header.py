@@ -121,6 +121,19 @@ def _overlap(fields: dict[str, Any]) -> int:
     return value
 
 
+def check_samples(samples: int, most: int | None, what: str) -> None:
+    """Make sure that a file does not ask for more memory than was allowed.
+
+    Raises:
+        InputError: it does.
+    """
+    if most is not None and samples > most:
+        raise InputError(
+            f"{what} may have at most {most:,} samples, got {samples:,}; if you trust the file, pass "
+            f"max_samples={samples}"
+        )
+
+
 def interpret_signal(header: dict[str, Any]) -> SignalSpec:
     """What a header says that the function represents, checked.
 

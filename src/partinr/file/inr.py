@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy import ndarray
 
+from partinr.engines import select
 from partinr.errors import InputError
 from partinr.file.compact_inr import compact, opened
-from partinr.file.header import Header, describe, interpret
+from partinr.file.header import Header, check_samples, describe, interpret
 from partinr.file.labelmap import compress, decompress
-from partinr.file.rounding import rounded
+from partinr.file.rounding import RoundingError, rounded
 from partinr.file.sealing import (
     Sealed,
     Tensors,
@@ -39,10 +40,14 @@ from partinr.signals.signal import Signal
 Precision = Literal["float32", "float16"]
 Store = Literal["float32", "float16", "compact", "auto"]
 
-# What float16 may cost with store="auto", and coding what is no whole number, in dB.
-_HALF_COST = _ROUNDING_COST = 0.05
-# However near to a target a fit is, rounding may cost as much as nobody can measure.
-_LEAST_COST = 0.002
+# What float16 may cost where it is taken by itself, in dB.
+_HALF_COST = 0.05
+# The share of what a fit exceeds its target by that rounding may cost; however near the fit is, as much as
+# nobody can see.
+_SAFETY, _LEAST_COST = 0.8, 0.002
+
+ROUNDING_COST = 0.05
+"""Decibels that rounding parameters may cost."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +85,16 @@ def save(
         model: what to write.
         path: ends in .inr by convention.
         store: precision of the stored parameters. "compact" codes them in few bits: exactly where they are
-            whole numbers of a step (see `Compact`), for a loss of less than 0.05 dB elsewhere. "auto" is
-            compact where that is exact; elsewhere it takes float16 where that costs less than 0.05 dB of the
-            rendered signal and does not fall below `target`.
-        signal: what was fitted; needed for "auto", for the PSNR in the header, and for "compact" where that
-            is not exact.
+            whole numbers of a step (see `Compact`); elsewhere they lose less than 0.05 dB, for which what is
+            not rounded yet is trained to make up. "auto" does so without training; where that would lose a
+            `target`, or cannot be done, it takes float16 if that costs less and else float32.
+        signal: what was fitted; needed for the PSNR in the header, and to round what is no whole number.
         target: PSNR in dB that must not be lost by storing.
         summary: what to say in the header about how it was made; JSON types.
         measured: the quality of the model as it is, if it is known, which saves a rendering.
 
     Raises:
-        InputError: the folder does not exist or cannot be written, "auto" without a signal, a signal of
+        InputError: the folder does not exist or cannot be written, rounding without a signal, a signal of
             another shape, or parameters that are not finite in the stored precision.
         OSError: the file cannot be written; an old file stays as it was.
 
@@ -109,12 +113,19 @@ def save(
         raise InputError(
             "the model has parameters that are not finite; fit it again with a lower learning rate"
         )
-    if store == "compact" or (store == "auto" and model.spectra is not None):
-        return _save_compact(model, Path(path), signal, target, summary or {}, measured)
+    told = summary or {}
+    if store in ("compact", "auto"):
+        found = _compact(model, signal, target, told, measured, gently=store == "auto")
+        if found is not None:
+            with atomic_write(path) as file:
+                file.write(found.whole)
+            return Saved(Path(path), len(found.whole), "compact", *(found.reached or (None, None)))
+        store = "auto"
     chosen, reached = _choose_store(model, store, signal, target, measured)
     if not _finite(model, chosen):
         raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
-    told = {**(summary or {}), **({} if reached is None else {"psnr": reached.psnr})}
+    if reached is not None:
+        told = {**told, "psnr": reached.psnr}
     size = write_sealed(path, _tensors(model, chosen), describe(model.structure, told))
     return Saved(Path(path), size, chosen, *(reached or (None, None)))
 
@@ -160,47 +171,63 @@ def load_with_header(
     return read_sealed(path, "fit", interpreted)
 
 
-def _save_compact(
+class _Found(NamedTuple):
+    whole: bytes
+    reached: Quality | None
+
+
+def _compact(
     model: Piecewise,
-    path: Path,
     signal: Signal | None,
     target: float | None,
     summary: dict[str, Any],
     measured: Quality | None,
-) -> Saved:
-    if model.spectra is None and signal is None:
-        raise InputError('store="compact" needs the signal to measure what rounding costs; pass signal=')
-    if model.spectra is None:
-        coded = rounded(model, cast(Signal, signal), _allowed_loss(target, measured))
-        model, payload, measured = coded.model, coded.payload, None
-    else:
+    *,
+    gently: bool,
+) -> _Found | None:
+    """A compact file; `gently`: without training what makes up for rounding, and none at all where rounding
+    is not possible, costs more than was allowed, or loses a target that was reached."""
+    if model.spectra is not None:
+        reached = measured if measured is not None or signal is None else quality(model, signal)
         payload = write_spectra(model.spectra)
-    reached = measured if measured is not None or signal is None else quality(model, signal)
+    elif signal is None:
+        raise InputError(
+            'store="compact" and "auto" need the signal to measure what rounding costs; pass signal='
+        )
+    else:
+        before = measured or quality(model, signal)
+        engine = None if gently else select("auto", "cpu", None, model.networks[0])
+        try:
+            coded = rounded(model, signal, _allowed_loss(target, before), engine=engine)
+        except RoundingError:
+            if gently:
+                return None
+            raise
+        model, payload = coded.model, coded.payload
+        reached = quality(model, signal)
+        lost = before.psnr - reached.psnr > 2 * ROUNDING_COST
+        if gently and (lost or (target is not None and reached.psnr < target <= before.psnr)):
+            return None
     told = summary if reached is None else {**summary, "psnr": reached.psnr}
-    whole = compact(model, payload, told)
-    with atomic_write(path) as file:
-        file.write(whole)
-    return Saved(path, len(whole), "compact", *(reached or (None, None)))
+    return _Found(compact(model, payload, told), reached)
 
 
-def _allowed_loss(target: float | None, measured: Quality | None) -> float:
+def _allowed_loss(target: float | None, measured: Quality) -> float:
     """Decibels that rounding may cost: never what takes the file below a target that was reached."""
-    if target is None or measured is None or measured.psnr < target:
-        return _ROUNDING_COST
-    return min(_ROUNDING_COST, max(measured.psnr - target, _LEAST_COST))
+    if target is None or measured.psnr < target:
+        return ROUNDING_COST
+    return min(ROUNDING_COST, max(_SAFETY * (measured.psnr - target), _LEAST_COST))
 
 
 def _choose_store(
     model: Piecewise,
-    store: Store,
+    store: Literal["float32", "float16", "auto"],
     signal: Signal | None,
     target: float | None,
     measured: Quality | None,
 ) -> tuple[Precision, Quality | None]:
     if signal is None:
-        if store == "auto":
-            raise InputError('store="auto" needs the signal to measure what float16 costs; pass signal=')
-        return cast(Precision, store), None
+        return "float32" if store == "auto" else store, None
     half = None
     if store != "float32" and _finite(model, "float16"):
         half = quality(_rounded(model), signal)
@@ -307,11 +334,7 @@ def _partition(header: Header, tensors: Tensors, max_samples: int | None) -> Par
     shape, rule = header.signal.shape, header.rule
     if "boxes" in tensors:
         return Partition.from_boxes(shape, tensors["boxes"].astype(np.int64), rule)
-    if max_samples is not None and header.signal.samples > max_samples:
-        raise InputError(
-            f"a label map may have at most {max_samples:,} samples, got {header.signal.samples:,}; "
-            f"if you trust the file, pass max_samples={header.signal.samples}"
-        )
+    check_samples(header.signal.samples, max_samples, "a label map")
     partition = Partition.from_labels(decompress(tensors["labels"], shape, header.regions), rule)
     if partition.regions != header.regions:
         raise InputError(f"the label map must have {header.regions} regions, it has {partition.regions}")

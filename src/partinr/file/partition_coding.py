@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.file.header import Header
+from partinr.file.header import Header, check_samples
 from partinr.file.labelmap import compress, decompress
 from partinr.file.numbers import read_number, written_number
 from partinr.file.range_coder import MOST_TO_A_BYTE, reader, writer
@@ -40,8 +40,15 @@ def write_partition(structure: Structure) -> bytes:
     return head + sink.finish()
 
 
-def read_partition(section: bytes, header: Header) -> tuple[Partition, Int64[ndarray, "regions"] | None]:
+def read_partition(
+    section: bytes, header: Header, max_samples: int | None
+) -> tuple[Partition, Int64[ndarray, "regions"] | None]:
     """The inverse of `write_partition`: regions, and the group of each where there are several.
+
+    Args:
+        section: the bytes.
+        header: of the file.
+        max_samples: see `load`.
 
     Raises:
         InputError: these are no such bytes.
@@ -58,6 +65,7 @@ def read_partition(section: bytes, header: Header) -> tuple[Partition, Int64[nda
         raise InputError("damaged: every group must have regions")
     shape, rule = header.signal.shape, header.rule
     if labels:
+        check_samples(header.signal.samples, max_samples, "a label map")
         found = decompress(np.frombuffer(labels, np.uint8), shape, header.regions)
         partition = Partition.from_labels(found, rule)
     else:

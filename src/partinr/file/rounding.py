@@ -89,8 +89,8 @@ def rounded(model: Piecewise, signal: Signal, loss: float = 0.05, *, engine: Eng
             None: nothing is trained.
 
     Raises:
-        InputError: the loss is not positive, the signal has another shape, or the parameters are so large or
-            so uneven that they cannot be rounded for such a loss.
+        InputError: the loss is not positive, or the signal has another shape.
+        RoundingError: the parameters are so large or so uneven that they cannot be rounded for such a loss.
 
     Example:
         >>> import numpy as np, partinr
@@ -108,6 +108,10 @@ def rounded(model: Piecewise, signal: Signal, loss: float = 0.05, *, engine: Eng
         )
     retraining = None if engine is None else Retraining(model, signal, engine)
     return _Search(model, signal, retraining).within(loss)
+
+
+class RoundingError(InputError):
+    """Parameters are so large or so uneven that they cannot be rounded for such a loss."""
 
 
 class _Cost(NamedTuple):
@@ -235,7 +239,7 @@ class _Search:
             if best is None and self._retraining is not None and each < alone / _HARMFUL:
                 self._retraining, each, trials = None, alone, []
         if best is None:
-            raise InputError(
+            raise RoundingError(
                 f"the parameters cannot be rounded for a loss of {loss:g} dB; store them as float32"
             )
         _, parts, parameters, found = best
