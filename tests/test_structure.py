@@ -33,6 +33,7 @@ ROOMS = [
     "files",
     "text",
     "errors",
+    "cores",
     "shapes",
 ]
 """From the top. A file imports from rooms below its own and from its own room."""
@@ -55,7 +56,7 @@ SLOW = {
     "jaxtyping",
 }
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
-WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors", "shapes")
+WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors", "cores", "shapes")
 
 
 class Import(NamedTuple):

@@ -19,8 +19,8 @@ _PACKAGES = (
 
 def system_facts() -> dict[str, Any]:
     """Versions, engines, threads and devices, for `info --system`."""
+    from partinr.cores import usable_cores
     from partinr.engines import ENGINES
-    from partinr.model.kernel import usable_cores
 
     return {
         "partinr": partinr.__version__,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy import ndarray
 
+from partinr.cores import usable_cores
 from partinr.engines.engine import (
     Engine,
     Plan,
@@ -54,7 +55,7 @@ class CpuEngine(Engine):
         if lacking is not None:
             raise InputError(f"{lacking}; use --precision fp32")
         self._precision: Precision = precision
-        self._threads = threads or kernel.usable_cores()
+        self._threads = threads or usable_cores()
 
     @property
     def precision(self) -> Precision:

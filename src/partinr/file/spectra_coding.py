@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy import ndarray
 
+from partinr.cores import usable_cores
 from partinr.errors import InputError
 from partinr.file.numbers import read_number, written_number
 from partinr.model import kernel
@@ -41,7 +42,7 @@ def write_spectra(spectra: Spectra) -> bytes:
             channels=spectra.channels,
             root=spectra.sides.root,
             least=spectra.sides.least,
-            threads=kernel.usable_cores(),
+            threads=usable_cores(),
         )
     except ValueError as error:
         raise InputError(str(error)) from error
@@ -138,7 +139,7 @@ def _decoded(
             channels=channels,
             root=sides.root,
             least=sides.least,
-            threads=kernel.usable_cores(),
+            threads=usable_cores(),
         )
     except ValueError as error:
         raise InputError(f"damaged: {error}") from error

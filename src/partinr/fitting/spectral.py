@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
+from partinr.cores import usable_cores
 from partinr.errors import InputError
 from partinr.model import kernel
 from partinr.model.spectra import Sides, Spectra, mixing_for, unmixing
@@ -61,7 +62,7 @@ class Cutter:
         if lacking is not None:
             raise InputError(f"fits of cosines over boxes need the native kernel: {lacking}")
         self._shape, self.channels = signal.shape, signal.channels
-        self._threads = threads or kernel.usable_cores()
+        self._threads = threads or usable_cores()
         self.sides = Sides.usual(signal.spec.dims)
         values = signal.normalised()
         self._mixing = mixing_for(values)

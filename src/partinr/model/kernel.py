@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
 from numpy import ndarray
 
+from partinr.cores import usable_cores
 from partinr.errors import InputError
 from partinr.model.blending import Assignment
 from partinr.model.lattice import Nodes
@@ -38,13 +38,6 @@ def why_no_bf16() -> str | None:
     except ValueError as error:
         return str(error)
     return None
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def knows(network: Network) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from partinr.cores import usable_cores
 from partinr.model import kernel
 from partinr.model.networks.cosine import Cosine
 from partinr.model.networks.network import Parameters
@@ -90,7 +91,7 @@ def _fill(
         mixing=spectra.mixing,
         slots=slots,
         frequencies=frequencies,
-        threads=kernel.usable_cores(),
+        threads=usable_cores(),
         weights=weights,
         biases=biases,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy import ndarray
 
+from partinr.cores import usable_cores
 from partinr.errors import InputError
 from partinr.shapes import Float64, Shaped
 
@@ -92,13 +94,16 @@ def ssim(
         return None
     margin = SSIM_WINDOW - 1
     rows = max(8, _STRIP // math.prod(reference.shape[1:]))
-    total, count = 0.0, 0
-    for first in range(0, reference.shape[0] - margin, rows):
+
+    def judged(first: int) -> tuple[float, int]:
         strip = slice(first, first + rows + margin)
         similarity = _similarity(reference[strip], test[strip], peak)
-        total += float(similarity.sum())
-        count += similarity.size
-    return total / count
+        return float(similarity.sum()), similarity.size
+
+    # NumPy lets other threads go on while it computes; sums are added in order.
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        sums = list(pool.map(judged, range(0, reference.shape[0] - margin, rows)))
+    return sum(total for total, _ in sums) / sum(count for _, count in sums)
 
 
 def _check(reference: Shaped[ndarray, "..."], test: Shaped[ndarray, "..."], peak: float) -> None:
