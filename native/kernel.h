@@ -38,12 +38,16 @@ struct Arrays {
   float* const* biases;   // [layer] -> (regions, fan_out)
 };
 
+// Rows of a lattice that are no longer share what can be known of one.
+constexpr int64_t longest_row = 64;
+
 struct Region {
   int64_t index;              // row of the stacked arrays
   int64_t samples;
   const float* coords;        // (samples, dims)
   const float* values;        // (samples, channels)
   const float* importance;    // (samples,), or null for all ones
+  int64_t row;                // where the samples are a lattice: so many differ in the last coordinate alone; or 0
   uint64_t key;
   double loss_scale;          // d(loss)/d(sum of squared errors) where all samples are used
 };

@@ -49,6 +49,8 @@ void Perceptrons::sums(void* worker, int64_t region, const Nodes (&nodes)[3], fl
   it.index = region;
   it.samples = samples;
   it.coords = own.data();
+  // Values at samples are those of training, to the last bit.
+  if (std::any_of(nodes, nodes + 3, [](const Nodes& along) { return along.axis->spread(); })) it.row = nodes[2].nodes;
   values(worker, it, found.data(), halt);
   // The first axis first: sums of long rows.
   int64_t outer = 1, inner = samples * channels;

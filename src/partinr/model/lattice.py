@@ -28,7 +28,7 @@ from partinr.signals import frames
 
 # Samples between nodes where a pixel is as large as a sample, and how much more with every fourfold number of
 # samples in a pixel: their mean hides more. See `benchmarks/rendering.py` for the error that is left.
-_PITCH, _MORE, _WIDEST = 0.26, 0.1, 0.75
+_PITCH, _MORE, _WIDEST = 0.3, 0.1, 0.75
 STENCIL = 6
 """Nodes that the polynomial at a point goes through."""
 
