@@ -139,6 +139,20 @@ def test_means_of_every_network(network: Network) -> None:
     np.testing.assert_allclose(found, dense(model, size, crop), rtol=0, atol=close)
 
 
+@pytest.mark.parametrize(("hidden", "channels"), [(1, 1), (20, 3), (150, 5)])
+def test_means_of_any_width(monkeypatch: pytest.MonkeyPatch, hidden: int, channels: int) -> None:
+    """Whole rows and parts of them, several vectors and panels of units, and groups of channels."""
+    shape, size = (34, 61), (11, 17)
+    spec = replace(noise(shape, channels).spec, dtype="float32", value_range=(0.0, 1.0))
+    partition = Grid(2, 1).partition(noise(shape))
+    structure = Structure(partition, (Siren(hidden, 1, 2.0, 2.0),), spec, "local", overlap=1)
+    model = Piecewise(structure, tuple(structure.initialise(4)))
+    found = render(model, size=size)
+    np.testing.assert_allclose(found.reshape(*size, -1), dense(model, size), rtol=0, atol=CLOSE)
+    monkeypatch.setattr(kernel, "usable_cores", lambda: 3)
+    np.testing.assert_array_equal(render(model, size=size), found)
+
+
 @pytest.mark.parametrize("rule", [boxes, scattered])
 def test_crops_are_means(rule: Callable[[tuple[int, ...]], Partition]) -> None:
     shape, size, crop = (21, 30), (5, 6), ((2.0, 17.5), (4.25, 30.0))
