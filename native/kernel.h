@@ -38,12 +38,26 @@ struct Arrays {
   float* const* biases;   // [layer] -> (regions, fan_out)
 };
 
+// Samples of a lattice, and sums over each of its rows.
+struct Row {
+  int64_t samples;         // which differ in the last coordinate alone; the same in all rows
+  int64_t sums;
+  const int64_t* first;    // sum i has the samples from first[i] on,
+  const int64_t* offsets;  // with the shares offsets[i] .. offsets[i + 1] - 1
+  const float* shares;
+  const float* totals;     // of the shares of each sum
+};
+
+// Samples and sums of a row, at most.
+constexpr int64_t longest_row = 64;
+
 struct Region {
   int64_t index;              // row of the stacked arrays
   int64_t samples;
   const float* coords;        // (samples, dims)
   const float* values;        // (samples, channels)
   const float* importance;    // (samples,), or null for all ones
+  const Row* row;             // where sums over rows are meant, not values; or null
   uint64_t key;
   double loss_scale;          // d(loss)/d(sum of squared errors) where all samples are used
 };
@@ -104,7 +118,7 @@ struct Kernel {
   // Trains in place, returns the steps done: fewer than asked when *stop turned nonzero. No team: alone.
   int64_t (*train)(void* worker, Team*, const Arrays& parameters, const Arrays& first, const Arrays& second,
                    const Region&, const Schedule&, float* losses, const int* stop);
-  // Outputs (samples, channels); returns false when *stop turned nonzero.
+  // Outputs (samples or sums of all rows, channels); returns false when *stop turned nonzero.
   bool (*evaluate)(void* worker, const Arrays& parameters, const Region&, float* out, const int* stop);
   // Sum of squared errors, and the gradient of loss_scale times it.
   double (*gradient)(void* worker, Team*, const Arrays& parameters, const Region&, const Arrays& gradient);

@@ -45,7 +45,7 @@ struct Piece {
 constexpr int64_t piece_most = 1 << 12;
 
 std::vector<Piece> cut(const std::vector<Axis>& axes, const Array<const int64_t, 2>& spans,
-                       const Array<const int64_t, 1>& members, int64_t channels) {
+                       const Array<const int64_t, 1>& members, int64_t channels, int64_t longest) {
   const size_t dims = static_cast<size_t>(spans.shape(1)), missing = 3 - dims;
   std::vector<Piece> pieces;
   size_t sums = 0;
@@ -56,7 +56,7 @@ std::vector<Piece> cut(const std::vector<Axis>& axes, const Array<const int64_t,
       const int64_t span = at < missing ? 0 : spans.data()[static_cast<size_t>(r) * dims + at - missing];
       first[at] = axes[at].offsets[span];
       last[at] = axes[at].offsets[span + 1];
-      step[at] = std::clamp<int64_t>(last[at] - first[at], 1, room);
+      step[at] = std::clamp<int64_t>(last[at] - first[at], 1, at == 2 ? std::min(room, longest) : room);
       room = std::max<int64_t>(1, room / step[at]);
     }
     for (int64_t i = first[0]; i < last[0]; i += step[0])
@@ -119,7 +119,7 @@ void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 
   const float *const scale_at = scale.data(), *const shift_at = shift.data();
   const int64_t* const member_of = members.data();
   const nb::gil_scoped_release unlocked;
-  const std::vector<Piece> pieces = cut(axes, spans, members, channels);
+  const std::vector<Piece> pieces = cut(axes, spans, members, channels, of.longest());
   // Places that several pieces reach are theirs in common, so each has sums of its own until all are known; they are
   // added up in one order whatever the number of threads.
   std::vector<float> sums(

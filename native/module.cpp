@@ -17,6 +17,7 @@
 #include "dispatch.h"
 #include "evaluation.h"
 #include "exchange.h"
+#include "nodes.h"
 #include "perceptrons.h"
 #include "queue.h"
 #include "readout.h"
@@ -221,6 +222,8 @@ NB_MODULE(_native, m) {
   m.def("train", &train, "jobs"_a, nb::kw_only(), "threads"_a, "stop"_a = nb::none(), "precision"_a = "fp32");
   define<NetSpec, Perceptrons>(m);
   define<Cosines, CosineRegions>(m);
+  m.def("mean_nodes", &mean_nodes, "samples"_a, "width"_a, "spans"_a.noconvert(), "pitches"_a.noconvert(),
+        "edges"_a.noconvert());
   m.def("gradient", &gradient, "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(),
         "values"_a.noconvert(), "offsets"_a.noconvert(), "regions"_a.noconvert(), nb::kw_only(),
         "loss_scale"_a.noconvert(), "grad_w"_a.noconvert(), "grad_b"_a.noconvert(), "threads"_a,

@@ -5,6 +5,37 @@
 namespace partinr {
 namespace {
 
+// What the sums over a row of a lattice are made of, sum by sum.
+struct RowSums {
+  std::vector<int64_t> first, offsets{0};
+  std::vector<float> shares, totals;
+
+  explicit RowSums(const Nodes& along)
+      : first(static_cast<size_t>(along.places), along.nodes), totals(static_cast<size_t>(along.places)) {
+    const Axis& axis = *along.axis;
+    std::vector<int64_t> end(first.size(), 0);
+    const auto each = [&](auto work) {
+      for (int64_t i = 0; i < along.nodes; i++)
+        for (int64_t e = axis.entries[along.node + i]; e < axis.entries[along.node + i + 1]; e++)
+          work(i, static_cast<size_t>(axis.places[e] - along.place), axis.shares[e]);
+    };
+    each([&](int64_t i, size_t p, float) {
+      first[p] = std::min(first[p], i);
+      end[p] = std::max(end[p], i + 1);
+    });
+    for (size_t p = 0; p < first.size(); p++) offsets.push_back(offsets[p] + std::max<int64_t>(0, end[p] - first[p]));
+    shares.resize(static_cast<size_t>(offsets.back()));
+    each([&](int64_t i, size_t p, float share) {
+      shares[static_cast<size_t>(offsets[p] + i - first[p])] += share;
+      totals[p] += share;
+    });
+  }
+
+  Row row(int64_t samples) const {
+    return {samples, static_cast<int64_t>(first.size()), first.data(), offsets.data(), shares.data(), totals.data()};
+  }
+};
+
 // Weighted sums along the axis in the middle of an array (outer, nodes, inner).
 std::vector<float> contracted(const std::vector<float>& from, int64_t outer, int64_t inner, const Nodes& along) {
   const Axis& axis = *along.axis;
@@ -35,12 +66,13 @@ void Perceptrons::values(void* worker, const Region& region, float* out, const i
 }
 
 void Perceptrons::sums(void* worker, int64_t region, const Nodes (&nodes)[3], float* out, const int* halt) const {
-  const int64_t samples = nodes[0].nodes * nodes[1].nodes * nodes[2].nodes, missing = 3 - dims;
-  std::vector<float> own(static_cast<size_t>(samples * dims)), found(static_cast<size_t>(samples * channels));
+  const Nodes& last = nodes[2];
+  const int64_t rows = nodes[0].nodes * nodes[1].nodes, samples = rows * last.nodes, missing = 3 - dims;
+  std::vector<float> own(static_cast<size_t>(samples * dims));
   float* next = own.data();
   for (const float x : nodes[0].own)
     for (const float y : nodes[1].own)
-      for (const float z : nodes[2].own) {
+      for (const float z : last.own) {
         if (missing < 1) *next++ = x;
         if (missing < 2) *next++ = y;
         *next++ = z;
@@ -49,10 +81,19 @@ void Perceptrons::sums(void* worker, int64_t region, const Nodes (&nodes)[3], fl
   it.index = region;
   it.samples = samples;
   it.coords = own.data();
+  // For means alone: values at samples are those of training, to the last bit.
+  const bool means = std::any_of(nodes, nodes + 3, [](const Nodes& along) { return along.axis->spread(); });
+  std::optional<RowSums> row_sums;
+  Row row{};
+  if (means && last.nodes <= longest_row && last.places <= longest_row) {
+    row = row_sums.emplace(last).row(last.nodes);
+    it.row = &row;
+  }
+  std::vector<float> found(static_cast<size_t>(rows * (it.row ? last.places : last.nodes) * channels));
   values(worker, it, found.data(), halt);
   // The first axis first: sums of long rows.
-  int64_t outer = 1, inner = samples * channels;
-  for (int64_t at = missing; at < 3; outer *= nodes[at++].places) {
+  int64_t outer = 1, inner = static_cast<int64_t>(found.size());
+  for (int64_t at = missing; at < (it.row ? 2 : 3); outer *= nodes[at++].places) {
     inner /= nodes[at].nodes;
     found = contracted(found, outer, inner, nodes[at]);
   }

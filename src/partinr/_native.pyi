@@ -218,6 +218,22 @@ def evaluate_lattice(
     The result doesn't depend on the number of threads.
     """
 
+def mean_nodes(
+    samples: int, width: int, spans: _I64, pitches: _F64, edges: _F64
+) -> tuple[_I64, _F32, _I64, _I64, _F32]:
+    """Where boxes are evaluated along one axis for means over pixels, and with which weights.
+
+    Args:
+        samples: of the axis.
+        width: samples over which a box's weight rises from 0 to 1; 0 without blending.
+        spans: (spans, 2), first sample of each box and one past its last.
+        pitches: (spans,), samples between nodes.
+        edges: (pixels + 1,), where pixels begin and end, in samples.
+
+    Returns:
+        offsets, coords, entries, places and shares as `evaluate_lattice` takes them.
+    """
+
 def gradient(
     net: NetSpec,
     weights: Sequence[_F32],

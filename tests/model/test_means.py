@@ -23,7 +23,7 @@ from partinr import (
     Wire,
     render,
 )
-from partinr.model import rendering
+from partinr.model import kernel, rendering
 from partinr.model.averaging import averaged
 from partinr.model.lattice import Blend
 from partinr.model.networks import Network
@@ -139,6 +139,20 @@ def test_means_of_every_network(network: Network) -> None:
     np.testing.assert_allclose(found, dense(model, size, crop), rtol=0, atol=close)
 
 
+@pytest.mark.parametrize(("hidden", "channels"), [(1, 1), (20, 3), (150, 5)])
+def test_means_of_any_width(monkeypatch: pytest.MonkeyPatch, hidden: int, channels: int) -> None:
+    """Whole rows and parts of them, several vectors and panels of units, and groups of channels."""
+    shape, size = (34, 61), (11, 17)
+    spec = replace(noise(shape, channels).spec, dtype="float32", value_range=(0.0, 1.0))
+    partition = Grid(2, 1).partition(noise(shape))
+    structure = Structure(partition, (Siren(hidden, 1, 2.0, 2.0),), spec, "local", overlap=1)
+    model = Piecewise(structure, tuple(structure.initialise(4)))
+    found = render(model, size=size)
+    np.testing.assert_allclose(found.reshape(*size, -1), dense(model, size), rtol=0, atol=CLOSE)
+    monkeypatch.setattr(kernel, "usable_cores", lambda: 3)
+    np.testing.assert_array_equal(render(model, size=size), found)
+
+
 @pytest.mark.parametrize("rule", [boxes, scattered])
 def test_crops_are_means(rule: Callable[[tuple[int, ...]], Partition]) -> None:
     shape, size, crop = (21, 30), (5, 6), ((2.0, 17.5), (4.25, 30.0))
@@ -193,12 +207,45 @@ def test_both_ways_agree() -> None:
     np.testing.assert_allclose(render(model, size=size), by_points, rtol=0, atol=CLOSE)
 
 
+@pytest.mark.parametrize(("shape", "rule", "size"), CASES)
+def test_means_without_the_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+    shape: tuple[int, ...],
+    rule: Callable[[tuple[int, ...]], Partition],
+    size: tuple[int, ...],
+) -> None:
+    monkeypatch.setattr(kernel, "why_missing", lambda: "the test says so")
+    model = model_of(shape, rule(shape), 1)
+    np.testing.assert_allclose(render(model, size=size), dense(model, size), rtol=0, atol=CLOSE)
+
+
+@pytest.mark.skipif(kernel.why_missing() is not None, reason=str(kernel.why_missing()))
 def test_nodes_follow_the_samples() -> None:
     """On a long axis of many cells, no table of cells and positions."""
     for n, cells, size in ((100_000, 4000, 100_000), (100_000, 4000, 25_000), (4000, 4000, 10)):
         spans = np.array([[c * n // cells, (c + 1) * n // cells] for c in range(cells)])
         nodes = Blend(n, 1, spans).nodes(frames.pixels(n, size, 0.0, float(n)), 0.4)
         assert sum(array.nbytes for array in nodes) < 400 * n
+
+
+@pytest.mark.skipif(kernel.why_missing() is not None, reason=str(kernel.why_missing()))
+@pytest.mark.parametrize(
+    ("spans", "pitches", "edges", "match"),
+    [
+        ([[0, 8]], [0.5], [3.0, 2.0], "edges must be two or more and ascend"),
+        ([[0, 8]], [0.5], [3.0], "edges must be two or more and ascend"),
+        ([[0, 9]], [0.5], [0.0, 2.0], "spans must have a first sample and a later end within the axis"),
+        ([[0, 8]], [0.0], [0.0, 2.0], "pitches must be positive"),
+        ([[0, 8]], [0.5, 0.5], [0.0, 2.0], r"pitches must have shape \(1,\)"),
+    ],
+)
+def test_nodes_that_cannot_be_laid(
+    spans: list[list[int]], pitches: list[float], edges: list[float], match: str
+) -> None:
+    from partinr import _native
+
+    with pytest.raises(ValueError, match=match):
+        _native.mean_nodes(8, 3, np.array(spans), np.array(pitches), np.array(edges))
 
 
 def test_a_long_axis_takes_little_memory() -> None:

@@ -2,7 +2,7 @@
 
 Pixels in which, and around which, one region is alone share the nodes of one lattice over the whole signal
 (see `partinr.lattice`). In the others, weights bend at every sample (without blending, jump half-way between
-two), and Gauss's rule is laid between each two of those.
+two), and Gauss's rule is laid between each two of those; so it is everywhere without the native kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy import ndarray
 
+from partinr.model import kernel
 from partinr.model.lattice import STENCIL, Blend, Nodes, gauss, pitch
 from partinr.model.piecewise import Piecewise
 from partinr.shapes import Bool, Float32, Float64, Int64
@@ -75,7 +76,7 @@ def _block(
     shape = [len(along.coords) for along in pixels]
     if all(along.edges is None for along in pixels):
         return _evaluated(model, frames.lattice([p.coords for p in pixels]), most).reshape(*shape, -1)
-    mixed = _mixed(model, pixels, apart)
+    mixed = _mixed(model, pixels, apart) if kernel.why_missing() is None else np.ones(shape, np.bool_)
     means = np.zeros((*shape, model.signal.channels))
     if not mixed.all():
         nodes = [
