@@ -1,7 +1,6 @@
 from .engines.engine import Adam as Adam
 from .engines.engine import Precision as Precision
 from .errors import InputError as InputError
-from .file.inr import ROUNDING_COST as ROUNDING_COST
 from .file.inr import Saved as Saved
 from .file.inr import load as load
 from .file.inr import save as save

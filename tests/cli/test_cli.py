@@ -212,7 +212,7 @@ class TestFit:
     def test_psnr_reached(self, photo: Path) -> None:
         facts = fit_json(photo, "--psnr", 15)
         assert facts["psnr"] >= 15
-        assert (facts["reached"], facts["stopped"]) == (True, "psnr")
+        assert (facts["reached"], facts["stopped"]) == (True, "solved")
 
     def test_time(self, photo: Path) -> None:
         assert fit_json(photo, "--time", "0.05")["stopped"] == "time"

@@ -25,7 +25,7 @@ def photo(tmp_path: Path) -> Path:
 @pytest.fixture
 def model_file(tmp_path: Path, photo: Path) -> Path:
     path = tmp_path / "model.inr"
-    assert fit(photo, "--steps", 1, "-o", path, "--quiet").code == 0
+    assert fit(photo, "--steps", 1, "--store", "float32", "-o", path, "--quiet").code == 0
     return path
 
 

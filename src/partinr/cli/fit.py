@@ -193,6 +193,7 @@ def fit(
     )
     check_picture("--overlay", overlay)
 
+    from partinr.file.inr import ROUNDING_COST
     from partinr.fitting.fit import default_overlap
     from partinr.fitting.recipe import RECIPES
 
@@ -209,7 +210,7 @@ def fit(
         recipe,
         trained=tuned or elsewhere or wishes.family == "siren",
         chosen=(wishes.structure and wishes.family not in ("siren", "cosine")) or chosen_start,
-        spare=partinr.ROUNDING_COST if store == "compact" else 0.0,
+        spare=ROUNDING_COST if store == "compact" else 0.0,
     )
     if store not in ("auto", "compact") and (size, bpp) != (None, None):
         raise InputError(f"--size and --bpp are of compact files; leave out --store {store}")

@@ -30,13 +30,13 @@ def compact(model: Piecewise, payload: bytes, summary: Mapping[str, Any]) -> byt
         summary: how it was made; where the parameters are spectra, whose structure says it all, the PSNR
             alone is kept of it.
     """
+    if model.spectra is None:
+        fields = {**describe(model.structure, summary), "coding": "parameters"}
+        return packed(fields, [write_partition(model.structure), payload])
     psnr = summary.get("psnr")
     told = {} if psnr is None else {"psnr": round(psnr, _DIGITS) if np.isfinite(psnr) else None}
-    if model.spectra is not None:
-        fields = {"signal": describe_signal(model.signal), "blend": model.blend, "coding": "spectra"}
-        return packed({**fields, "summary": told}, [payload])
-    fields = {**describe(model.structure, {**summary, **told}), "coding": "parameters"}
-    return packed(fields, [write_partition(model.structure), payload])
+    fields = {"signal": describe_signal(model.signal), "blend": model.blend, "coding": "spectra"}
+    return packed({**fields, "summary": told}, [payload])
 
 
 def compact_size(model: Piecewise) -> int:

@@ -103,6 +103,8 @@ def read_sealed(path: str | Path, kind: FileKind, interpret: Callable[[Sealed], 
             `interpret` says so.
     """
     with _naming(path):
+        if kind != "fit" and starts_compact(path):
+            raise InputError(_ADVICE["fit"])
         sealed = _opened(Path(path))
         found = _kind(sealed.fields)
         if found != kind:
