@@ -36,16 +36,31 @@ struct OddsTables {
 
 inline const OddsTables odds_tables;
 
+// Probability, of 2^16, that a bit is set, and how often it was seen.
+struct Counter {
+  uint16_t set = 1 << 15;
+  uint16_t seen = 0;
+
+  void learn(bool bit) {
+    set = static_cast<uint16_t>(set + (((bit ? 65535 : 0) - set) * int32_t{learning_rates[seen]} >> 16));
+    seen += seen < most_seen;
+  }
+};
+
 constexpr int mixed_contexts = 7;
-using Contexts = std::array<int32_t, mixed_contexts>;
+using Counters = std::array<Counter*, mixed_contexts>;
+
+// How far each of several probabilities is believed, in 2^-16.
+struct Weights {
+  std::array<int32_t, mixed_contexts> of;
+  int32_t used = 0;
+  Weights() { of.fill(14418); }  // 0.22
+};
 
 template <class Port>
 class BitModel {
  public:
-  explicit BitModel(Port& port, int32_t plain, int32_t mixed, int32_t sets)
-      : port_(port), plain_(plain), sets_(sets) {
-    for (auto& table : mixed_) table.resize(static_cast<size_t>(mixed));
-  }
+  explicit BitModel(Port& port, size_t plain) : port_(port), plain_(plain) {}
 
   int raw(int bit) { return port_.code(bit, 1 << 15); }
 
@@ -57,27 +72,23 @@ class BitModel {
     return bit;
   }
 
-  // A bit seen in several contexts, each an index into a table of its own, mixed with the weights of a set.
-  int mixed(int bit, const Contexts& contexts, int32_t set) {
-    Weights& weights = sets_[static_cast<size_t>(set)];
-    std::array<Chance*, mixed_contexts> chances;
+  // A bit seen in several contexts, their probabilities mixed.
+  int mixed(int bit, const Counters& counters, Weights& weights) {
     std::array<int32_t, mixed_contexts> inputs;
     int64_t sum = 0;
     for (int i = 0; i < mixed_contexts; i++) {
-      chances[i] = &mixed_[i][static_cast<size_t>(contexts[i])];
-      const int32_t told = odds_tables.log_odds[chances[i]->set >> 4];
-      inputs[i] = chances[i]->seen < 8 ? told * (chances[i]->seen + 1) / 9 : told;
+      inputs[i] = odds_tables.log_odds[counters[i]->set >> 4] * std::min(counters[i]->seen + 1, 8) >> 3;
       sum += int64_t{weights.of[i]} * inputs[i];
     }
     const int64_t log_odds = std::clamp<int64_t>(sum >> 16, -most_log_odds, most_log_odds);
     const uint32_t one = odds_tables.odds[static_cast<size_t>(log_odds + most_log_odds)];
     bit = port_.code(bit, one);
     const int64_t error = ((bit << 16) - static_cast<int32_t>(one)) * int64_t{odds_tables.learning_rate[weights.used]};
-    if (weights.used < 1023) weights.used++;
+    weights.used += weights.used < 1023;
     for (int i = 0; i < mixed_contexts; i++) {
       const int64_t moved = weights.of[i] + ((inputs[i] * error + (1 << 23)) >> 24);
       weights.of[i] = static_cast<int32_t>(std::clamp<int64_t>(moved, -(1 << 24), 1 << 24));
-      chances[i]->learn(bit);
+      counters[i]->learn(bit);
     }
     return bit;
   }
@@ -95,16 +106,8 @@ class BitModel {
   }
 
  private:
-  struct Weights {
-    std::array<int32_t, mixed_contexts> of;
-    int32_t used = 0;
-    Weights() { of.fill(14418); }  // 0.22
-  };
-
   Port& port_;
   std::vector<Chance> plain_;
-  std::array<std::vector<Chance>, mixed_contexts> mixed_;
-  std::vector<Weights> sets_;
 };
 
 }  // namespace partinr

@@ -38,4 +38,5 @@ PYTHONPATH=$build/package \
   TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" OMP_NUM_THREADS=1 \
   python -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" ${tests:+-k "$tests"} "$@" \
   "$root/tests/model/test_kernel.py" "$root/tests/model/test_lattice.py" "$root/tests/model/test_means.py" \
-  "$root/tests/engines/test_engines.py" "$root/tests/fitting/test_overlap.py"
+  "$root/tests/engines/test_engines.py" "$root/tests/fitting/test_overlap.py" \
+  "$root/tests/file/test_range_coder.py" "$root/tests/file/test_spectra_coding.py" "$root/tests/file/test_compact.py"

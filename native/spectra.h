@@ -41,6 +41,14 @@ struct Layout {
     return box;
   }
 
+  // The box of some whole rows of roots.
+  Box span(int64_t first, int64_t last) const {
+    Box box = root_box(first);
+    const Box end = root_box(last - 1);
+    for (int a = 0; a < 3; a++) box.size[a] = end.start[a] + end.size[a] - box.start[a];
+    return box;
+  }
+
   // Whether a box may be halved: along all axes of more than one sample at once.
   bool splits(const Box& box) const {
     bool any = false;

@@ -4,12 +4,14 @@
 #include "spectra_search.h"
 
 #include <atomic>
+#include <cmath>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <thread>
 
 #include "dispatch.h"
-#include "spectra_model.h"
+#include "spectra_levels.h"
 
 namespace partinr {
 namespace {

@@ -10,7 +10,7 @@ constexpr int32_t largest = 1 << 26;
 std::vector<uint8_t> encode_slice(const Layout& layout, int64_t first_root, int64_t last_root, const uint8_t* splits,
                                   const int32_t* coefficients) {
   BitWriter port;
-  SpectraModel<BitWriter> model(layout, layout.root_box(first_root).start, port);
+  SpectraModel<BitWriter> model(layout, layout.span(first_root, last_root), port);
   std::vector<int32_t> scratch;
   auto own = [&](const Box& box) {
     const int64_t count = box.samples() * layout.channels;
@@ -27,8 +27,9 @@ std::vector<uint8_t> encode_slice(const Layout& layout, int64_t first_root, int6
 
 Spectra decode_slice(const Layout& layout, int64_t first_root, int64_t last_root, const uint8_t* bytes, size_t size) {
   BitReader port(bytes, size);
-  SpectraModel<BitReader> model(layout, layout.root_box(first_root).start, port);
+  SpectraModel<BitReader> model(layout, layout.span(first_root, last_root), port);
   Spectra found;
+  found.coefficients.reserve(static_cast<size_t>(layout.span(first_root, last_root).samples() * layout.channels));
   const uint8_t* none = nullptr;
   auto own = [&](const Box& box) {
     found.boxes.push_back(box);
@@ -37,6 +38,7 @@ Spectra decode_slice(const Layout& layout, int64_t first_root, int64_t last_root
     return found.coefficients.data() + before;
   };
   for (int64_t i = first_root; i < last_root; i++) model.tree(layout.root_box(i), none, &found.splits, own);
+  if (!port.finished()) throw std::invalid_argument("the coded numbers end too early or too late");
   return found;
 }
 

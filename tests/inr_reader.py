@@ -15,30 +15,38 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+import compact_reader
+
 fl = np.float32
 TYPES = {"F32": "<f4", "F16": "<f2", "U32": "<u4", "U16": "<u2", "U8": "u1"}
 INTEGERS = 2**64
+
+
+def opened(data: bytes) -> tuple[dict[str, Any], dict[str, ndarray]]:
+    """The header and the tensors of a file of version 1."""
+    length = int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8 : 8 + length])
+    header: dict[str, Any] = json.loads(entries.pop("__metadata__")["partinr"])
+    if header["format"] != 1:
+        raise ValueError("another version")
+    digits = header["sha256"].encode()
+    if len(digits) != 64 or data[8 : 8 + length].count(digits) != 1:
+        raise ValueError("checksum not found")
+    if hashlib.sha256(data.replace(digits, b"0" * 64, 1)).hexdigest().encode() != digits:
+        raise ValueError("damaged")
+    tensors: dict[str, ndarray] = {}
+    for name, entry in entries.items():
+        first, last = (8 + length + offset for offset in entry["data_offsets"])
+        numbers = np.frombuffer(data[first:last], TYPES[entry["dtype"]])
+        tensors[name] = numbers.reshape(entry["shape"])
+    return header, tensors
 
 
 class Reader:
     """An .inr file, evaluated point by point."""
 
     def __init__(self, data: bytes) -> None:
-        length = int.from_bytes(data[:8], "little")
-        entries = json.loads(data[8 : 8 + length])
-        self.header: dict[str, Any] = json.loads(entries.pop("__metadata__")["partinr"])
-        if self.header["format"] != 1:
-            raise ValueError("another version")
-        digits = self.header["sha256"].encode()
-        if len(digits) != 64 or data[8 : 8 + length].count(digits) != 1:
-            raise ValueError("checksum not found")
-        if hashlib.sha256(data.replace(digits, b"0" * 64, 1)).hexdigest().encode() != digits:
-            raise ValueError("damaged")
-        self.tensors: dict[str, ndarray] = {}
-        for name, entry in entries.items():
-            first, last = (8 + length + offset for offset in entry["data_offsets"])
-            numbers = np.frombuffer(data[first:last], TYPES[entry["dtype"]])
-            self.tensors[name] = numbers.reshape(entry["shape"])
+        self.header, self.tensors = compact_reader.opened(data) if data[0] == 0x89 else opened(data)
         signal = self.header["signal"]
         self.shape: tuple[int, ...] = tuple(signal["shape"])
         self.channels: int = signal["channels"]

@@ -315,6 +315,101 @@ class IntegerReader:
     def finished(self) -> bool:
         """Whether all bytes were needed, and were enough."""
 
+def search_spectra(
+    values: _F32,
+    *,
+    shape: Sequence[int],
+    mixing: _F32,
+    step: float,
+    lambda_: float,
+    root: int,
+    least: int,
+    roots: Sequence[int],
+    threads: int,
+) -> tuple[NDArray[np.uint8], _I64, _F32, _I32, float, float]:
+    """Cut some roots into boxes, and round their coefficients, for the least squared error + lambda * bits.
+
+    Args:
+        values: (samples, channels), in the order of `shape`.
+        mixing: (coded channels, channels), what turns the values' channels into those that are coded.
+        step: of the integers.
+        lambda_: squared steps that a bit is worth.
+        root, least: see `Sides`.
+        roots: which, by their places in C order.
+
+    Returns:
+        splits and boxes as `Spectra` has them, of these roots; the coefficients in steps before they were
+        rounded, in the integers' order; the integers; the squared error in steps; and an estimate of the
+        bits.
+
+    The result doesn't depend on the number of threads.
+    """
+
+def choose_spectra(
+    boxes: _I64,
+    spectra: _F32,
+    *,
+    shape: Sequence[int],
+    channels: int,
+    step: float,
+    lambda_: float,
+    threads: int,
+    out: _I32,
+) -> tuple[float, float]:
+    """Round coefficients of boxes once more, for another step; write the integers to `out`.
+
+    Returns:
+        The squared error in steps, and an estimate of the bits.
+    """
+
+def encode_spectra(
+    splits: NDArray[np.uint8],
+    coefficients: _I32,
+    *,
+    shape: Sequence[int],
+    channels: int,
+    root: int,
+    least: int,
+    threads: int,
+) -> list[bytes]:
+    """The bytes of each slice of `Spectra`; ValueError if an integer is 2^26 or larger in size."""
+
+def decode_spectra(
+    slices: Sequence[bytes],
+    *,
+    shape: Sequence[int],
+    channels: int,
+    root: int,
+    least: int,
+    threads: int,
+) -> tuple[NDArray[np.uint8], _I64, _I32]:
+    """Splits, boxes and integers of `Spectra`; ValueError if these are no such bytes."""
+
+def reach_of_spectra(boxes: _I64, coefficients: _I32, *, shape: Sequence[int], channels: int) -> _I32:
+    """Of each box one more than the greatest frequency along any axis of an integer that is not 0."""
+
+def spectra_to_cosines(
+    boxes: _I64,
+    coefficients: _I32,
+    *,
+    shape: Sequence[int],
+    step: float,
+    mixing: _F32,
+    slots: _I64,
+    frequencies: int,
+    threads: int,
+    weights: _F32,
+    biases: _F32,
+) -> None:
+    """Write the output layers of networks of cosines that spectra are, where they are not 0.
+
+    Args:
+        slots: (boxes,) the place of each box in the arrays; negative for those that are left out.
+        frequencies: of the networks; integers of others are left out.
+        weights: (members, frequencies^dims - 1, channels).
+        biases: (members, channels).
+    """
+
 def sincospi(x: _F32, sine: _F32, cosine: _F32) -> None:
     """Write sin(pi x) and cos(pi x); absolute errors below 2e-7 for every finite float."""
 

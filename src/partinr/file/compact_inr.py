@@ -67,7 +67,8 @@ def opened(payload: bytes, max_samples: int | None) -> tuple[Piecewise, dict[str
     if coding == "spectra":
         if len(found.sections) != 1 or fields.get("blend") is not True:
             raise InputError("damaged: a file of spectra has one section, and blends")
-        check_samples(spec.samples, max_samples, "spectra")
+        # Of many channels, every four count as a sample.
+        check_samples(spec.samples * -(-spec.channels // 4), max_samples, "spectra")
         spectra = read_spectra(found.sections[0], spec.shape, spec.channels)
         return synthesised(spectra, spec), fields
     if coding != "parameters" or len(found.sections) != 2:

@@ -1,22 +1,17 @@
-"""Integers in few bytes: bits whose probabilities are learned on the way, and those as one binary fraction.
+"""Integers in few bytes: bits whose probabilities are learned on the way.
 
 `docs/format.md`, "Coded parameters", states it byte by byte. The native kernel does the same a hundred times
-faster (`native/range_coder.h`); what is here is for machines without it. Integers alone are computed with, so
-that every machine reads what any other wrote.
-
-Sources: Witten, Neal, Cleary, "Arithmetic coding for data compression", Communications of the ACM 30(6), 1987
-(the interval); Krichevsky, Trofimov, "The performance of universal encoding", IEEE Transactions on
-Information Theory 27(2), 1981 (probabilities from counts).
+faster (`native/range_coder.h`); what is here is for machines without it.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
 
+from partinr.file.interval import EVEN, Chances, Interval, IntervalReader, IntervalWriter
 from partinr.model import kernel
 from partinr.shapes import Int32, UInt8
 
@@ -30,10 +25,6 @@ MOST_TO_A_BYTE = 4096
 """Integers that a byte can hold at most: five bits each, all but certain, cost 0.0035 bits together."""
 
 _LENGTH_BITS, _LONGEST, _MOST_LEADING = 5, 20, 2
-_EVEN, _LEAST, _MOST_SEEN = 1 << 15, 32, 254
-_WORD = (1 << 32) - 1
-# A writer leaves out at most so many bytes, which are zeros.
-_LEFT_OUT = 4
 
 
 @runtime_checkable
@@ -76,54 +67,18 @@ def reader(payload: bytes) -> Reader:
     return _native.IntegerReader(payload)
 
 
-class _Coder(ABC):
-    """What writing and reading share: the interval that is left, and what is known of integers.
+class _Integers:
+    """What writing and reading share: how an integer becomes bits, and what is known of each."""
 
-    A table of probabilities, of 2^16, that a bit is set, and one of how often each was seen.
-    """
+    def __init__(self, interval: Interval) -> None:
+        self._interval, self._chances = interval, Chances(interval)
 
-    def __init__(self) -> None:
-        self._low, self._high = 0, _WORD
-        self._set: dict[tuple[int, ...], int] = {}
-        self._seen: dict[tuple[int, ...], int] = {}
-
-    @abstractmethod
-    def _decide(self, bit: int, split: int) -> int:
-        """The bit: the given one, or the one that was read."""
-
-    @abstractmethod
-    def _shift(self, byte: int) -> None:
-        """The interval's first byte is known."""
-
-    def _code(self, bit: int, chance: int) -> int:
-        span = self._high - self._low
-        split = self._low + (span >> 16) * chance + ((span & 0xFFFF) * chance >> 16)
-        bit = self._decide(bit, split)
-        if bit:
-            self._high = split
-        else:
-            self._low = split + 1
-        while (self._low ^ self._high) >> 24 == 0:
-            self._shift(self._high >> 24)
-            self._low = self._low << 8 & _WORD
-            self._high = self._high << 8 & _WORD | 0xFF
-        return bit
-
-    def _adaptive(self, bit: int, context: tuple[int, ...]) -> int:
-        chance, seen = self._set.get(context, _EVEN), self._seen.get(context, 0)
-        bit = self._code(bit, chance)
-        rate = 65536 // (seen + 2)
-        chance += (65536 - chance) * rate >> 16 if bit else -(chance * rate >> 16)
-        self._set[context] = min(max(chance, _LEAST), 65536 - _LEAST)
-        self._seen[context] = min(seen + 1, _MOST_SEEN)
-        return bit
-
-    def _integer(self, value: int, kind: int) -> int | None:
-        """Code an integer and return it; None for what no writer writes."""
+    def code(self, value: int, kind: int) -> int | None:
+        """The integer, given or read; None for what no writer writes."""
         size, bits = abs(value), abs(value).bit_length()
         node = 1
         for i in reversed(range(_LENGTH_BITS)):
-            node = node << 1 | self._adaptive(bits >> i & 1, (kind, node))
+            node = node << 1 | self._chances.code(bits >> i & 1, (kind, node))
         bits = node - (1 << _LENGTH_BITS)
         if bits > _LONGEST:
             return None
@@ -132,72 +87,47 @@ class _Coder(ABC):
         found = 1
         for led, i in enumerate(reversed(range(bits - 1))):
             bit, learned = size >> i & 1, led < _MOST_LEADING
-            bit = self._adaptive(bit, (kind, bits, found)) if learned else self._code(bit, _EVEN)
+            bit = self._chances.code(bit, (kind, bits, found)) if learned else self._interval.code(bit, EVEN)
             found = found << 1 | bit
-        return -found if self._code(int(value < 0), _EVEN) else found
+        return -found if self._interval.code(int(value < 0), EVEN) else found
 
 
-class PythonWriter(_Coder):
+class PythonWriter:
     """See `Writer`."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._bytes = bytearray()
+        self._interval = IntervalWriter()
+        self._integers = _Integers(self._interval)
 
     def write(self, values: Int32[ndarray, "n"], classes: UInt8[ndarray, "n"]) -> None:
         """See `Writer.write`."""
         for value, kind in zip(values.tolist(), classes.tolist(), strict=True):
-            self._integer(value, kind)
+            self._integers.code(value, kind)
 
     def finish(self) -> bytes:
-        """See `Writer.finish`: as few bytes as name a number of the interval if zeros follow."""
-        for count in range(_LEFT_OUT + 1):
-            unsaid = 32 - 8 * count
-            kept = self._high >> unsaid << unsaid
-            if kept >= self._low:
-                return bytes(self._bytes) + kept.to_bytes(4, "big")[:count]
-        raise AssertionError("four bytes name every number")
-
-    def _decide(self, bit: int, split: int) -> int:  # noqa: ARG002
-        return bit
-
-    def _shift(self, byte: int) -> None:
-        self._bytes.append(byte)
+        """See `Writer.finish`."""
+        return self._interval.finish()
 
 
-class PythonReader(_Coder):
+class PythonReader:
     """See `Reader`."""
 
     def __init__(self, payload: bytes) -> None:
-        super().__init__()
-        self._payload, self._read, self._window = payload, 0, 0
-        for _ in range(4):
-            self._shift(0)
+        self._interval = IntervalReader(payload)
+        self._integers = _Integers(self._interval)
 
     def read(self, classes: UInt8[ndarray, "n"], out: Int32[ndarray, "n"]) -> bool:
         """See `Reader.read`."""
         for i, kind in enumerate(classes.tolist()):
-            value = self._integer(0, kind)
-            if value is None or self._overrun:
+            value = self._integers.code(0, kind)
+            if value is None or self._interval.overrun:
                 return False
             out[i] = value
         return True
 
     def finished(self) -> bool:
         """See `Reader.finished`."""
-        return self._read >= len(self._payload) and not self._overrun
-
-    @property
-    def _overrun(self) -> bool:
-        return self._read > len(self._payload) + _LEFT_OUT
-
-    def _decide(self, bit: int, split: int) -> int:  # noqa: ARG002
-        return int(self._window <= split)
-
-    def _shift(self, byte: int) -> None:  # noqa: ARG002
-        following = self._payload[self._read] if self._read < len(self._payload) else 0
-        self._window = self._window << 8 & _WORD | following
-        self._read += 1
+        return self._interval.finished()
 
 
 def as_classes(kind: int, count: int) -> UInt8[ndarray, "n"]:

@@ -5,7 +5,6 @@ The native kernel writes and reads them, and `spectra_decoding.py` reads them wi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,11 +14,15 @@ from numpy import ndarray
 from partinr.cores import usable_cores
 from partinr.errors import InputError
 from partinr.file.numbers import read_number, written_number
+from partinr.file.spectra_layout import slice_count
 from partinr.model import kernel
 from partinr.model.spectra import MIXING_UNIT, Sides, Spectra
 from partinr.shapes import Int32, Int64, UInt8
 
-_LARGEST_SIDE = 1024
+_SMALLEST_SIDE, _LARGEST_SIDE = 4, 1024
+# Parameters are finite: integers are below 2^28, channels at most 2^20, and their weights at most 2.
+_LARGEST_STEP = 2.0**64
+_MOST_CHANNELS = 1 << 20
 
 
 @lru_cache(maxsize=1)
@@ -72,15 +75,19 @@ def read_spectra(payload: bytes, shape: tuple[int, ...], channels: int) -> Spect
     Raises:
         InputError: these are no such bytes.
     """
+    if channels > _MOST_CHANNELS:
+        raise InputError(f"coded cosines have at most {_MOST_CHANNELS} channels, got {channels}")
     if len(payload) < 5:
         raise InputError("damaged: the coded cosines are cut short")
     step = float(np.frombuffer(payload, "<f4", 1)[0])
-    if not (math.isfinite(step) and step > 0):
-        raise InputError("damaged: the step must be positive")
+    if not 0 < step <= _LARGEST_STEP:
+        raise InputError("damaged: the step must be positive, and no more than 2^64")
     root, at = read_number(payload, 4)
     least, at = read_number(payload, at)
-    if not 1 <= least <= root <= _LARGEST_SIDE:
-        raise InputError(f"damaged: sides must be 1 to {_LARGEST_SIDE} samples, got {root} and {least}")
+    if not _SMALLEST_SIDE <= least <= root <= _LARGEST_SIDE:
+        raise InputError(
+            f"damaged: sides must be {_SMALLEST_SIDE} to {_LARGEST_SIDE} samples, got {root} and {least}"
+        )
     mixed, at = read_number(payload, at)
     mixing = np.eye(channels, dtype=np.float32)
     if mixed:
@@ -93,17 +100,6 @@ def read_spectra(payload: bytes, shape: tuple[int, ...], channels: int) -> Spect
     slices, at = _slices(payload, at, slice_count(shape, sides))
     splits, boxes, integers = _decoded(slices, shape, channels, sides)
     return Spectra(shape, sides, splits, boxes, integers, step, mixing)
-
-
-def slice_count(shape: tuple[int, ...], sides: Sides) -> int:
-    """How many strings of bytes the roots are coded in.
-
-    Whole rows of about 2^20 samples together, along the first axis that has several roots, or else the last.
-    """
-    roots = [-(-n // sides.root) for n in shape]
-    axis = next((a for a, count in enumerate(roots) if count > 1), len(shape) - 1)
-    rows = max(1, (1 << 20) // max(1, math.prod(shape) // roots[axis]))
-    return -(-roots[axis] // rows)
 
 
 def _slices(payload: bytes, at: int, count: int) -> tuple[list[bytes], int]:
@@ -143,3 +139,5 @@ def _decoded(
         )
     except ValueError as error:
         raise InputError(f"damaged: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"{channels} channels of {shape} samples need more memory than there is") from error

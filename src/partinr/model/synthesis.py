@@ -8,6 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.cores import usable_cores
+from partinr.errors import InputError
 from partinr.model import kernel
 from partinr.model.networks.cosine import Cosine
 from partinr.model.networks.network import Parameters
@@ -21,6 +22,9 @@ from partinr.signals.signal import SignalSpec
 RULE = "tree"
 """What partitions into boxes of a tree say of themselves."""
 
+# Parameters that any signal may have, and that a signal may have for each of its values.
+_MANY, _MOST_TO_A_VALUE = 1 << 27, 16
+
 
 def synthesised(spectra: Spectra, spec: SignalSpec) -> Piecewise:
     """Networks of cosines over the boxes, in groups by the frequencies that they need.
@@ -31,12 +35,23 @@ def synthesised(spectra: Spectra, spec: SignalSpec) -> Piecewise:
     Args:
         spectra: of a signal of this description.
         spec: shape and channels are those of the spectra.
+
+    Raises:
+        InputError: the parameters would need far more memory than the signal: networks have as many
+            frequencies along an axis of one sample as along others.
     """
     partition = Partition.from_boxes(spectra.shape, spectra.boxes, RULE)
     needed = np.maximum(2, _reach(spectra))
     powers, groups = np.unique(np.ceil(np.log2(needed)).astype(np.int64), return_inverse=True)
     networks = tuple(Cosine(1 << int(power)) for power in powers)
     several = None if len(networks) == 1 else groups.astype(np.int64)
+    features = np.array([network.frequencies**spec.dims for network in networks])
+    entries = int(features[groups].sum()) * spectra.channels
+    if entries > max(_MANY, _MOST_TO_A_VALUE * spectra.integers.size):
+        raise InputError(
+            f"boxes are so flat that their networks would have {entries:,} parameters; "
+            "use an array of fewer axes"
+        )
     structure = Structure(partition, networks, spec, "area", several, blend=True)
     parameters = []
     for g, network in enumerate(networks):
