@@ -47,7 +47,7 @@ class Compact(Solved):
         >>> result.psnr >= 50, result.steps
         (True, 0)
 
-    Source: `docs/method.md`, "Cosines".
+    Source: `docs/method.md`, "Cosines over trees of boxes".
     """
 
     psnr: float | None = None
