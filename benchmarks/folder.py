@@ -1,6 +1,6 @@
 """Every picture of a folder as `partinr fit` writes it without options: quality, time and size.
 
-    python benchmarks/folder.py FOLDER [--pattern 'kodim*.png'] [--psnr 42] [--repeat 3] [--write]
+    python benchmarks/folder.py FOLDER [--pattern 'kodim*.png'] [--psnr 42] [--write]
 
 Beside each: its size as a PNG, and as JPEG, WebP and AVIF at the same PSNR (`partinr.signals.codecs`). Made
 for the Kodak photographs; any folder of pictures of 8 bits will do.
@@ -9,9 +9,9 @@ for the Kodak photographs; any folder of pictures of 8 bits will do.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 from tables import machine, publish, table
@@ -25,33 +25,30 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pattern", default="*.png")
     parser.add_argument("--psnr", type=float)
-    parser.add_argument("--repeat", type=int, default=1, help="fits of each, of which the fastest counts")
     parser.add_argument("--write", action="store_true", help="put the table into the README")
     options = parser.parse_args()
     rows: list[list[str]] = []
     figures: list[list[float | None]] = []
     for path in sorted(options.folder.glob(options.pattern)):
         signal, goal = read(path), usual_goal(options.psnr)
-        results = [fit(signal, goal=goal) for _ in range(options.repeat)]
+        began = time.process_time()
+        result = fit(signal, goal=goal)
+        seconds = time.process_time() - began
         with tempfile.TemporaryDirectory() as folder:
-            saved = save(
-                results[0].model, Path(folder) / "a.inr", store="auto", signal=signal, target=goal.psnr
-            )
+            saved = save(result.model, Path(folder) / "a.inr", store="auto", signal=signal, target=goal.psnr)
         assert saved.psnr is not None
         assert saved.ssim is not None
         others = [coded.bytes for coded in codecs.beside(signal, saved.psnr)]
         sizes = [None if size is None else 8 * size / signal.spec.samples for size in (saved.bytes, *others)]
-        seconds = min(result.seconds for result in results)
         figures.append([saved.psnr, saved.ssim, seconds, saved.bytes, *sizes])
         rows.append([path.stem, *_row(figures[-1])])
         print(*rows[-1], flush=True)
     rows.append(["median", *_row([_median(column) for column in zip(*figures, strict=True)])])
     names = [coded.name for coded in codecs.CODECS]
-    header = ["picture", "PSNR, dB", "SSIM", "seconds", "bytes", "bits a pixel", "PNG", *names]
-    of = f", the best of {options.repeat}" if options.repeat > 1 else ""
+    header = ["picture", "PSNR, dB", "SSIM", "processor seconds", "bytes", "bits a pixel", "PNG", *names]
     note = (
-        "Bits a pixel in the last columns too, of lossy codecs at the same PSNR (-: not reached). Seconds of "
-        f"the fit{of}; {os.getloadavg()[0]:.0f} processes at work; {machine()}; `benchmarks/folder.py`."
+        "The last columns are bits a pixel, too, at the same PSNR where the codec is lossy (-: not reached). "
+        f"Seconds are what all cores together spend on a fit; {machine()}; `benchmarks/folder.py`."
     )
     publish("README.md", "folder", f"{table(header, rows)}\n\n{note}", options.write)
 

@@ -99,6 +99,11 @@ def usual_goal(psnr: float | None = None) -> Compact:
 
     Args:
         psnr: in dB; None for 42, where eyes see no difference (`docs/choosing.md`).
+
+    Example:
+        >>> import partinr
+        >>> partinr.usual_goal()
+        Compact(psnr=42.0, size=None, bpp=None)
     """
     return Compact(psnr=_USUAL_PSNR if psnr is None else psnr)
 
