@@ -1,11 +1,12 @@
-"""What a default fit of one or of three axes may spend: cells, widths, parameters a sample, steps.
+"""What training on one or three axes may spend by default: cells, widths, parameters a sample, steps.
 
     python benchmarks/budgets.py [SIGNAL ...] [--axes 3] [--size 80] [--write]
     python benchmarks/budgets.py SIGNAL --axes 3 --whole [--write]
 
 Signals are .npy arrays and .wav sounds, of which the middle is taken. The rest are made here: blobs with
 texture and a photograph that moves for three axes; waves, heartbeats, a random walk and steps for one.
-All but what the tables vary is as `FAST` has it. With --whole, one signal is fitted whole, without options.
+All but what the tables vary is as `FAST` has it. With --whole, one signal is fitted whole, for the
+recipe's steps.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tables import machine, publish, table
 from partinr import FAST, Auto, FitResult, Signal, Siren, Steps, fit, from_array, psnr, render
 
 PAGE = "choosing.md"
-# Samples of margin, as a fit for which nothing is asked has them.
+# Samples of margin, as training for which nothing is asked has them.
 OVERLAP = 1
 
 Array = Shaped[ndarray, "..."]
@@ -197,13 +198,13 @@ def course(search: Search, signals: dict[str, Signal]) -> Iterator[list[str]]:
             yield [str(side), str(width), str(count), *columns(found)]
 
 
-def by_default(path: Path) -> tuple[list[str], list[str]]:
-    """Names and figures of a fit without options, in a process that has fitted nothing else."""
+def by_recipe(path: Path) -> tuple[list[str], list[str]]:
+    """Names and figures of a fit for the recipe's steps, in a process that has fitted nothing else."""
     import resource
 
     signal = load(path)
     before = os.times()
-    result = fit(signal)
+    result = fit(signal, goal=Steps())
     after = os.times()
     spent = after.user - before.user + after.system - before.system
     assert result.ssim is not None
@@ -239,12 +240,12 @@ def main() -> None:
     parser.add_argument("--axes", type=int, nargs="+", choices=tuple(SEARCHES), default=tuple(SEARCHES))
     parser.add_argument("--size", type=int, help="samples along each axis")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/choosing.md")
-    parser.add_argument("--whole", action="store_true", help="fit the one signal whole, without options")
+    parser.add_argument("--whole", action="store_true", help="fit the one signal whole, by `Steps()`")
     options = parser.parse_args()
     if options.whole:
-        names, figures = by_default(*options.signals)
+        names, figures = by_recipe(*options.signals)
         busy = f"{os.getloadavg()[0]:.0f} processes at work"
-        note = f"A default fit; {machine()}, {busy}; `benchmarks/budgets.py`."
+        note = f"A fit by `Steps()`; {machine()}, {busy}; `benchmarks/budgets.py`."
         text = f"{table(names, [figures])}\n\n{note}"
         publish(PAGE, f"whole {options.axes[0]}", text, options.write)
         return

@@ -2,8 +2,8 @@
 
     python benchmarks/command.py FOLDER [--psnr 35] [--pattern 'kodim*.png'] [--write]
 
-Each picture in a process of its own, start-up and writing included. The cells are those of a fit without
-options; `benchmarks/quality.py` has fits that choose cells for the quality: fewer parameters, more time.
+Each picture in a process of its own, start-up and writing included. The cells are those that `auto`
+picks; `benchmarks/quality.py` has fits that choose cells for the quality: fewer parameters, more time.
 """
 
 from __future__ import annotations

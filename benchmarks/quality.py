@@ -1,4 +1,4 @@
-"""Pictures fitted to a named quality: seconds, parameters, size, and how far beyond it they end.
+"""SIRENs that grow to a named quality: seconds, parameters, size, and how far beyond it they end.
 
     python benchmarks/quality.py FOLDER [--pattern 'kodim*.png'] [--psnr 35] [--write]
 
@@ -24,7 +24,8 @@ from partinr import Budget, fit, read
 def command(path: Path, psnr: float) -> tuple[dict[str, float], float]:
     """What the command line makes of a picture, and how long that takes with its start and all writing."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["fit", str(path), "-o", f"{folder}/a.inr", "--psnr", str(psnr), "--json"]
+        wish = ["--network", "siren", "--psnr", str(psnr), "--store", "float16"]
+        words = ["fit", str(path), "-o", f"{folder}/a.inr", *wish, "--json"]
         began = time.perf_counter()
         ran = subprocess.run([sys.executable, "-m", "partinr", *words], capture_output=True, check=False)
         took = time.perf_counter() - began
@@ -52,8 +53,8 @@ def main() -> None:
         *("uniform, dB", "uniform, seconds", "regions"),
     ]
     note = (
-        f"Asked for: {options.psnr:g} dB. Uniform: the default grid with as many parameters. {machine()}; "
-        "`benchmarks/quality.py`."
+        f"Asked for: {options.psnr:g} dB; stored in float16. Uniform: the default grid with as many "
+        f"parameters. {machine()}; `benchmarks/quality.py`."
     )
     publish("quality.md", "quality", f"{table(header, rows)}\n\n{note}", options.write)
 

@@ -1,4 +1,4 @@
-"""Cost against size: the default fit of a photograph, tiled to 1, 4 and 16 megapixels.
+"""Cost against size: SIRENs in the default cells, of a photograph tiled to 1, 4 and 16 megapixels.
 
     python benchmarks/sizes.py [PICTURE] [--steps 30] [--write]
 

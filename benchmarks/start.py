@@ -24,10 +24,10 @@ TO_PSNR = (
     "--partition auto --psnr 30",
     "--partition auto --psnr 33",
     "--partition auto --psnr 35",
-    "--psnr 33",
-    "--psnr 35",
+    "--network siren --psnr 33",
+    "--network siren --psnr 35",
 )
-OF_STEPS = ("--steps 30", "--steps 60", "--steps 150", "--steps 300", "")
+OF_STEPS = ("--steps 30", "--steps 60", "--steps 150", "--steps 300", "--network siren")
 FACTS = ("psnr", "steps", "params", "seconds")
 
 
@@ -86,8 +86,8 @@ def report(found: dict[str, np.ndarray]) -> str:
     for words in OF_STEPS:
         pair = found[words][:, :, psnr]
         random, learned = np.median(pair, axis=0)
-        name = f"`{words}`" if words else "no option: 600 steps"
-        ends.append([name, f"{random:.2f}", f"{learned:.2f}", _spread(pair[:, 1] - pair[:, 0], "+.2f")])
+        gain = _spread(pair[:, 1] - pair[:, 0], "+.2f")
+        ends.append([f"`{words}`", f"{random:.2f}", f"{learned:.2f}", gain])
     spread = "median (least to greatest)"
     return "\n\n".join(
         [
@@ -99,7 +99,7 @@ def report(found: dict[str, np.ndarray]) -> str:
                 goals,
             ),
             table(["`partinr fit`", "`--init none`, dB", "with the start, dB", f"gain, dB: {spread}"], ends),
-            f"Medians over {len(found[''])} pictures; {machine()}; `benchmarks/start.py`.",
+            f"Medians over {len(found[OF_STEPS[0]])} pictures; {machine()}; `benchmarks/start.py`.",
         ]
     )
 

@@ -34,7 +34,13 @@ COMMANDS_PAGE = DOCS / "commands.md"  # made when the manual is built
 PAGES = sorted([*DOCS.glob("*.md"), COMMANDS_PAGE, ROOT / "README.md"])
 
 # Parsed and not run: they take long, or need what a test machine may lack.
-NOT_RUN = ("demo", "hypothesis", "--preset paper", "--psnr", "--seeds", "--device", "--install-completion")
+NOT_RUN = ("demo", "hypothesis", "--preset paper", "--seeds", "--device", "--install-completion")
+# Of a fit: what asks for training.
+TRAINED = {
+    *("--preset", "--partition", "--network", "--hidden", "--layers", "--omega-0", "--params", "--frame"),
+    *("--no-blend", "--overlap", "--init", "--max-params", "--steps", "--time", "--checkpoint", "--batch"),
+    *("--lr", "--precision"),
+}
 DOCTEST_FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -211,13 +217,19 @@ def parse(words: list[str]) -> object:
     return ended.value.code
 
 
+def runs(words: list[str]) -> bool:
+    """Whether a command line is run, rather than parsed alone."""
+    grows = "--psnr" in words and bool(TRAINED & set(words))
+    return not grows and not any(f" {skipped} " in f" {shlex.join(words)} " for skipped in NOT_RUN)
+
+
 def in_short(words: list[str]) -> list[str]:
-    """The same command line, with a fit of two steps, or a small start."""
+    """The same command line, with training of two steps, or a small start."""
     if words[:2] == ["meta", "train"]:
         return [*words, *shlex.split("--workers 0 --steps 1 --size 24x24 --hidden 8 --layers 1")]
     if words[:2] == ["meta", "eval"]:
         return [*words, "--workers", "0"]
-    if words[0] != "fit":
+    if words[0] != "fit" or not TRAINED & set(words):
         return words
     if "--steps" in words:
         at = words.index("--steps")
@@ -254,7 +266,7 @@ class TestCommands:
         """All in one folder, one after another, as a reader would."""
         folder_for(tmp_path, 190, 300, monkeypatch)
         for line in partinr_lines(page):
-            if any(f" {skipped} " in f" {shlex.join(line.words)} " for skipped in NOT_RUN):
+            if not runs(line.words):
                 continue
             if "photo.inr" in line.words and not Path("photo.inr").exists():
                 # A page that speaks of the file that the quick start makes.

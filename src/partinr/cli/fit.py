@@ -41,14 +41,16 @@ def fit(
         str | None,
         what(
             "none, grid:RxC (grid:N on one axis, grid:PxRxC on three), hfs:N, slic:N, felzenszwalb:N, "
-            "labels:FILE, or auto: cells that suit the signal. Default: auto; grid:3x3 with --preset paper.",
+            "labels:FILE, or auto: cells of a fixed number of samples. Default: boxes that suit the signal; "
+            "where networks are trained auto, and grid:3x3 with --preset paper.",
             "RULE",
         ),
     ] = None,
     network: Annotated[
         str | None,
         what(
-            f"The network of each region: {', '.join(words.NETWORK_WORDS)}. Default: siren.",
+            f"The network of each region: {', '.join(words.NETWORK_WORDS)}. Default: cosine, which is not "
+            "trained; siren if anything is asked for that only training knows.",
             "NAME",
             autocompletion=lambda: list(words.NETWORK_WORDS),
         ),
@@ -160,6 +162,9 @@ def fit(
     as_json: AS_JSON = False,
 ) -> None:
     """Fit a signal piece by piece and write it as an .inr file.
+
+    Without options: by cosines over boxes that suit the signal, at 42 dB, in few bytes. Options that only
+    training knows, such as --network siren or --steps, train networks instead.
 
     Ctrl-C once stops at the next step and writes what is there; twice stops at once and writes nothing. An
     existing output is replaced, once the new file is whole.

@@ -70,7 +70,7 @@ class Watch:
     Example:
         >>> import numpy as np, partinr
         >>> impatient = partinr.Watch(lambda progress: progress.steps >= 5)
-        >>> partinr.fit(np.eye(16), watch=impatient).stopped
+        >>> partinr.fit(np.eye(16), goal=partinr.Steps(), watch=impatient).stopped
         'callback'
     """
 

@@ -74,7 +74,7 @@ class DemoResult:
         picture: it, rendered from that file.
         enlarged: a part of it, enlarged, beside bicubic interpolation.
         report: the page with everything.
-        fit: the default fit.
+        fit: that of the photograph.
         saved: about the file.
         comparison: one network, a grid (PoG) and a segmentation (PoS); the files of its fits are gone.
         seconds: duration of everything.

@@ -47,7 +47,7 @@ class Compact(Solved):
         >>> result.psnr >= 50, result.steps
         (True, 0)
 
-    Source: `docs/method.md`, "Cosines".
+    Source: `docs/method.md`, "Cosines over trees of boxes".
     """
 
     psnr: float | None = None
@@ -99,6 +99,11 @@ def usual_goal(psnr: float | None = None) -> Compact:
 
     Args:
         psnr: in dB; None for 42, where eyes see no difference (`docs/choosing.md`).
+
+    Example:
+        >>> import partinr
+        >>> partinr.usual_goal()
+        Compact(psnr=42.0, size=None, bpp=None)
     """
     return Compact(psnr=_USUAL_PSNR if psnr is None else psnr)
 
