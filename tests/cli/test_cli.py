@@ -404,12 +404,22 @@ class TestInfo:
         encoded = partinr.write(tmp_path / "as.png", picture(), partinr.read(photo).spec)
         assert encoded is None
         assert f"{(tmp_path / 'as.png').stat().st_size:,} bytes" in ran.out
+        coded = facts["reference"]["codecs"]
+        assert [one["codec"] for one in coded] == ["JPEG", "WebP", "AVIF"]
+        for one in coded:
+            row = next(line for line in ran.out.splitlines() if line.startswith(one["codec"]))
+            told = f"left out: {one['why']}" if one["bytes"] is None else f"{one['bytes']:,} bytes, "
+            assert told in row
+            if one["bytes"] is not None:
+                assert one["bits_per_sample"] == 8 * one["bytes"] / partinr.read(photo).spec.samples
+                assert f"this file is {100 * facts['bytes'] / one['bytes']:.0f}% of it" in row
 
     def test_reference_that_png_cannot_hold(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", np.linspace(0, 1, 30))
         assert fit(tmp_path / "a.npy", "--steps", 1).code == 0
         ran = run("info", tmp_path / "a.inr", "--reference", tmp_path / "a.npy", "--json")
         assert json.loads(ran.out)["reference"]["png_bytes"] is None
+        assert json.loads(ran.out)["reference"]["codecs"] == []
         assert "cannot hold" in run("info", tmp_path / "a.inr", "--reference", tmp_path / "a.npy").out
 
     def test_system(self) -> None:

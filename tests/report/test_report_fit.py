@@ -14,7 +14,9 @@ from helpers import noise, smooth
 from page_parser import PageParser, require_self_contained
 from partinr import FitResult, Grid, InputError, Signal, Siren, from_array, write_report
 from partinr.report import fit_report
+from partinr.report.density import densities, group_table
 from partinr.report.reconstructions import Reconstruction, reconstructions
+from partinr.signals.codecs import beside
 from partinr.signals.metrics import psnr
 
 
@@ -76,6 +78,59 @@ def test_shows_and_measures_what_the_file_holds(tmp_path: Path) -> None:
     assert stated["File"] == f"{saved.bytes:,} bytes, parameters as float16"
     assert stated["Bits a sample"].startswith(f"{8 * saved.bytes / 720:.2f},")
     assert "<h1>x.inr</h1>" in html
+
+
+@pytest.mark.parametrize(
+    "signal", [smooth((700,), 2), noise((24, 30), 3), smooth((9, 12, 10))], ids=lambda s: str(s.values.shape)
+)
+def test_cosines_over_boxes_have_a_page_of_their_own(signal: Signal, tmp_path: Path) -> None:
+    result = partinr.fit(signal, goal=partinr.Compact(psnr=30))
+    saved = partinr.save(result.model, tmp_path / "x.inr", store="auto", signal=signal)
+    write_report(tmp_path / "r.html", result, saved)
+    html = (tmp_path / "r.html").read_text(encoding="utf-8")
+    parser = require_self_contained(html)
+    stated = facts(parser)
+    assert result.model.spectra is not None
+    kept = np.count_nonzero(result.model.spectra.integers)
+    assert stated["Coefficients other than 0"].startswith(f"{kept:,} of {signal.values.size:,}, ")
+    assert stated["File"] == f"{saved.bytes:,} bytes, compact"
+    assert stated["Ended by"] == "its solution, without steps"
+    assert stated["Sides of boxes"].endswith(f"to {result.model.spectra.sides.root} samples")
+    # Nothing of training, and no empty plots.
+    assert not {"Parameters", "Steps", "Learning rate", "Adam", "Batch", "Seed"} & set(stated)
+    assert "<h2>Learning</h2>" not in html
+    assert html.count("<svg") == (4 if signal.spec.dims == 1 else 0)
+    assert "Boxes by their size" in html
+
+
+def test_the_table_of_boxes_adds_up() -> None:
+    model = partinr.fit(noise((70, 130), 3), goal=partinr.Compact(psnr=20)).model
+    spectra = model.spectra
+    assert spectra is not None
+    rows = re.findall(
+        r"<tr><th scope=\"row\">([^<]*)</th><td>([\d,]+)</td><td>[^<]*</td><td>([\d,]+)<", group_table(model)
+    )
+    boxes, kept = (sum(int(row[i].replace(",", "")) for row in rows) for i in (1, 2))
+    assert (boxes, kept) == (len(spectra.boxes), np.count_nonzero(spectra.integers))
+    by_box = [max(1, np.count_nonzero(own)) / own[0].size for own in spectra.by_box()]
+    np.testing.assert_allclose(densities(model), by_box)
+
+
+def test_pictures_stand_beside_other_codecs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signal = noise((24, 30), 3)
+    result = partinr.fit(signal, goal=partinr.Compact(psnr=30))
+    saved = partinr.save(result.model, tmp_path / "x.inr", signal=signal)
+    assert saved.psnr is not None
+    for coded in beside(signal, saved.psnr):
+        write_report(tmp_path / "r.html", result, saved)
+        html = (tmp_path / "r.html").read_text(encoding="utf-8")
+        cells = [f"{coded.bytes:,}", f"{saved.bytes / coded.bytes:.0%}"] if coded.bytes else [str(coded.why)]
+        row = html[html.index(f'<th scope="row">{coded.codec}</th>') :].split("</tr>")[0]
+        assert all(f"<td>{cell}</td>" in row for cell in cells)
+    monkeypatch.setattr(fit_report, "_MOST_CODED", 719)
+    assert "take other codecs a while" in "".join(fit_report.codec_sections(signal, saved)[0].blocks)
+    assert fit_report.codec_sections(signal, None) == []
+    assert fit_report.codec_sections(smooth((24, 30)), saved) == []
 
 
 def test_compares_with_a_reference(tmp_path: Path) -> None:

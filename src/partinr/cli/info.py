@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,11 @@ def info(
     ] = None,
     reference: Annotated[
         Path | None,
-        option("The signal that was fitted: measures the quality, and compares with PNG.", "IMAGE"),
+        option(
+            "The signal that was fitted: measures the quality, and compares with PNG and, for pictures of 8 "
+            "bits, with JPEG, WebP and AVIF at the same PSNR.",
+            "IMAGE",
+        ),
     ] = None,
     seams: Annotated[
         bool, option("Measure how much borders between regions show when enlarged.", None, "--seams")
@@ -134,10 +138,20 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         if png is None:
             rows.append(("PNG", "cannot hold such data"))
         else:
-            share = 100 * facts["bytes"] / png
-            bits = bits_per_sample(png, samples)
-            rows.append(("PNG", f"{png:,} bytes, {bits:.2f} bits a sample; this file is {share:.0f}% of it"))
+            rows.append(("PNG", _codec_row(png, "", samples, facts["bytes"])))
+        for coded in compared["codecs"]:
+            if coded["bytes"] is None:
+                rows.append((coded["codec"], f"left out: {coded['why']}"))
+            else:
+                at = f" at {decibels(coded['psnr'])}"
+                rows.append((coded["codec"], _codec_row(coded["bytes"], at, samples, facts["bytes"])))
     return rows
+
+
+def _codec_row(size: int, at: str, samples: int, ours: int) -> str:
+    """A file of another codec beside this one."""
+    bits = bits_per_sample(size, samples)
+    return f"{size:,} bytes, {bits:.2f} bits a sample{at}; this file is {100 * ours / size:.0f}% of it"
 
 
 def _borders_row(facts: dict[str, Any]) -> str:
@@ -173,7 +187,7 @@ def _store(path: Path, header: dict[str, Any]) -> str:
 def _compared(model: partinr.Piecewise, path: Path, limit: int | None) -> dict[str, Any]:
     """The model against the signal in a file."""
     from partinr.model.rendering import quality
-    from partinr.signals import read
+    from partinr.signals import codecs, read
 
     spec = model.signal
     signal = read(path, channels_last=spec.channel_axis, max_pixels=limit)
@@ -185,6 +199,7 @@ def _compared(model: partinr.Piecewise, path: Path, limit: int | None) -> dict[s
         )
     measured = quality(model, signal)
     png = _png_bytes(path, signal)
+    others = codecs.beside(signal, measured.psnr)[1:] if codecs.comparable(signal) else []
     return {
         "file": path,
         "bytes": path.stat().st_size,
@@ -192,6 +207,15 @@ def _compared(model: partinr.Piecewise, path: Path, limit: int | None) -> dict[s
         "ssim": measured.ssim,
         "png_bytes": png,
         "png_bits_per_sample": None if png is None else bits_per_sample(png, spec.samples),
+        "codecs": [
+            {
+                **asdict(coded),
+                "bits_per_sample": None
+                if coded.bytes is None
+                else bits_per_sample(coded.bytes, spec.samples),
+            }
+            for coded in others
+        ],
     }
 
 
@@ -201,15 +225,9 @@ def _like(shape: tuple[int, ...], channels: int, dtype: str) -> str:
 
 def _png_bytes(path: Path, signal: partinr.Signal) -> int | None:
     """Size of the file if it is a PNG, else of the signal as a PNG; None if PNG cannot hold it."""
-    from partinr.signals import writable_format
+    from partinr.signals.codecs import png_bytes
 
     with path.open("rb") as file:
         if file.read(len(_PNG_SIGNATURE)) == _PNG_SIGNATURE:
             return path.stat().st_size
-    try:
-        png = writable_format("as.png", signal.shape, signal.spec)
-    except InputError:
-        return None
-    with tempfile.TemporaryFile() as encoded:
-        png.writer(encoded, [signal.values], signal.shape, signal.spec)
-        return encoded.tell()
+    return png_bytes(signal)

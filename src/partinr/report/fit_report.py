@@ -25,6 +25,7 @@ from partinr.report.pictures import Picture, Shown, plane, shown_range, signed_e
 from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
 from partinr.shapes import Shaped
+from partinr.signals.codecs import Coded, beside, comparable
 from partinr.signals.metrics import psnr as psnr_of
 from partinr.signals.metrics import ssim as ssim_of
 from partinr.signals.signal import Signal
@@ -36,6 +37,8 @@ _SCALE, _SEAM_SCALE = 8, 4
 _SEAM = "About 1 means that borders between regions do not show when enlarged; more, that lines do."
 # Side of the enlarged window in pixels, and the least a picture must have for one.
 _SIDE, _LEAST = 56, 8
+# Other codecs take a second or so for a million pixels, AVIF several, and each is asked some ten times.
+_MOST_CODED = 4_000_000
 # Inches across a curve of one axis.
 _WIDE = 9.0
 
@@ -92,8 +95,9 @@ def fit_sections(
     )
     return [
         page.Section("Result", [page.facts(result_facts(result, saved, values))]),
+        *codec_sections(signal, saved),
         *of_dims,
-        page.Section("Learning", _learning(result)),
+        *([] if _solved(model) else [page.Section("Learning", _learning(result))]),
         page.Section("Settings", [page.facts(setting_facts(result))]),
     ]
 
@@ -116,21 +120,65 @@ def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list
         rows.append(("SSIM", f"{ssim:.4f}"))
     rows += [
         ("Regions", f"{result.regions:,} ({result.model.partition.rule})"),
-        ("Parameters", f"{result.params:,}, {result.params / spec.samples:.3g} a sample"),
+        _parameters(result),
     ]
     if saved is not None:
         bits = 8 * saved.bytes / spec.samples
+        stored = saved.store if saved.store == "compact" else f"parameters as {saved.store}"
         rows += [
-            ("File", f"{saved.bytes:,} bytes, parameters as {saved.store}"),
+            ("File", f"{saved.bytes:,} bytes, {stored}"),
             ("Bits a sample", f"{bits:.2f}, everything in the file counted"),
         ]
-    each = result.seconds / max(result.steps, 1)
+    each = f", {1000 * result.seconds / result.steps:.3g} ms a step" if result.steps else ""
     rows += [
-        ("Steps", f"{result.steps:,}"),
-        ("Time", f"{words.seconds(result.seconds)}, {1000 * each:.3g} ms a step"),
+        *([] if _solved(result.model) else [("Steps", f"{result.steps:,}")]),
+        ("Time", f"{words.seconds(result.seconds)}{each}"),
         ("Ended by", _ENDS[result.stopped]),
     ]
     return rows
+
+
+def _solved(model: Piecewise) -> bool:
+    """Whether there was nothing to train."""
+    return all(network.solved for network in model.networks)
+
+
+def _parameters(result: FitResult) -> tuple[str, str]:
+    """Their number; of spectra, of which most are 0, that of the others."""
+    spectra, samples = result.model.spectra, result.signal.spec.samples
+    if spectra is None:
+        return "Parameters", f"{result.params:,}, {result.params / samples:.3g} a sample"
+    kept = np.count_nonzero(spectra.integers)
+    return (
+        "Coefficients other than 0",
+        f"{kept:,} of {spectra.integers.size:,}, {kept / samples:.3g} a sample",
+    )
+
+
+def codec_sections(signal: Signal, saved: Saved | None) -> list[page.Section]:
+    """The file beside those of other codecs at its PSNR; nothing if they hold no such signal."""
+    if saved is None or saved.psnr is None or not comparable(signal):
+        return []
+    if signal.spec.samples > _MOST_CODED:
+        text = (
+            f"Pictures of more than {_MOST_CODED:,} pixels take other codecs a while: "
+            "`partinr info FILE.inr --reference IMAGE` compares with them."
+        )
+        return [page.Section("Beside other codecs", [page.paragraph(text)])]
+    rows: list[tuple[str, ...]] = []
+    for coded in [Coded("this file", saved.bytes, saved.psnr), *beside(signal, saved.psnr)]:
+        if coded.bytes is None:
+            rows.append((coded.codec, "–", "–", coded.why or "cannot hold it", "–"))
+            continue
+        bits = 8 * coded.bytes / signal.spec.samples
+        share = f"{saved.bytes / coded.bytes:.0%}"
+        rows.append((coded.codec, f"{coded.bytes:,}", f"{bits:.2f}", words.decibels(coded.psnr), share))
+    head = ("", "Bytes", "Bits a sample", "PSNR", "This file's share of it")
+    caption = (
+        "Files of other codecs, as Pillow writes them, at the PSNR of this one: interpolated between two "
+        "neighbouring qualities, colours halved or not, whichever takes less. PNG loses nothing."
+    )
+    return [page.Section("Beside other codecs", [page.table(head, rows, caption)])]
 
 
 def setting_facts(result: FitResult) -> list[tuple[str, object]]:
@@ -143,16 +191,39 @@ def setting_facts(result: FitResult) -> list[tuple[str, object]]:
         ("Signal", f"{words.extent(spec.shape)} samples, {channels}, {spec.dtype}"),
         ("Value range", f"{low:g} to {high:g}; the peak of PSNR is {high - low:g}"),
         ("Partition", result.model.partition.rule),
-        (
-            "Network",
-            f"{network.name}, {_widths(result)} wide, {network.hidden_layers - 1} hidden layers after the "
-            "first",
+        *(
+            _solved_facts(result)
+            if _solved(result.model)
+            else [
+                (
+                    "Network",
+                    f"{network.name}, {_widths(result)} wide, {network.hidden_layers - 1} hidden layers "
+                    "after the first",
+                ),
+                *recipe_facts(recipe, network, spec.samples / result.regions),
+                ("Seed", result.seed),
+            ]
         ),
-        *recipe_facts(recipe, network, spec.samples / result.regions),
-        ("Seed", result.seed),
         ("Engine", result.engine if result.device == "cpu" else f"{result.engine} on {result.device}"),
         ("Precision", result.precision),
     ]
+
+
+def _solved_facts(result: FitResult) -> list[tuple[str, object]]:
+    """What decides a fit that is solved, not trained."""
+    model, (low, high) = result.model, result.signal.spec.value_range
+    network = model.networks[0]
+    rows: list[tuple[str, object]] = [
+        ("Network", f"{network.name}, {_widths(result)} {network.size}"),
+        ("Frame", model.frame),
+    ]
+    if model.spectra is not None:
+        sides = model.spectra.sides
+        rows += [
+            ("Sides of boxes", f"{sides.least} to {sides.root} samples"),
+            ("Step of coefficients", f"{model.spectra.step * (high - low):.4g}, in the signal's units"),
+        ]
+    return rows
 
 
 def recipe_facts(recipe: Recipe, network: Network, samples: float) -> list[tuple[str, object]]:
@@ -173,7 +244,7 @@ def recipe_facts(recipe: Recipe, network: Network, samples: float) -> list[tuple
 def _sections(
     model: Piecewise, signal: Signal, values: Values, reference: Signal | None
 ) -> list[page.Section]:
-    several = len(model.networks) > 1
+    several = len(model.networks) > 1 or model.spectra is not None
     drawn = regions("Partition", signal, model.partition, shades(model) if several else None)
     sections = [
         page.Section("Pictures", reconstructions(signal, [Reconstruction("Reconstruction", "", values)])),
@@ -239,7 +310,8 @@ def _sections_1d(model: Piecewise, signal: Signal, values: Values) -> list[page.
         ),
     ]
     plots = [inline([Plot("", draw, caption, 3.0, _WIDE)], _WIDE) for draw, caption in drawn]
-    table = [group_table(model)] if len(model.networks) > 1 else []
+    several = len(model.networks) > 1 or model.spectra is not None
+    table = [group_table(model)] if several else []
     return [page.Section("Curves", [*plots, *table])]
 
 
@@ -276,4 +348,5 @@ _ENDS = {
     "psnr": "the PSNR asked for",
     "time": "the time allowed",
     "callback": "a request to stop",
+    "solved": "its solution, without steps",
 }
