@@ -114,14 +114,14 @@ def save(
             "the model has parameters that are not finite; fit it again with a lower learning rate"
         )
     told = summary or {}
-    if store in ("compact", "auto"):
+    if store == "compact" or store == "auto":
         found = _compact(model, signal, target, told, measured, gently=store == "auto")
         if found is not None:
             with atomic_write(path) as file:
                 file.write(found.whole)
             return Saved(Path(path), len(found.whole), "compact", *(found.reached or (None, None)))
-        store = "auto"
-    chosen, reached = _choose_store(model, store, signal, target, measured)
+    others: Literal["float32", "float16", "auto"] = "auto" if store == "compact" else store
+    chosen, reached = _choose_store(model, others, signal, target, measured)
     if not _finite(model, chosen):
         raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
     if reached is not None:

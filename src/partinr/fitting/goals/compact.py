@@ -192,7 +192,7 @@ def _next_step(
         share = (math.log(aim) - math.log(large[1])) / (math.log(small[1]) - math.log(large[1]))
         share = min(max(share, 0.1), 0.95)
         return math.exp(math.log(large[0]) + share * (math.log(small[0]) - math.log(large[0])))
-    factor = (size / aim) ** 1.2
+    factor: float = (size / aim) ** 1.2
     if size > most:
         factor = max(factor, 1.002)
     return min(max(cut.step * min(max(factor, 1 / 16), 16.0), FINEST), COARSEST)
