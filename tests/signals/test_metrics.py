@@ -16,7 +16,8 @@ from partinr.signals.metrics import psnr, ssim
 def test_similarity_is_that_of_scikit_image(
     shape: tuple[int, ...], strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "_STRIP", strip)
+    monkeypatch.setattr(metrics, "_TILE", strip)
+    monkeypatch.setattr(metrics, "_SIDE", 1)
     rng = np.random.default_rng(0)
     a = rng.integers(0, 200, shape).astype(np.uint8)
     b = np.clip(a.astype(int) + rng.integers(-30, 31, shape), 0, 255).astype(np.uint8)

@@ -282,6 +282,7 @@ def _solved(
         raise InputError(
             f"{type(goal).__name__} is computed by engine cpu on the CPU; leave engine and device out"
         )
+    select(where.engine, where.device, where.threads)  # refuses what there is not
     stopped = False
 
     def tell(fraction: float) -> bool:

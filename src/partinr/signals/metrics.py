@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 from numpy import ndarray
@@ -14,8 +15,10 @@ from partinr.errors import InputError
 from partinr.shapes import Float64, Shaped
 
 SSIM_WINDOW = 11
-# Samples of a strip, so that its maps stay in cache.
-_STRIP = 1 << 16
+# Values of a tile, so that its maps stay in cache, and the least samples along each of its axes.
+_TILE, _SIDE = 1 << 15, 32
+# Values whose squared errors are summed at once.
+_PIECE = 1 << 16
 _GAUSSIAN = np.exp(-0.5 * (np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) ** 2 / 1.5**2)
 _GAUSSIAN /= _GAUSSIAN.sum()
 
@@ -65,8 +68,8 @@ def ssim(
 ) -> float | None:
     """Structural similarity with an 11-sample Gaussian window of sigma 1.5, mean over channels.
 
-    None where an axis is shorter than the window. Computed in strips along the first axis, so that memory
-    does not grow with the picture; the result is that of the whole.
+    None where an axis is shorter than the window. Computed in tiles, so that memory does not grow
+    with the picture; the result is that of the whole.
 
     Args:
         reference: the true values, 1 to 3 axes and channels.
@@ -92,17 +95,17 @@ def ssim(
     _check(reference, test, peak)
     if min(reference.shape[:-1]) < SSIM_WINDOW:
         return None
-    margin = SSIM_WINDOW - 1
-    rows = max(8, _STRIP // math.prod(reference.shape[1:]))
+    margin, (*shape, channels) = SSIM_WINDOW - 1, reference.shape
+    side = max(_SIDE, int((_TILE / channels) ** (1 / len(shape))))
 
-    def judged(first: int) -> tuple[float, int]:
-        strip = slice(first, first + rows + margin)
-        similarity = _similarity(reference[strip], test[strip], peak)
+    def judged(first: tuple[int, ...]) -> tuple[float, int]:
+        tile = tuple(slice(start, start + side + margin) for start in first)
+        similarity = _similarity(reference[tile], test[tile], peak)
         return float(similarity.sum()), similarity.size
 
     # NumPy lets other threads go on while it computes; sums are added in order.
     with ThreadPoolExecutor(usable_cores()) as pool:
-        sums = list(pool.map(judged, range(0, reference.shape[0] - margin, rows)))
+        sums = list(pool.map(judged, product(*(range(0, n - margin, side) for n in shape))))
     return sum(total for total, _ in sums) / sum(count for _, count in sums)
 
 
@@ -125,7 +128,8 @@ def _squares(
             error = _difference(a, b, before)
             if after:
                 error *= 2.0**after
-            yield float(np.vdot(error, error))
+            error *= error
+            yield float(error.sum())
 
 
 def _difference(
@@ -258,4 +262,4 @@ def _is_wide(values: Shaped[ndarray, "..."]) -> bool:
 
 def _strips(values: Shaped[ndarray, "*shape"]) -> list[Shaped[ndarray, "..."]]:
     flat = values.reshape(-1)
-    return [flat[i : i + (1 << 22)] for i in range(0, flat.size, 1 << 22)]
+    return [flat[i : i + _PIECE] for i in range(0, flat.size, _PIECE)]
