@@ -82,7 +82,15 @@ TIMINGS = (
     Script("method.md", 10, ("benchmarks/cooldown.py", "--write")),
     Script("README.md", 3, ("benchmarks/step.py", "--write")),
     Script("meta.md", 5, ("benchmarks/meta.py", "--write")),
-    Script("choosing.md", 5, ("docs/measure_choices.py",)),
+    Script("choosing.md", 5, ("docs/measure_choices.py", "partitions", "budgets", "steps")),
+    Script(
+        "choosing.md",
+        10,
+        (
+            *("docs/measure_choices.py", "networks", "--pictures"),
+            *("IMAGES/kodim0[147].png", "IMAGES/kodim10.png"),
+        ),
+    ),
     Script("README.md", 3, ("benchmarks/folder.py", IMAGES, "--write")),
     Script("performance.md", 5, ("benchmarks/command.py", IMAGES, "--write")),
     Script(

@@ -238,11 +238,13 @@ def in_short(words: list[str]) -> list[str]:
 
 
 def shape_of(output: str) -> list[str]:
-    """Lines of output, in which numbers, and the engine and precision that a machine has, do not count."""
+    """Lines of output, in which numbers, and the engine, precision and codecs that a machine has, do not
+    count."""
     plain = re.sub(r"\d[\d,]*(\.\d+)?(e-?\d+)?", "#", output)
     plain = re.sub(r"\b(cpu|torch)$", "ENGINE", plain, flags=re.MULTILINE)
     plain = re.sub(r"engine (cpu|torch)", "engine ENGINE", plain)
     plain = re.sub(r"precision (fp|bf)", "precision ", plain)
+    plain = re.sub(r"^(JPEG|WebP|AVIF) .*$", r"\1", plain, flags=re.MULTILINE)
     return [" ".join(line.split()) for line in plain.splitlines() if line.strip()]
 
 
