@@ -39,12 +39,13 @@ def test_it_says_what_came_of_it_and_keeps_what_is_done(photo: Path) -> None:
     first = compare(photo, *TWO)
     assert first.code == 0
     assert "after equal steps" in first.out
+    assert "bits a sample" in " ".join(first.out.split())
     folder = photo.parent / "out"
     assert str(folder / "index.html") in first.out.replace("\n", "")
     names = {"index.html", "results.json", "runs.csv", "curves.csv", "comparison.json", "runs", "figures"}
     assert {path.name for path in folder.iterdir()} == names
     figures = {path.name for path in (folder / "figures").iterdir()}
-    axes = ("steps", "seconds", "arithmetic")
+    axes = ("steps", "seconds", "arithmetic", "bits")
     assert figures >= {f"siren-paper-psnr-{axis}{suffix}" for axis in axes for suffix in (".png", ".svg")}
     before = state_of(folder / "runs")
     again = facts(compare(photo, *TWO, "--seeds", 2, "--json"))

@@ -269,7 +269,8 @@ class TestTheFolder:
 
 def record(losses: Sequence[float], second: float, psnr: float, flops: int = 10) -> Record:
     history = History(second * np.arange(1.0, len(losses) + 1), np.array(losses))
-    return Record(9, 1, len(losses), second * len(losses), psnr, None, flops, "torch", "cpu", "fp32", history)
+    size, made = (80, psnr), ("torch", "cpu", "fp32")
+    return Record(9, 1, len(losses), second * len(losses), psnr, None, *size, flops, *made, history)
 
 
 def line(name: str, rule: partinr.Rule, *records: Record) -> list[Run]:

@@ -21,8 +21,10 @@ from page_parser import require_self_contained
 from partinr import FAST, PAPER, Comparison, Grid, Rival, Variant, Whole
 from partinr.fitting.history import History
 from partinr.report.pictures import error_map, error_rgb, error_top
+from partinr.report.plots import figure_of
 from partinr.studies.comparison import Record, Run
 from partinr.studies.comparison.page import findings, operations, spread
+from partinr.studies.comparison.plots import comparison_plots
 from partinr.studies.comparison.results import CURVES, PAGE, RESULTS, RUNS, write_comparison
 from partinr.studies.comparison.summary import Spread, families
 
@@ -68,8 +70,8 @@ def test_the_page_is_whole_and_states_what_was_measured(
     assert f"{rivals[0].psnr:.2f}" in parser.texts
     # Original, four reconstructions and a rival; five error maps; one partition of each recipe's rule.
     assert parser.tags.count("img") == 6 + 5 + 1
-    # PSNR and SSIM against three axes, for each recipe.
-    assert sum(svg == "svg" for svg in parser.tags) == 12
+    # PSNR and SSIM against three axes, and PSNR against bits, for each recipe.
+    assert sum(svg == "svg" for svg in parser.tags) == 14
     assert sum(text.endswith("% and more") for text in parser.texts) == 1
 
 
@@ -115,6 +117,42 @@ def test_tables_and_json_have_every_run(done: tuple[Path, Comparison, list[Rival
     assert float(first["psnr"]) == pytest.approx(comparison.runs[0].record.history.psnr[0], abs=1e-4)
 
 
+def test_bytes_are_those_of_a_file_as_a_fit_writes_it(
+    done: tuple[Path, Comparison, list[Rival], Any], tmp_path: Path
+) -> None:
+    folder, comparison, rivals, facts = done
+    signal = comparison.signal
+    with (folder / RUNS).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for run, row in zip(comparison.runs, rows, strict=True):
+        saved = partinr.save(run.model(), tmp_path / "x.inr", store="auto", signal=signal)
+        assert (run.record.bytes, run.record.stored_psnr) == (saved.bytes, saved.psnr)
+        assert int(row["bytes"]) == (tmp_path / "x.inr").stat().st_size
+        assert float(row["bits_per_sample"]) == pytest.approx(8 * saved.bytes / signal.spec.samples, rel=1e-5)
+        assert float(row["stored_psnr"]) == saved.psnr
+    for told, runs in zip(facts["variants"], comparison.by_variant, strict=True):
+        sizes = [run.record.bytes for run in runs]
+        assert told["bytes"]["mean"] == pytest.approx(np.mean(sizes))
+        assert told["bits_per_sample"]["mean"] == pytest.approx(8 * np.mean(sizes) / (14 * 18))
+    assert facts["references"][0]["bits_per_sample"] == 8 * rivals[0].bytes / (14 * 18)
+    texts = require_self_contained((folder / PAGE).read_text(encoding="utf-8")).texts
+    assert f"{rivals[0].bits:.2f}" in texts
+    assert spread(families(comparison)[0].lines[0].bits) in texts
+
+
+def test_files_are_dots_at_their_bits(done: tuple[Path, Comparison, list[Rival], Any]) -> None:
+    folder, comparison, rivals, _ = done
+    (group, *_) = families(comparison)
+    plot = comparison_plots(group, rivals)[-1]
+    assert (plot.name, (folder / "figures" / f"{plot.name}.svg").exists()) == ("siren-paper-psnr-bits", True)
+    axes = figure_of(plot.draw, 4, 3).axes[0]
+    dots = {line.get_label(): line.get_xydata()[0].tolist() for line in axes.get_lines()[::2]}
+    expected = {line.name: [line.bits.mean, line.stored_psnr.mean] for line in group.lines}
+    assert dots == {**expected, "grey.png": [rivals[0].bits, rivals[0].psnr]}
+    exact = replace(rivals[0], psnr=np.inf)
+    assert len(figure_of(comparison_plots(group, [exact])[-1].draw, 4, 3).axes[0].get_lines()) == 4
+
+
 @pytest.mark.parametrize("shape", [(40,), (6, 12, 13)])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_signals_of_other_axes(tmp_path: Path, shape: tuple[int, ...], channels: int) -> None:
@@ -150,6 +188,8 @@ def made_up(name: str, rule: partinr.Rule, psnrs: list[float], second: float, fl
             second * len(psnrs),
             psnrs[-1],
             None,
+            90,
+            psnrs[-1],
             flops,
             "torch",
             "cpu",

@@ -193,10 +193,12 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
             if isinstance(gain, float) and variant["partition"] != "none"
         ]
         size = f"{variant['params']:,} parameters in {counted(variant['regions'], 'region')}"
+        size += f", {variant['bits_per_sample']['mean']:.2f} bits a sample"
         took = f"{variant['seconds']['mean']:.1f} s"
         name = f"{variant['network']} {variant['name']}"
         rows.append((name, "; ".join([quality, size, took, *([", ".join(gains)] if gains else [])])))
     for rival in facts["references"]:
-        rows.append((rival["name"], decibels(float(rival["psnr"]))))
+        bits = f"{rival['bits_per_sample']:.2f} bits a sample"
+        rows.append((rival["name"], f"{decibels(float(rival['psnr']))}; {bits}"))
     reused = f", {facts['reused']} of them done before" if facts["reused"] else ""
     return [*rows, ("runs", f"{facts['runs']}{reused}"), ("page", facts["page"])]

@@ -26,8 +26,8 @@ class Sides:
 
     @classmethod
     def usual(cls, dims: int) -> Sides:
-        """Those that signals of so many axes are cut into (`benchmarks/compact.py`)."""
-        return (cls(512, 16), cls(64, 8), cls(32, 4))[dims - 1]
+        """Those that signals of so many axes are cut into (`benchmarks/compact_signals.py`)."""
+        return (cls(512, 16), cls(64, 8), cls(16, 2))[dims - 1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ def comparison_sections(comparison: Comparison, rivals: Sequence[Rival] = ()) ->
     for group in groups:
         name = f"{group.network}, {group.recipe} recipe"
         blocks = [page.paragraph(sentence) for sentence in findings(group)]
-        blocks += [line_table(group, rivals), inline(comparison_plots(group))]
+        blocks += [line_table(group, rivals), inline(comparison_plots(group, rivals))]
         sections.append(page.Section(name, blocks))
     return [
         *sections,
@@ -107,6 +107,7 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
         "Parameters",
         "PSNR",
         "SSIM",
+        "Bits a sample",
         "Seconds",
         "A step",
         f"PSNR after {words.seconds(group.seconds)}",
@@ -120,6 +121,7 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
             f"{line.runs[0].record.params:,}",
             spread(line.psnr),
             "–" if line.ssim is None else spread(line.ssim, 4),
+            spread(line.bits),
             spread(line.seconds, 1),
             operations(line.flops),
             spread(line.psnr_after_seconds(group.seconds)),
@@ -131,17 +133,19 @@ def line_table(group: Family, rivals: Sequence[Rival] = ()) -> page.Html:
     rows += [
         (
             rival.name,
-            f"{rival.bytes:,} bytes",
+            "–",
             "–" if rival.params is None else f"{rival.params:,}",
             spread(Spread(rival.psnr, None)),
             "–" if rival.ssim is None else f"{rival.ssim:.4f}",
+            f"{rival.bits:.2f}",
             *["–"] * 5,
         )
         for rival in rivals
     ]
     count = max(len(line.runs) for line in group.lines)
     what = "Means and standard deviations over" if count > 1 else "One run each, with"
-    return page.table(head, rows, f"PSNR in dB. {what} {words.counted(count, 'seed')}.")
+    of = f"{what} {words.counted(count, 'seed')}"
+    return page.table(head, rows, f"PSNR in dB. {of}. Bits are those of the whole file as a fit writes it.")
 
 
 def _architecture(line: Line) -> str:

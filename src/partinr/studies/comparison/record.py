@@ -25,13 +25,16 @@ class Record:
         seconds: of training; measuring along the way and the last rendering are not in it.
         psnr: PSNR in dB of the rendered signal.
         ssim: structural similarity of the same; None for signals too small for it.
+        bytes: size of the file as a fit writes it, `store="auto"`.
+        stored_psnr: PSNR in dB of what that file holds.
         flops: floating-point operations of a step, see `Variant.flops`.
         engine, device, precision: how it was trained.
         history: loss and seconds of every step, and the quality along the way.
 
     Example:
         >>> history = History(np.array([0.5, 1.0]), np.array([0.1, 0.01]))
-        >>> record = Record(791_043, 1, 2, 1.0, 20.5, 0.4, 10**12, "torch", "cpu", "fp32", history)
+        >>> who = ("torch", "cpu", "fp32")
+        >>> record = Record(791_043, 1, 2, 1.0, 20.5, 0.4, 800_000, 20.4, 10**12, *who, history)
         >>> Record.from_json(record.to_json()).history.psnr
         array([10., 20.])
     """
@@ -42,6 +45,8 @@ class Record:
     seconds: float
     psnr: float
     ssim: float | None
+    bytes: int
+    stored_psnr: float
     flops: int
     engine: str
     device: str
@@ -55,7 +60,8 @@ class Record:
             "loss": self.history.loss.tolist(),
             "measured": [[m.steps, m.seconds, _finite(m.psnr), m.ssim] for m in self.history.measured],
         }
-        return {**vars(self), "psnr": _finite(self.psnr), "history": history}
+        psnr = {"psnr": _finite(self.psnr), "stored_psnr": _finite(self.stored_psnr)}
+        return {**vars(self), **psnr, "history": history}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Record:
@@ -72,7 +78,8 @@ class Record:
         )
         if len(history.seconds) != len(history.loss):
             raise ValueError("seconds and losses differ in number")
-        return cls(**{**values, "psnr": _infinite(values["psnr"]), "history": history})
+        psnr = {name: _infinite(values[name]) for name in ("psnr", "stored_psnr")}
+        return cls(**{**values, **psnr, "history": history})
 
 
 def _finite(psnr: float) -> float | None:

@@ -23,7 +23,8 @@ FIGURES = "figures"
 
 _RUN_COLUMNS = (
     *("network", "recipe", "variant", "partition", "seed", "regions", "width", "layers", "params", "steps"),
-    *("learning_rate", "psnr", "ssim", "seconds", "flops_per_step", "engine", "device", "precision"),
+    *("learning_rate", "psnr", "ssim", "bytes", "bits_per_sample", "stored_psnr", "seconds"),
+    *("flops_per_step", "engine", "device", "precision"),
 )
 _CURVE_COLUMNS = ("network", "recipe", "variant", "seed", "step", "seconds", "flops", "psnr", "kind", "ssim")
 # More steps than a curve can show would only make the file large.
@@ -71,7 +72,7 @@ def write_comparison(
     together = {place / name: utf8(text) for name, text in files.items()}
     make_folder(place / FIGURES)
     for group in groups:
-        for plot in comparison_plots(group):
+        for plot in comparison_plots(group, rivals):
             together |= plot.files(place / FIGURES)
     write_together(together)
     return facts
@@ -95,6 +96,7 @@ def comparison_facts(
                 "ssim": rival.ssim,
                 "params": rival.params,
                 "bytes": rival.bytes,
+                "bits_per_sample": rival.bits,
             }
             for rival in rivals
         ],
@@ -122,6 +124,9 @@ def _line_facts(group: Family, line: Line) -> dict[str, Any]:
         "seeds": [one.seed for one in line.runs],
         "psnr": _spread(line.psnr),
         "ssim": None if line.ssim is None else _spread(line.ssim),
+        "bytes": _spread(line.bytes),
+        "bits_per_sample": _spread(line.bits),
+        "stored_psnr": _spread(line.stored_psnr),
         "seconds": _spread(line.seconds),
         "gain": None if single is None else _number(line.psnr.mean - single.psnr.mean),
         "seconds_to": {"psnr": group.level, **_spread(line.seconds_to(group.level))},
@@ -150,11 +155,13 @@ def _run_rows(groups: Sequence[Family]) -> Iterable[Sequence[object]]:
         for line in group.lines:
             for run in line.runs:
                 network, record = run.variant.network, run.record
+                bits = 8 * record.bytes / run.variant.partition.counts.sum()
                 yield (
                     *(group.network, group.recipe, line.name, run.variant.partition.rule, run.seed),
                     *(record.regions, network.width, network.hidden_layers - 1, record.params, record.steps),
                     *(run.variant.recipe.rate_for(network.width), record.psnr, record.ssim),
-                    *(record.seconds, record.flops, record.engine, record.device),
+                    *(record.bytes, f"{bits:.6g}", record.stored_psnr, record.seconds),
+                    *(record.flops, record.engine, record.device),
                     record.precision,
                 )
 

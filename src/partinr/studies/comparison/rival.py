@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,11 @@ class Rival:
     ssim: float | None
     params: int | None
     bytes: int
+
+    @property
+    def bits(self) -> float:
+        """Bits a sample of the file, all channels together."""
+        return 8 * self.bytes / math.prod(self.values.shape[:-1])
 
     @classmethod
     def read(cls, path: str | Path, signal: Signal, *, max_pixels: int | None = MAX_PIXELS) -> Rival:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from partinr.fitting.loop import Keep, Progress, Watch
 from partinr.fitting.settings import digest
 from partinr.fitting.state import DivergedError
 from partinr.model.piecewise import Piecewise
+from partinr.model.rendering import Quality
 from partinr.signals.signal import Signal
 from partinr.studies.comparison.record import Record, read_record
 from partinr.studies.comparison.variant import Variant
@@ -146,6 +148,11 @@ class Wanted:
         return record
 
     def _record(self, result: FitResult) -> Record:
+        # As a fit would be written; what is kept is exact.
+        with tempfile.TemporaryDirectory() as folder:
+            measured = Quality(result.psnr, result.ssim)
+            path = Path(folder) / "stored.inr"
+            stored = save(result.model, path, store="auto", signal=self.signal, measured=measured)
         return Record(
             params=result.params,
             regions=result.regions,
@@ -153,6 +160,8 @@ class Wanted:
             seconds=float(result.history.seconds[-1]),
             psnr=result.psnr,
             ssim=result.ssim,
+            bytes=stored.bytes,
+            stored_psnr=cast(float, stored.psnr),
             flops=self.variant.flops(self.signal.spec),
             engine=result.engine,
             device=result.device,

@@ -75,6 +75,22 @@ class Line:
         """Duration of the training."""
         return Spread.of([run.record.seconds for run in self.runs])
 
+    @cached_property
+    def bytes(self) -> Spread:
+        """Size of the file as a fit writes it."""
+        return Spread.of([run.record.bytes for run in self.runs])
+
+    @cached_property
+    def bits(self) -> Spread:
+        """Bits a sample of that file, all channels together."""
+        samples = self.runs[0].variant.partition.label_map.size
+        return Spread.of([8 * run.record.bytes / samples for run in self.runs])
+
+    @cached_property
+    def stored_psnr(self) -> Spread:
+        """PSNR in dB of what that file holds."""
+        return Spread.of([run.record.stored_psnr for run in self.runs])
+
     def psnr_after_seconds(self, seconds: float) -> Spread:
         """PSNR of the last training loss that was known then; of the first before there was one."""
         return Spread.of([run.record.history.psnr_after(seconds) for run in self.runs])
