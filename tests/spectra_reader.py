@@ -347,7 +347,7 @@ def spectra(data: bytes, shape: tuple[int, ...], channels: int) -> Found:
     root, at = number(data, 4)
     least, at = number(data, at)
     mixed, at = number(data, at)
-    if not (0 < step <= 2**64 and 4 <= least <= root <= 1024 and mixed <= 1):
+    if not (0 < step <= 2**64 and 2 <= least <= root <= 1024 and mixed <= 1):
         raise ValueError("damaged")
     M = np.eye(channels)
     if mixed:

@@ -14,8 +14,10 @@ from partinr.file.header import check_samples, describe, describe_signal, interp
 from partinr.file.partition_coding import read_partition, write_partition
 from partinr.file.spectra_coding import read_spectra, write_spectra
 from partinr.model.piecewise import Piecewise
+from partinr.model.spectra import Spectra
 from partinr.model.structure import Structure
 from partinr.model.synthesis import synthesised
+from partinr.signals.signal import SignalSpec
 
 # Digits of a PSNR in a header, in dB; and a PSNR of as many.
 _DIGITS, _SOME_PSNR = 3, 88.888
@@ -33,10 +35,19 @@ def compact(model: Piecewise, payload: bytes, summary: Mapping[str, Any]) -> byt
     if model.spectra is None:
         fields = {**describe(model.structure, summary), "coding": "parameters"}
         return packed(fields, [write_partition(model.structure), payload])
-    psnr = summary.get("psnr")
+    return _spectra_file(model.signal, payload, summary.get("psnr"))
+
+
+def _spectra_file(spec: SignalSpec, payload: bytes, psnr: float | None) -> bytes:
+    """A file of spectra: how they were made is said by their structure, so the PSNR alone is kept of it."""
     told = {} if psnr is None else {"psnr": round(psnr, _DIGITS) if np.isfinite(psnr) else None}
-    fields = {"signal": describe_signal(model.signal), "blend": model.blend, "coding": "spectra"}
-    return packed({**fields, "summary": told}, [payload])
+    fields = {"signal": describe_signal(spec), "blend": True, "coding": "spectra", "summary": told}
+    return packed(fields, [payload])
+
+
+def spectra_size(spectra: Spectra, spec: SignalSpec) -> int:
+    """Bytes of the compact file of spectra of a signal."""
+    return len(_spectra_file(spec, write_spectra(spectra), _SOME_PSNR))
 
 
 def compact_size(model: Piecewise) -> int:
@@ -47,7 +58,7 @@ def compact_size(model: Piecewise) -> int:
     """
     if model.spectra is None:
         raise InputError("only functions that were made of spectra have a size before they are rounded")
-    return len(compact(model, write_spectra(model.spectra), {"psnr": _SOME_PSNR}))
+    return spectra_size(model.spectra, model.signal)
 
 
 def opened(payload: bytes, max_samples: int | None) -> tuple[Piecewise, dict[str, Any]]:

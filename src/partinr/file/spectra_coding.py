@@ -19,7 +19,7 @@ from partinr.model import kernel
 from partinr.model.spectra import MIXING_UNIT, Sides, Spectra
 from partinr.shapes import Int32, Int64, UInt8
 
-_SMALLEST_SIDE, _LARGEST_SIDE = 4, 1024
+_SMALLEST_SIDE, _LARGEST_SIDE = 2, 1024
 # Parameters are finite: integers are below 2^28, channels at most 2^20, and their weights at most 2.
 _LARGEST_STEP = 2.0**64
 _MOST_CHANNELS = 1 << 20

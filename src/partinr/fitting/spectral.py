@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy import ndarray
@@ -64,21 +64,25 @@ class Cutter:
         self._shape, self.channels = signal.shape, signal.channels
         self._threads = threads or usable_cores()
         self.sides = Sides.usual(signal.spec.dims)
-        values = signal.normalised()
-        self._mixing = mixing_for(values)
+        self._signal = signal
+        self._values: Float32[ndarray, "samples channels"] | None = self._normalised()
+        self._mixing = mixing_for(self._values.reshape(*self._shape, self.channels))
         self._unmixing = unmixing(self._mixing)
-        self._values = values.reshape(-1, self.channels)
         self.roots = math.prod(-(-n // self.sides.root) for n in self._shape)
 
-    @property
-    def values(self) -> int:
-        """Number of values of the signal."""
-        return self._values.size
+    def _normalised(self) -> Float32[ndarray, "samples channels"]:
+        return self._signal.normalised().reshape(-1, self.channels)
+
+    def release(self) -> None:
+        """Give back the memory of normalised values; they are computed again if they are needed."""
+        self._values = None
 
     def cut(self, step: float, roots: Sequence[int] | None = None) -> Cut:
         """The tree and the integers that suit a step, of some roots or of all."""
         from partinr import _native
 
+        if self._values is None:
+            self._values = self._normalised()
         step = float(np.float32(step))
         splits, boxes, coefficients, integers, distortion, bits = _native.search_spectra(
             self._values,
@@ -95,11 +99,10 @@ class Cutter:
         return Cut(step, splits, boxes, coefficients, integers, error, bits)
 
     def again(self, cut: Cut, step: float) -> Cut:
-        """The same boxes with another step."""
+        """The same boxes with another step, in the same memory: the given cut holds no longer."""
         from partinr import _native
 
         step = float(np.float32(step))
-        integers = np.empty_like(cut.integers)
         distortion, bits = _native.choose_spectra(
             cut.boxes,
             cut.coefficients,
@@ -108,10 +111,10 @@ class Cutter:
             step=step,
             lambda_=LAMBDA,
             threads=self._threads,
-            out=integers,
+            out=cut.integers,
         )
-        error = distortion * step * step / len(integers)
-        return Cut(step, cut.splits, cut.boxes, cut.coefficients, integers, error, bits)
+        error = distortion * step * step / len(cut.integers)
+        return replace(cut, step=step, error=error, bits=bits)
 
     def first_step(self, found: Callable[[Cut], float], wanted: float, begin: float) -> float:
         """The step at which a few roots have about what is wanted.
@@ -139,7 +142,12 @@ class Cutter:
 
 
 def steered(
-    found: Callable[[float], float], wanted: float, begin: float, near: float, most: int, slope: float = 1.5
+    found: Callable[[float], float],
+    wanted: float,
+    begin: float,
+    near: float,
+    most: int,
+    known: float | None = None,
 ) -> tuple[float, float]:
     """A step at which a number that is about a power of the step has a wanted value, by secants.
 
@@ -149,16 +157,16 @@ def steered(
         begin: first guess.
         near: share by which it may miss.
         most: steps that are tried.
-        slope: exponent of the power, at first.
+        known: the number at the first guess, if it is known.
 
     Returns:
         The step, and the number there.
     """
-    step, tried = begin, []
+    step, tried, slope = begin, [], 1.5
     best = (begin, math.inf)
-    for _ in range(most):
+    for look in range(most):
         step = min(max(step, FINEST), COARSEST)
-        value = found(step)
+        value = known if known is not None and look == 0 else found(step)
         tried.append((math.log(step), math.log(max(value, 1e-300))))
         if abs(tried[-1][1] - math.log(wanted)) < abs(math.log(max(best[1], 1e-300)) - math.log(wanted)):
             best = (step, value)

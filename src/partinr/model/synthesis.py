@@ -26,7 +26,7 @@ RULE = "tree"
 _MANY, _MOST_TO_A_VALUE = 1 << 27, 16
 
 
-def synthesised(spectra: Spectra, spec: SignalSpec) -> Piecewise:
+def synthesised(spectra: Spectra, spec: SignalSpec, partition: Partition | None = None) -> Piecewise:
     """Networks of cosines over the boxes, in groups by the frequencies that they need.
 
     Parameters are computed in double precision, one operation after another, and rounded once to single: the
@@ -35,12 +35,13 @@ def synthesised(spectra: Spectra, spec: SignalSpec) -> Piecewise:
     Args:
         spectra: of a signal of this description.
         spec: shape and channels are those of the spectra.
+        partition: of the spectra's boxes, if it is there already.
 
     Raises:
         InputError: the parameters would need far more memory than the signal: networks have as many
             frequencies along an axis of one sample as along others.
     """
-    partition = Partition.from_boxes(spectra.shape, spectra.boxes, RULE)
+    partition = partition or Partition.from_boxes(spectra.shape, spectra.boxes, RULE)
     needed = np.maximum(2, _reach(spectra))
     powers, groups = np.unique(np.ceil(np.log2(needed)).astype(np.int64), return_inverse=True)
     networks = tuple(Cosine(1 << int(power)) for power in powers)

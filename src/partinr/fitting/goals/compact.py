@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from numbers import Real
 from reprlib import repr as brief
 
+import numpy as np
+
 from partinr.errors import InputError
-from partinr.file.compact_inr import compact_size
+from partinr.file.compact_inr import compact_size, spectra_size
 from partinr.fitting.goals.goal import Seconds, Solved, check_psnr
 from partinr.fitting.spectral import COARSEST, FINEST, Cut, Cutter, steered
 from partinr.model.piecewise import Piecewise
@@ -115,18 +117,17 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
     rounding = 0.0 if signal.spec.dtype.startswith("float") else 1 / (12 * (high - low) ** 2)
     # Errors as small as this are all rounded away.
     aim = max(allowed - rounding, allowed / 4, rounding * _ALL_ROUNDED)
-    step = cutter.first_step(lambda cut: cut.error, aim, 1.25 * math.sqrt(12 * aim))
-    tell(0.3)
-    cut = cutter.cut(step)
+    cut = cutter.cut(cutter.first_step(lambda some: some.error, aim, 1.25 * math.sqrt(12 * aim)))
+    cutter.release()
     tell(0.6)
-    best: Piecewise | None = None
+    best, partition = None, None
     for look in range(_LOOKS):
         cut = _with_error(cutter, cut, aim)
-        function = synthesised(cutter.spectra(cut), signal.spec)
-        reached = rendered_psnr(function, signal)
+        function = synthesised(cutter.spectra(cut), signal.spec, partition)
+        partition, reached = function.partition, rendered_psnr(function, signal)
         excess = reached - psnr
         if excess >= 0:
-            best = function
+            best = cut.step
         elif best is None and cut.step <= FINEST:
             break
         exact = math.isinf(reached) and aim <= rounding * _ALL_ROUNDED * 1.001
@@ -134,9 +135,10 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
             break
         # What is left of the excess is taken back, but not quite.
         aim *= 10 ** (min(max(excess, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
-        if excess > _EXCESS and best is not None and look == _LOOKS - 2:
-            break
-    return best if best is not None else function
+        del function  # before the next takes as much memory
+    if best in (None, cut.step):
+        return synthesised(cutter.spectra(cut), signal.spec, partition)
+    return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
 
 
 def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
@@ -148,8 +150,8 @@ def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
         found = cutter.again(cut, step)
         return found.error
 
-    step, _ = steered(error, aim * 0.9995, cut.step, near=0.001, most=4)
-    if found.step != float(step):
+    step, _ = steered(error, aim * 0.9995, cut.step, near=0.001, most=4, known=cut.error)
+    if found.step != np.float32(step):
         found = cutter.again(cut, step)
     for _ in range(_LOOKS):
         if found.error <= aim or found.step <= FINEST:
@@ -159,33 +161,37 @@ def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
 
 
 def _to_size(signal: Signal, cutter: Cutter, most: int, tell: Callable[[float], bool]) -> Piecewise:
-    bits = 8.0 * most
-    step = cutter.first_step(lambda cut: cut.bits, bits * cutter.share, 0.05)
-    tell(0.3)
-    cut = cutter.cut(step)
+    wanted = 1 / (8.0 * most * cutter.share)
+    cut = cutter.cut(cutter.first_step(lambda some: 1 / max(some.bits, 1.0), wanted, 0.05))
     tell(0.5)
     small, large = None, None  # the finest step that fits and its bytes, the coarsest that does not
-    best: Piecewise | None = None
     for look in range(_LOOKS + 2):
-        function = synthesised(cutter.spectra(cut), signal.spec)
-        size = compact_size(function)
+        spectra = cutter.spectra(cut)
+        size = spectra_size(spectra, signal.spec)
         if size <= most:
-            best, small = function, (cut.step, size)
+            small = (cut, size)
         else:
-            large = (cut.step, size)
+            large = (cut, size)
         filled = size <= most and (size >= _FILLED * most or cut.step <= FINEST)
         if filled or tell(0.5 + 0.45 * look / (_LOOKS + 2)):
             break
-        if large is not None and large[0] >= COARSEST:
+        if large is not None and large[0].step >= COARSEST:
             break
-        step = _next_step(cut, size, most, small, large)
+        step = _next_step(cut.step, size, most, _steps(small), _steps(large))
         # Other sizes want other boxes.
-        cut = cutter.cut(step) if abs(math.log(step / cut.step)) > 0.2 else cutter.again(cut, step)
-    return best if best is not None else function
+        far = abs(math.log(step / cut.step)) > 0.2
+        cut = cutter.cut(step) if far else cutter.again(cut, step)
+    if small is not None and small[0].step != cut.step:
+        spectra = cutter.spectra(cutter.again(small[0], small[0].step))
+    return synthesised(spectra, signal.spec)
+
+
+def _steps(found: tuple[Cut, int] | None) -> tuple[float, int] | None:
+    return None if found is None else (found[0].step, found[1])
 
 
 def _next_step(
-    cut: Cut, size: int, most: int, small: tuple[float, int] | None, large: tuple[float, int] | None
+    step: float, size: int, most: int, small: tuple[float, int] | None, large: tuple[float, int] | None
 ) -> float:
     aim = 0.998 * most
     if small is not None and large is not None:
@@ -195,4 +201,4 @@ def _next_step(
     factor: float = (size / aim) ** 1.2
     if size > most:
         factor = max(factor, 1.002)
-    return min(max(cut.step * min(max(factor, 1 / 16), 16.0), FINEST), COARSEST)
+    return min(max(step * min(max(factor, 1 / 16), 16.0), FINEST), COARSEST)
