@@ -71,6 +71,7 @@ EXPERIMENTS = (
         (*COMPARISON, PHOTOGRAPH, "--size", "105", "150", "--steps", "1500", "--rate", "1e-3"),
     ),
     Script("meta.md", 10, ("experiments/meta_modes.py", IMAGES)),
+    Script("compact.md", 15, ("experiments/rate_distortion.py", IMAGES)),
 )
 """Figures and tables that follow from seeds."""
 
