@@ -300,7 +300,7 @@ HEAD = np.float32(1).tobytes()
         (np.float32(np.nan).tobytes() + bytes([8, 4, 0]), 1, "step"),
         (np.float32(np.inf).tobytes() + bytes([8, 4, 0]), 1, "step"),
         (np.float32(2.0**65).tobytes() + bytes([8, 4, 0]), 1, "step"),
-        (HEAD + bytes([3, 3, 0]), 1, "sides"),
+        (HEAD + bytes([1, 1, 0]), 1, "sides"),
         (HEAD + bytes([4, 8, 0]), 1, "sides"),
         (HEAD + bytes([8, 0, 0]), 1, "sides"),
         (HEAD + bytes([0x81, 8, 4, 0]), 1, "sides"),
