@@ -291,7 +291,7 @@ def test_goals_are_met_at_once_or_not_at_all(tmp_path: Path) -> None:
     first, again = (fit(signal, Grid(2, 2), Cosine(6), keep=keep) for _ in range(2))
     np.testing.assert_array_equal(render(first.model), render(again.model))
     write_report(tmp_path / "page.html", first)
-    assert "cosine, 6 wide" in (tmp_path / "page.html").read_text()
+    assert "cosine, 6 frequencies" in (tmp_path / "page.html").read_text()
 
 
 def test_it_takes_its_frame_whatever_the_recipe_and_the_file_keeps_it(tmp_path: Path) -> None:

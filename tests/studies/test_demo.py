@@ -88,7 +88,7 @@ def test_the_page_states_what_was_measured(done: tuple[DemoResult, object]) -> N
     result, _ = done
     parser = require_self_contained(result.report.read_text(encoding="utf-8"))
     assert f"{result.saved.psnr:.2f} dB" in parser.texts
-    assert f"{result.saved.bytes:,} bytes, parameters as {result.saved.store}" in parser.texts
+    assert f"{result.saved.bytes:,} bytes, {result.saved.store}" in parser.texts
     for one in result.comparison.runs:
         name, hidden, record = one.variant.name, one.variant.network.hidden, one.record
         row = parser.texts.index(name, parser.texts.index("Networks"))

@@ -196,7 +196,8 @@ def _compact(
         )
     else:
         before = measured or quality(model, signal)
-        engine = None if gently else select("auto", "cpu", None, model.networks[0])
+        trained = not any(network.solved for network in model.networks)
+        engine = select("auto", "cpu", None, model.networks[0]) if trained and not gently else None
         try:
             coded = rounded(model, signal, _allowed_loss(target, before), engine=engine)
         except RoundingError:
