@@ -127,7 +127,7 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
         partition, reached = function.partition, rendered_psnr(function, signal)
         excess = reached - psnr
         if excess >= 0:
-            best = cut.step
+            best = max(best or 0.0, cut.step)
         elif best is None and cut.step <= FINEST:
             break
         exact = math.isinf(reached) and aim <= rounding * _ALL_ROUNDED * 1.001
@@ -177,7 +177,7 @@ def _to_size(signal: Signal, cutter: Cutter, most: int, tell: Callable[[float], 
             break
         if large is not None and large[0].step >= COARSEST:
             break
-        step = _next_step(cut.step, size, most, _steps(small), _steps(large))
+        step = _next_step(cut.step, size, most, small, large)
         # Other sizes want other boxes.
         far = abs(math.log(step / cut.step)) > 0.2
         cut = cutter.cut(step) if far else cutter.again(cut, step)
@@ -186,18 +186,17 @@ def _to_size(signal: Signal, cutter: Cutter, most: int, tell: Callable[[float], 
     return synthesised(spectra, signal.spec)
 
 
-def _steps(found: tuple[Cut, int] | None) -> tuple[float, int] | None:
-    return None if found is None else (found[0].step, found[1])
-
-
 def _next_step(
-    step: float, size: int, most: int, small: tuple[float, int] | None, large: tuple[float, int] | None
+    step: float, size: int, most: int, small: tuple[Cut, int] | None, large: tuple[Cut, int] | None
 ) -> float:
+    """Between the finest step that fits and the coarsest that does not, where bytes are a power of the step;
+    beyond the last, as long as there is but one of them."""
     aim = 0.998 * most
     if small is not None and large is not None:
-        share = (math.log(aim) - math.log(large[1])) / (math.log(small[1]) - math.log(large[1]))
-        share = min(max(share, 0.1), 0.95)
-        return math.exp(math.log(large[0]) + share * (math.log(small[0]) - math.log(large[0])))
+        (fits, few), (fails, many) = small, large
+        share = math.log(aim / many) / math.log(few / many)
+        between: float = fails.step * (fits.step / fails.step) ** min(max(share, 0.1), 0.95)
+        return between
     factor: float = (size / aim) ** 1.2
     if size > most:
         factor = max(factor, 1.002)
