@@ -140,7 +140,13 @@ void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t ite
       if (item >= items) break;
       const size_t network = network_of(item);
       crews[me]->turn_to(network);
-      work(workers[me][network].get(), threads > 1 ? crews[me].get() : nullptr, item, &stop);
+      try {
+        work(workers[me][network].get(), threads > 1 ? crews[me].get() : nullptr, item, &stop);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!error) error = std::current_exception();
+        __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+      }
     }
     busy.fetch_sub(1, std::memory_order_acq_rel);
     board.announce();
@@ -174,6 +180,7 @@ void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t ite
         lock.lock();
       }
     } catch (...) {
+      const std::lock_guard lock(mutex);
       error = std::current_exception();
       __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
       // Threads that did not start are busy no longer.

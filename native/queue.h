@@ -16,7 +16,7 @@ using Work = std::function<void(void* worker, Team* team, int64_t item, const in
 // the one for an item is that of networks[network_of(item)]. The calling thread meanwhile calls poll() every few
 // milliseconds; once that returns true, *stop turns 1 and no further items start. `prepare` is called with each worker
 // and the place of its network before any work, and reserves what the work needs. Throws std::bad_alloc before any
-// work, or what poll() threw after all threads have ended.
+// work, or what poll() or work() threw after all threads have ended.
 void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t items, int64_t threads,
          const std::function<size_t(int64_t item)>& network_of,
          const std::function<bool(void* worker, size_t network)>& prepare,

@@ -13,16 +13,6 @@ namespace {
 
 using Numbers = Array<int32_t, 1>;
 
-template <class T>
-nb::object to_array(std::vector<T> values, std::vector<size_t> shape = {}) {
-  auto* kept = new std::vector<T>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  if (shape.empty()) shape = {kept->size()};
-  nb::object array = nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape.size(), shape.data(), owner));
-  // NumPy has two types of 64 bits that are equal and not the same; its own name gives the one that others use.
-  return std::is_same_v<T, int64_t> ? nb::object(array.attr("view")("int64")) : array;
-}
-
 Layout layout_of(const std::vector<int64_t>& shape, int64_t channels, int64_t root, int64_t least) {
   Layout layout{{1, 1, 1}, static_cast<int32_t>(shape.size()), static_cast<int32_t>(channels), static_cast<int32_t>(root),
                 static_cast<int32_t>(least)};
@@ -44,7 +34,8 @@ nb::object boxes_array(const Layout& layout, const std::vector<Box>& boxes) {
   for (const Box& box : boxes)
     for (const int end : {0, 1})
       for (size_t a = 3 - dims; a < 3; a++) found.push_back(box.start[a] + (end ? box.size[a] : 0));
-  return to_array(std::move(found), {boxes.size(), 2, dims});
+  // NumPy has two types of 64 bits that are equal and not the same; its own name gives the one that others use.
+  return nb::cast(to_numpy(std::move(found))).attr("view")("int64").attr("reshape")(boxes.size(), 2, dims);
 }
 
 std::vector<Box> boxes_from(const Layout& layout, const Array<const int64_t, 3>& array) {
@@ -72,7 +63,8 @@ int64_t samples_of(const std::vector<Box>& boxes) {
 
 nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<int64_t>& shape,
                          const Array<const float, 2>& mixing, double step, double lambda, int64_t root, int64_t least,
-                         const std::vector<int64_t>& roots, int64_t threads) {
+                         const std::vector<int64_t>& roots, int threads) {
+  check_threads(threads);
   const int64_t channels = static_cast<int64_t>(values.shape(1));
   const Layout layout = layout_of(shape, channels, root, least);
   expect(values, {int64_t{layout.shape[0]} * layout.shape[1] * layout.shape[2], channels}, "values");
@@ -87,10 +79,12 @@ nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<
   std::vector<float> spectra(samples * channels);
   std::vector<int32_t> chosen(samples * channels);
   std::vector<RootResult> results;
+  const auto poll = poller(nb::none());
   {
     const nb::gil_scoped_release unlocked;
     results = search(layout, roots, values.data(), mixing.data(),
-                     {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads, spectra.data(), chosen.data());
+                     {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads, poll, spectra.data(),
+                     chosen.data());
   }
   std::vector<uint8_t> splits;
   std::vector<Box> boxes;
@@ -101,22 +95,24 @@ nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<
     distortion += result.distortion;
     bits += result.bits;
   }
-  return nb::make_tuple(to_array(std::move(splits)), boxes_array(layout, boxes), to_array(std::move(spectra)),
-                        to_array(std::move(chosen)), distortion, bits);
+  return nb::make_tuple(to_numpy(std::move(splits)), boxes_array(layout, boxes), to_numpy(std::move(spectra)),
+                        to_numpy(std::move(chosen)), distortion, bits);
 }
 
 nb::tuple choose_spectra(const Array<const int64_t, 3>& boxes, const Array<const float, 1>& spectra,
-                      const std::vector<int64_t>& shape, int64_t channels, double step, double lambda, int64_t threads,
+                      const std::vector<int64_t>& shape, int64_t channels, double step, double lambda, int threads,
                       const Numbers& out) {
+  check_threads(threads);
   const Layout layout = layout_of(shape, channels, 1024, 1);
   const std::vector<Box> all = boxes_from(layout, boxes);
   expect(spectra, {samples_of(all) * channels}, "spectra");
   expect(out, {samples_of(all) * channels}, "out");
+  const auto poll = poller(nb::none());
   std::array<double, 2> found;
   {
     const nb::gil_scoped_release unlocked;
     found = choose_again(layout, all, spectra.data(), {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads,
-                         out.data());
+                         poll, out.data());
   }
   return nb::make_tuple(found[0], found[1]);
 }
@@ -142,15 +138,16 @@ nb::object reach_of_spectra(const Array<const int64_t, 3>& boxes, const Array<co
             }
     reach.push_back(greatest + 1);
   }
-  return to_array(std::move(reach));
+  return nb::cast(to_numpy(std::move(reach)));
 }
 
 // The output layers of networks of cosines that are these spectra: value of a coefficient q in channel d
 // sum over c of mixing(c, d) (q_c step), times sqrt((k ? 2 : 1) / n) along each axis.
 void spectra_to_cosines(const Array<const int64_t, 3>& boxes, const Array<const int32_t, 1>& coefficients,
                         const std::vector<int64_t>& shape, double step, const Array<const float, 2>& mixing,
-                        const Array<const int64_t, 1>& slots, int64_t frequencies, int64_t threads,
+                        const Array<const int64_t, 1>& slots, int64_t frequencies, int threads,
                         const Array<float, 3>& weights, const Array<float, 2>& biases) {
+  check_threads(threads);
   const int64_t channels = static_cast<int64_t>(mixing.shape(0));
   const Layout layout = layout_of(shape, channels, 1024, 1);
   const std::vector<Box> all = boxes_from(layout, boxes);
@@ -164,10 +161,11 @@ void spectra_to_cosines(const Array<const int64_t, 3>& boxes, const Array<const 
   expect(biases, {members, channels}, "biases");
   for (int64_t i = 0; i < count; i++)
     if (slots.data()[i] >= members) refuse("slots must be below " + std::to_string(members));
+  const auto poll = poller(nb::none());
   const nb::gil_scoped_release unlocked;
   std::vector<int64_t> at{0};
   for (const Box& box : all) at.push_back(at.back() + box.samples() * channels);
-  share_items((count + 63) / 64, threads, [&](int64_t piece) {
+  each((count + 63) / 64, threads, poll, [&](int64_t piece) {
     for (int64_t r = piece * 64; r < std::min(count, piece * 64 + 64); r++) {
       const int64_t slot = slots.data()[r];
       if (slot < 0) continue;
@@ -210,11 +208,13 @@ struct Counter {
 };
 
 nb::list encode_spectra(const Array<const uint8_t, 1>& splits, const Array<const int32_t, 1>& coefficients,
-                        const std::vector<int64_t>& shape, int64_t channels, int64_t root, int64_t least, int64_t threads) {
+                        const std::vector<int64_t>& shape, int64_t channels, int64_t root, int64_t least, int threads) {
+  check_threads(threads);
   const Layout layout = layout_of(shape, channels, root, least);
   expect(coefficients, {int64_t{layout.shape[0]} * layout.shape[1] * layout.shape[2] * channels}, "coefficients");
   const auto slices = layout.slices();
   std::vector<std::vector<uint8_t>> bytes(slices.size());
+  const auto poll = poller(nb::none());
   {
     const nb::gil_scoped_release unlocked;
     std::vector<size_t> split_at;
@@ -231,7 +231,7 @@ nb::list encode_spectra(const Array<const uint8_t, 1>& splits, const Array<const
       }
     }
     if (counter.next != splits.shape(0)) refuse("splits are too many for this shape");
-    share_items(static_cast<int64_t>(slices.size()), threads, [&](int64_t i) {
+    each(static_cast<int64_t>(slices.size()), threads, poll, [&](int64_t i) {
       bytes[i] = encode_slice(layout, slices[i][0], slices[i][1], splits.data() + split_at[i],
                               coefficients.data() + number_at[i]);
     });
@@ -242,7 +242,8 @@ nb::list encode_spectra(const Array<const uint8_t, 1>& splits, const Array<const
 }
 
 nb::tuple decode_spectra(const std::vector<nb::bytes>& bytes, const std::vector<int64_t>& shape, int64_t channels,
-                         int64_t root, int64_t least, int64_t threads) {
+                         int64_t root, int64_t least, int threads) {
+  check_threads(threads);
   const Layout layout = layout_of(shape, channels, root, least);
   const auto slices = layout.slices();
   if (bytes.size() != slices.size())
@@ -250,9 +251,10 @@ nb::tuple decode_spectra(const std::vector<nb::bytes>& bytes, const std::vector<
   std::vector<std::pair<const uint8_t*, size_t>> parts;
   for (const nb::bytes& part : bytes) parts.emplace_back(reinterpret_cast<const uint8_t*>(part.c_str()), part.size());
   std::vector<Spectra> found(slices.size());
+  const auto poll = poller(nb::none());
   {
     const nb::gil_scoped_release unlocked;
-    share_items(static_cast<int64_t>(slices.size()), threads, [&](int64_t i) {
+    each(static_cast<int64_t>(slices.size()), threads, poll, [&](int64_t i) {
       found[i] = decode_slice(layout, slices[i][0], slices[i][1], parts[i].first, parts[i].second);
     });
   }
@@ -263,8 +265,8 @@ nb::tuple decode_spectra(const std::vector<nb::bytes>& bytes, const std::vector<
     all.coefficients.insert(all.coefficients.end(), found[i].coefficients.begin(), found[i].coefficients.end());
     found[i] = {};
   }
-  return nb::make_tuple(to_array(std::move(all.splits)), boxes_array(layout, all.boxes),
-                        to_array(std::move(all.coefficients)));
+  return nb::make_tuple(to_numpy(std::move(all.splits)), boxes_array(layout, all.boxes),
+                        to_numpy(std::move(all.coefficients)));
 }
 
 }  // namespace

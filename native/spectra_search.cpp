@@ -3,12 +3,12 @@
 // IEEE Trans. ASSP 36 (1988), and Chou, Lookabaugh, Gray, "Optimal pruning ...", IEEE Trans. IT 35 (1989).
 #include "spectra_search.h"
 
-#include <atomic>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
 #include <memory>
-#include <thread>
+#include <mutex>
 
 #include "dispatch.h"
 #include "spectra_levels.h"
@@ -174,34 +174,15 @@ class Searcher {
 
 }  // namespace
 
-void share_items(int64_t items, int64_t threads, const std::function<void(int64_t)>& work) {
-  std::atomic<int64_t> next{0};
-  std::exception_ptr failed;
-  std::mutex mutex;
-  const auto run = [&] {
-    try {
-      for (int64_t i; (i = next++) < items;) work(i);
-    } catch (...) {
-      const std::lock_guard<std::mutex> lock(mutex);
-      failed = std::current_exception();
-      next = items;
-    }
-  };
-  std::vector<std::thread> others;
-  for (int64_t t = 1; t < std::min(threads, items); t++) others.emplace_back(run);
-  run();
-  for (auto& thread : others) thread.join();
-  if (failed) std::rethrow_exception(failed);
-}
-
 std::vector<RootResult> search(const Layout& layout, const std::vector<int64_t>& roots, const float* values,
-                               const float* mixing, const Rate& rate, int64_t threads, float* spectra, int32_t* chosen) {
+                               const float* mixing, const Rate& rate, int64_t threads, const Poll& poll, float* spectra,
+                               int32_t* chosen) {
   std::vector<int64_t> at{0};
   for (const int64_t root : roots) at.push_back(at.back() + layout.root_box(root).samples() * layout.channels);
   std::vector<RootResult> results(roots.size());
   std::mutex mutex;
   std::vector<std::unique_ptr<Searcher>> idle;
-  share_items(static_cast<int64_t>(roots.size()), threads, [&](int64_t i) {
+  each(static_cast<int64_t>(roots.size()), threads, poll, [&](int64_t i) {
     std::unique_ptr<Searcher> mine;
     {
       const std::lock_guard<std::mutex> lock(mutex);
@@ -218,14 +199,14 @@ std::vector<RootResult> search(const Layout& layout, const std::vector<int64_t>&
   return results;
 }
 
-std::array<double, 2> choose_again(const Layout& layout, const std::vector<Box>& boxes, const float* spectra, const Rate& rate,
-                    int64_t threads, int32_t* chosen) {
+std::array<double, 2> choose_again(const Layout& layout, const std::vector<Box>& boxes, const float* spectra,
+                                   const Rate& rate, int64_t threads, const Poll& poll, int32_t* chosen) {
   constexpr int64_t together = 64;
   std::vector<int64_t> at{0};
   for (const Box& box : boxes) at.push_back(at.back() + box.samples() * layout.channels);
   const int64_t count = static_cast<int64_t>(boxes.size()), pieces = (count + together - 1) / together;
   std::vector<std::array<double, 2>> found(pieces);
-  share_items(pieces, threads, [&](int64_t piece) {
+  each(pieces, threads, poll, [&](int64_t piece) {
     std::vector<float> rows;
     std::vector<int32_t> sizes;
     for (int64_t i = piece * together; i < std::min(count, (piece + 1) * together); i++) {

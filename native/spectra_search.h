@@ -1,6 +1,7 @@
 #pragma once
-#include <functional>
+#include <algorithm>
 
+#include "queue.h"
 #include "spectra.h"
 
 namespace partinr {
@@ -16,16 +17,19 @@ struct RootResult {
   double distortion = 0, bits = 0;  // in squared steps; expected
 };
 
-// Calls work(item) for each item, on `threads` threads; throws what one of them threw.
-void share_items(int64_t items, int64_t threads, const std::function<void(int64_t)>& work);
+// Calls work(item) for each item; see `run`.
+template <class Each>
+void each(int64_t items, int64_t threads, const Poll& poll, Each work) {
+  run(items, std::min(threads, items), [&](void*, Team*, int64_t item, const int*) { work(item); }, poll);
+}
 
 // Cuts some roots of a signal (samples, channels), whose channels are mixed by a matrix (coded, given). Writes
 // coefficients and the whole numbers chosen for them, root after root, box after box, channel after channel.
 std::vector<RootResult> search(const Layout&, const std::vector<int64_t>& roots, const float* values, const float* mixing,
-                               const Rate&, int64_t threads, float* spectra, int32_t* chosen);
+                               const Rate&, int64_t threads, const Poll& poll, float* spectra, int32_t* chosen);
 
 // Whole numbers for another step; returns the squared error in squared steps, and the bits that are expected.
-std::array<double, 2> choose_again(const Layout&, const std::vector<Box>& boxes, const float* spectra, const Rate&, int64_t threads,
-                    int32_t* chosen);
+std::array<double, 2> choose_again(const Layout&, const std::vector<Box>& boxes, const float* spectra, const Rate&,
+                                   int64_t threads, const Poll& poll, int32_t* chosen);
 
 }  // namespace partinr

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal as signals
+import threading
+
 import numpy as np
 import pytest
 
@@ -31,3 +35,16 @@ def test_the_error_of_a_cut_is_that_of_its_function(shape: tuple[int, ...], step
     assert cut.error == pytest.approx(np.mean(missed**2), rel=0.03, abs=1e-12)
     again = cutter.again(cut, step / 2)
     assert 0 <= again.error < cut.error or cut.error < 1e-12
+
+
+def test_ctrl_c_ends_it_before_its_end() -> None:
+    cutter = Cutter(partinr.from_array(np.random.default_rng(0).random((3000, 3000), np.float32)), 1)
+    cut = cutter.cut(1e-3)
+    cut.integers[:] = untouched = np.iinfo(np.int32).max
+    timer = threading.Timer(0.02, os.kill, [os.getpid(), signals.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        cutter.again(cut, 1e-3)
+    timer.join()
+    assert cut.integers[-1] == untouched
+    assert cut.integers[0] != untouched

@@ -121,7 +121,9 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
     cutter.release()
     tell(0.6)
     best, partition = None, None
+    function: Piecewise | None = None
     for look in range(_LOOKS):
+        function = None  # before the next takes as much memory
         cut = _with_error(cutter, cut, aim)
         function = synthesised(cutter.spectra(cut), signal.spec, partition)
         partition, reached = function.partition, rendered_psnr(function, signal)
@@ -135,10 +137,10 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
             break
         # What is left of the excess is taken back, but not quite.
         aim *= 10 ** (min(max(excess, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
-        del function  # before the next takes as much memory
-    if best in (None, cut.step):
-        return synthesised(cutter.spectra(cut), signal.spec, partition)
-    return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
+    if best is not None and best != cut.step:
+        return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
+    assert function is not None
+    return function
 
 
 def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
