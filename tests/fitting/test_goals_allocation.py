@@ -10,11 +10,10 @@ from partinr.fitting.goals.allocation import (
     _Menu,
     _params,
     _pick,
-    before_rounding,
-    most_before_rounding,
     structure,
 )
 from partinr.fitting.goals.difficulty import levels
+from partinr.fitting.goals.rounding import before_rounding, most_before_rounding
 
 LIKE = Siren(1, 2)
 

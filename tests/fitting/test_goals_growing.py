@@ -28,7 +28,8 @@ from partinr import (
     render,
     save,
 )
-from partinr.fitting.goals.allocation import Allocator, before_rounding
+from partinr.fitting.goals.allocation import Allocator
+from partinr.fitting.goals.rounding import before_rounding
 from partinr.report.density import shades
 
 QUICK = dataclasses.replace(FAST, steps=120)

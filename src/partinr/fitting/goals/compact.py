@@ -13,6 +13,7 @@ import numpy as np
 from partinr.errors import InputError
 from partinr.file.compact_inr import compact_size, spectra_size
 from partinr.fitting.goals.goal import Seconds, Solved, check_psnr
+from partinr.fitting.goals.rounding import most_before_rounding
 from partinr.fitting.spectral import COARSEST, FINEST, Cut, Cutter, steered
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
@@ -23,8 +24,8 @@ from partinr.signals.signal import Signal
 _EXCESS = 0.01
 _FILLED = 0.996
 _LOOKS = 6
-# A deviation of 0.09 of integers' distance, against that of their rounding.
-_ALL_ROUNDED = 0.1
+# Rounding takes nearly all errors away where so small a share of them may be left.
+_NEARLY_EXACT = 0.01
 _USUAL_PSNR = 42.0
 
 
@@ -112,11 +113,8 @@ def usual_goal(psnr: float | None = None) -> Compact:
 
 def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[float], bool]) -> Piecewise:
     allowed = 10 ** (-psnr / 10)
-    low, high = signal.spec.value_range
-    # Integers are rounded when they are rendered, which errs by a twelfth of their distance.
-    rounding = 0.0 if signal.spec.dtype.startswith("float") else 1 / (12 * (high - low) ** 2)
-    # Errors as small as this are all rounded away.
-    aim = max(allowed - rounding, allowed / 4, rounding * _ALL_ROUNDED)
+    # What boxes leave is as good as normal.
+    aim = most_before_rounding(allowed, signal.spec)
     cut = cutter.cut(cutter.first_step(lambda some: some.error, aim, 1.25 * math.sqrt(12 * aim)))
     cutter.release()
     tell(0.6)
@@ -132,7 +130,7 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
             best = max(best or 0.0, cut.step)
         elif best is None and cut.step <= FINEST:
             break
-        exact = math.isinf(reached) and aim <= rounding * _ALL_ROUNDED * 1.001
+        exact = math.isinf(reached) and allowed < _NEARLY_EXACT * aim
         if 0 <= excess <= _EXCESS or exact or tell(0.7 + 0.25 * look / _LOOKS) or cut.error == 0:
             break
         # What is left of the excess is taken back, but not quite.

@@ -20,11 +20,10 @@ from partinr.file.inr import in_half_precision
 from partinr.fitting.goals.allocation import (
     Allocation,
     Allocator,
-    before_rounding,
-    most_before_rounding,
     structure,
 )
 from partinr.fitting.goals.goal import Course, Seconds, Trained, check_psnr, check_within
+from partinr.fitting.goals.rounding import before_rounding, most_before_rounding
 from partinr.fitting.goals.widening import carry_over
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe

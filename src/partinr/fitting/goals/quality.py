@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 from numpy import ndarray
 
-from partinr.fitting.goals.allocation import before_rounding, most_before_rounding
 from partinr.fitting.goals.goal import ENDLESS, Course, Seconds, Trained, check_psnr, check_within
+from partinr.fitting.goals.rounding import before_rounding, most_before_rounding
 from partinr.fitting.goals.steps import StepsCourse
 from partinr.fitting.overlap import EXCHANGE_FROM
 from partinr.fitting.recipe import Recipe
