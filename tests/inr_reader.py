@@ -68,6 +68,11 @@ class Reader:
 
     # Coordinates
 
+    def place(self, axis: int, i: int) -> tuple[str, str, float]:
+        """The name and unit of an axis, and where its sample i lies."""
+        told = self.header["signal"]["axes"][axis]
+        return told["name"], told.get("unit", ""), told.get("origin", 0) + i * told.get("spacing", 1)
+
     def sample_coordinate(self, i: int, n: int) -> fl:
         if n == 1:
             return fl(0)

@@ -67,6 +67,7 @@ from .model.structure import Structure as Structure
 from .report.fit_report import write_report as write_report
 from .report.overlay import overlay as overlay
 from .report.overlay import write_overlay as write_overlay
+from .signals import Axis as Axis
 from .signals import Signal as Signal
 from .signals import SignalSpec as SignalSpec
 from .signals import from_array as from_array

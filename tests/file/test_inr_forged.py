@@ -50,7 +50,21 @@ HEADERS: list[tuple[str, list[Any]]] = [
     ("partition.regions", [MISSING, 0, -1, 2, 4, 10**12, 2**64, "3", 3.0, True]),
     ("summary", [MISSING, [], None]),
     ("signal", [MISSING, [], None, {}]),
-    ("signal.kind", [MISSING, "video", None]),
+    ("signal.kind", [MISSING, "hologram", None]),
+    ("signal.axes", [None, {}, "xy", [], [{"name": "x"}], [{"name": "x"}] * 3, ["y", "x"], [{}, {}]]),
+    (
+        "signal.axes",
+        [
+            [{"name": "y"}, axis]
+            for axis in (
+                *({"name": name} for name in ("", "x" * 65, "a\nb", 1, None)),
+                *({"name": "x", "unit": unit} for unit in ("m" * 65, "\0", 1, None)),
+                *({"name": "x", "spacing": step} for step in (0, 10**400, 1e400, "1", True, None, [1])),
+                *({"name": "x", "origin": place} for place in (10**400, 1e400, "0", False, None)),
+            )
+        ],
+    ),
+    ("signal.source", [None, [], "PCM_16", 1, {"text": "x" * 65_536}, {"a": [0] * 40_000}]),
     (
         "signal.shape",
         [MISSING, [], 12, "34", [12], [4, 3, 1, 1], [0, 4], [-3, 4], [3.0, 4], ["3", 4], [[3], 4]],

@@ -14,7 +14,7 @@ from partinr.cli import words
 from partinr.cli.console import counted, decibels, emit, say
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
 from partinr.cli.options import option
-from partinr.cli.rows import bits_per_sample, network_rows, signal_row, size_row
+from partinr.cli.rows import axis_rows, bits_per_sample, network_rows, signal_row, size_row, source_rows
 from partinr.errors import InputError
 
 _STORES = {"F16": "float16", "F32": "float32"}
@@ -97,6 +97,8 @@ def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -
         "channels": spec.channels,
         "dtype": spec.dtype,
         "value_range": spec.value_range,
+        "axes": None if spec.axes is None else [asdict(axis) for axis in spec.axes],
+        "source": dict(spec.source),
         "partition": model.partition.rule,
         "regions": model.regions,
         "region_samples": [int(counts.min()), int(counts.max())],
@@ -122,6 +124,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("size", size_row(facts["bytes"], samples, facts["store"])),
         ("signal", f"{facts['kind']} {signal_row(shape, facts['channels'], facts['dtype'])}"),
         ("range", f"{low:g} to {high:g}"),
+        *axis_rows(facts["axes"], facts["shape"]),
+        *source_rows(facts["source"]),
         ("regions", f"{facts['regions']:,} ({facts['partition']}), {least:,} to {most:,} samples"),
         *(("network", row) for row in network_rows(facts["networks"])),
         ("frame", facts["frame"]),

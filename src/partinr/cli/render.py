@@ -84,7 +84,7 @@ def render(
     )
     with Bar("rendering", quiet=quiet) as bar:
         blocks = render_blocks(model, wanted, scale, part, point=point)
-        write_slabs(output, _watched(blocks, shape[0], bar), shape, model.signal)
+        write_slabs(output, _watched(blocks, shape[0], bar), shape, model.signal.resampled(shape, part))
     if not quiet:
         values = signal_row(words.spelled(shape), model.signal.channels, model.signal.dtype)
         say([("output", output), ("values", values), ("size", f"{output.stat().st_size:,} bytes")])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from partinr.cli.console import counted
+
+# Characters of one thing that the file said.
+_LONG = 80
 
 
 def bits_per_sample(size: int, samples: int) -> float:
@@ -41,6 +45,26 @@ def network_row(config: Mapping[str, Any]) -> str:
 def _range(widths: list[int]) -> str:
     low, high = min(widths), max(widths)
     return f"{low}" if low == high else f"{low} to {high}"
+
+
+def axis_rows(axes: Sequence[Mapping[str, Any]] | None, shape: Sequence[int]) -> list[tuple[str, object]]:
+    """Where the samples of each axis lie, from the fields of an `Axis`."""
+    rows: list[tuple[str, object]] = []
+    for axis, n in zip(axes or (), shape if axes else (), strict=True):
+        unit = f" {axis['unit']}" if axis["unit"] else ""
+        first, step = axis["origin"], axis["spacing"]
+        places = f"{first:g} to {first + (n - 1) * step:g}{unit}"
+        rows.append(("axis", f"{axis['name']}, {places}, {step:.6g}{unit} a sample"))
+    return rows
+
+
+def source_rows(source: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """What the file said that is written back, long values cut."""
+    told = [
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}" for key, value in source.items()
+    ]
+    cut = (one if len(one) <= _LONG else f"{one[: _LONG - 3]}..." for one in told)
+    return [("source", ", ".join(cut))] if told else []
 
 
 def signal_row(shape: str, channels: int, dtype: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from reprlib import repr as brief
 from typing import Any, get_args
 
@@ -16,9 +16,12 @@ from partinr.model.blending import MOST_OVERLAP
 from partinr.model.networks import from_config
 from partinr.model.networks.network import Network
 from partinr.model.structure import Structure
+from partinr.signals.axes import Axis
 from partinr.signals.frames import Frame
 from partinr.signals.signal import Kind, SignalSpec
 
+# What an axis has that says nothing of itself but its name.
+_AXIS = {name: value for name, value in asdict(Axis("x")).items() if name != "name"}
 _LARGEST_AXIS = (1 << 32) - 1
 _LARGEST_SIGNAL = 1 << 53
 _MOST_GROUPS = 1 << 16
@@ -72,7 +75,7 @@ def describe(structure: Structure, summary: Mapping[str, Any]) -> dict[str, Any]
 
 def describe_signal(spec: SignalSpec) -> dict[str, Any]:
     """The part of a header that says what the function represents."""
-    return {
+    fields: dict[str, Any] = {
         "kind": spec.kind,
         "shape": list(spec.shape),
         "channels": spec.channels,
@@ -80,6 +83,14 @@ def describe_signal(spec: SignalSpec) -> dict[str, Any]:
         "value_range": list(spec.value_range),
         "channel_axis": spec.channel_axis,
     }
+    if spec.axes is not None:
+        fields["axes"] = [describe_axis(axis) for axis in spec.axes]
+    return fields | ({"source": dict(spec.source)} if spec.source else {})
+
+
+def describe_axis(axis: Axis) -> dict[str, Any]:
+    """What a header says of an axis: all but what is as it is by default."""
+    return {name: value for name, value in asdict(axis).items() if name not in _AXIS or value != _AXIS[name]}
 
 
 def interpret(fields: dict[str, Any], tensors: int) -> Header:
@@ -144,7 +155,8 @@ def interpret_signal(header: dict[str, Any]) -> SignalSpec:
     kind, dtype = _of_type(fields, "kind", str), _of_type(fields, "dtype", str)
     if kind not in get_args(Kind) or dtype not in _DTYPES:
         raise InputError(
-            f"the signal must be an image or array of numbers, got {brief(kind)} of {brief(dtype)}"
+            f"the signal must be numbers of one of the kinds {', '.join(get_args(Kind))}, "
+            f"got {brief(kind)} of {brief(dtype)}"
         )
     shape, span = _of_type(fields, "shape", list), _of_type(fields, "value_range", list)
     if not 1 <= len(shape) <= 3:
@@ -156,7 +168,36 @@ def interpret_signal(header: dict[str, Any]) -> SignalSpec:
     channel_axis = _of_type(fields, "channel_axis", bool)
     if channels > 1 and not channel_axis:
         raise InputError(f"{channels} channels need a channel_axis")
-    return SignalSpec(kind, axes, channels, dtype, _range(span, np.dtype(dtype)), channel_axis)
+    return SignalSpec(
+        kind,
+        axes,
+        channels,
+        dtype,
+        _range(span, np.dtype(dtype)),
+        channel_axis,
+        _axes(fields, len(axes)),
+        _of_type(fields, "source", dict) if "source" in fields else {},
+    )
+
+
+def _axes(fields: dict[str, Any], dims: int) -> tuple[Axis, ...] | None:
+    """What is said of the axes, if anything is."""
+    if "axes" not in fields:
+        return None
+    told = _of_type(fields, "axes", list)
+    if len(told) != dims or not all(isinstance(axis, dict) for axis in told):
+        raise InputError(f"axes must be {dims} objects, got {brief(told)}")
+    return tuple(map(_axis, told))
+
+
+def _axis(told: dict[str, Any]) -> Axis:
+    fields = _AXIS | told
+    for name in ("spacing", "origin"):
+        if not isinstance(fields[name], int | float):
+            raise InputError(f"the {name} of an axis must be a finite number, got {brief(fields[name])}")
+    return Axis(
+        _of_type(fields, "name", str), _of_type(fields, "unit", str), fields["spacing"], fields["origin"]
+    )
 
 
 def _range(span: list[Any], dtype: np.dtype[Any]) -> tuple[float, float]:

@@ -77,7 +77,8 @@ class Crop:
             first = free // 2 if self.where == "centre" else int(key[0] % np.uint64(free + 1))
             part.append(slice(first, first + want))
         values = np.ascontiguousarray(signal.values[tuple(part)])
-        return Signal(values, replace(signal.spec, shape=self.size), signal.metadata)
+        edges = [(float(p.start), float(p.stop)) for p in part]
+        return Signal(values, signal.spec.resampled(self.size, edges), signal.metadata)
 
 
 def coloured(signal: Signal, colour: Colour | None) -> Signal:
@@ -123,7 +124,7 @@ def _resized(signal: Signal, size: tuple[int, ...]) -> Signal:
     made: Float32[ndarray, "*shape channels"] = resize(
         signal.normalised(), (*shape, signal.channels), order=1, anti_aliasing=factor < 1
     )
-    spec = replace(signal.spec, shape=shape)
+    spec = signal.spec.resampled(shape)
     values: Shaped[ndarray, "*shape channels"] = spec.quantise(np.clip(made, 0, 1))
     return Signal(values, spec, signal.metadata)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.shapes import Float, Float32, Shaped
+from partinr.signals.axes import JSON, Axis, checked_source
 
-Kind = Literal["image", "array"]
+Kind = Literal["image", "array", "sound", "video", "volume"]
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,20 @@ class SignalSpec:
     """What is needed to turn normalised values back into the signal's own kind of data.
 
     Attributes:
-        kind: "image" is written by Pillow or tifffile, "array" by NumPy.
+        kind: what the channels and axes mean: "image" is written by Pillow or tifffile, "array" by NumPy,
+            "sound", "video" and "volume" by what writes those.
         shape: samples along each axis (plane, row, column), without channels; 1 to 3 axes.
         channels: values a sample.
         dtype: NumPy name of the data type of the source ("uint8", "uint16", "float32", ...).
         value_range: lowest and highest possible value, in the source's units. Normalised values are
             0 and 1 there. The difference is the peak of PSNR.
         channel_axis: whether the source array has a last axis for the channels (False: one channel, no axis).
+        axes: where the samples lie along each axis of `shape`; None: nothing is known but their order.
+        source: what the file says that must be written back and is no axis: depth, rescale slope, ...; small
+            values of JSON's types, by the words of its reader and its writer.
+
+    Raises:
+        InputError: the axes are not as many as those of the shape, or the source is no small JSON object.
     """
 
     kind: Kind
@@ -35,6 +44,15 @@ class SignalSpec:
     dtype: str
     value_range: tuple[float, float]
     channel_axis: bool
+    axes: tuple[Axis, ...] | None = None
+    source: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.axes is not None and len(self.axes) != self.dims:
+            raise InputError(
+                f"a signal of shape {self.shape} needs {self.dims} axes or None, got {len(self.axes)}"
+            )
+        object.__setattr__(self, "source", checked_source(self.source))
 
     @property
     def samples(self) -> int:
@@ -50,6 +68,22 @@ class SignalSpec:
     def array_shape(self) -> tuple[int, ...]:
         """Shape of the source array, channels included if it has an axis for them."""
         return (*self.shape, self.channels) if self.channel_axis else self.shape
+
+    def resampled(
+        self, shape: tuple[int, ...], crop: Sequence[tuple[float, float]] | None = None
+    ) -> SignalSpec:
+        """What describes a rendering of another size, of the whole or of a part.
+
+        Args:
+            shape: samples along each axis.
+            crop: first and last edge along each axis, in samples of this signal; None for all.
+        """
+        edges = [(0, n) for n in self.shape] if crop is None else crop
+        axes = self.axes and tuple(
+            axis.resampled(start, stop, n)
+            for axis, (start, stop), n in zip(self.axes, edges, shape, strict=True)
+        )
+        return replace(self, shape=shape, axes=axes)
 
     def quantise(self, normalised: Float[ndarray, "*shape channels"]) -> Shaped[ndarray, "*shape channels"]:
         """Normalised values in the source's units and data type.
