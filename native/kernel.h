@@ -105,6 +105,16 @@ struct RateModel {
 // In steps: smaller coefficients do not decide how far a spectrum reaches.
 constexpr float least_kept = 0.6f;
 
+// Weighted sums of what lies around, over planes of numbers.
+struct Convolution {
+  int high, wide, fan_in, fan_out;
+  const float* weights;  // (high, wide, fan_in, fan_out)
+  float slope;           // of the sums, what is passed on of negative ones
+};
+
+// Columns of a convolution are computed so many at a time.
+constexpr int64_t column_unit = 32;
+
 struct Kernel {
   const char* name;
   // Scratch memory of one thread for networks of one shape; null when memory runs out.
@@ -139,6 +149,10 @@ struct Kernel {
   // frequencies to low. `sizes` is scratch memory. Gives the squared error in steps, and the bits.
   void (*choose)(const float* spectrum, const int32_t size[3], int dims, float per_step, float lambda, const RateModel&,
                  int32_t* sizes, int32_t* chosen, double* distortion, double* rate);
+  // out[o](y, x) = sum over dy, dx, i of weights(dy, dx, i, o) in[i](y + dy, x + dx), for whole units of columns: rows
+  // and planes of both have room for those.
+  void (*convolve)(const Convolution&, const float* in, int64_t in_row, int64_t in_plane, float* out, int64_t out_row,
+                   int64_t out_plane, int64_t rows, int64_t columns);
   // Runs independent fused multiply-adds and returns how many floating-point operations they were.
   double (*peak)(int64_t rounds, float* sink);
 };

@@ -16,6 +16,7 @@
 #include "cosine.h"
 #include "dispatch.h"
 #include "evaluation.h"
+#include "between.h"
 #include "exchange.h"
 #include "nodes.h"
 #include "perceptrons.h"
@@ -231,6 +232,11 @@ NB_MODULE(_native, m) {
   m.def("exchange", &exchange, "found"_a.noconvert(), "weights"_a.noconvert(), "points"_a.noconvert(),
         "offsets"_a.noconvert(), "order"_a.noconvert(), "truth"_a.noconvert(), "rows"_a.noconvert(),
         "values"_a.noconvert(), nb::kw_only(), "threads"_a);
+  m.def("halve", &halve, "values"_a.noconvert(), "direct"_a.noconvert(), "layers"_a.noconvert(), "slope"_a,
+        nb::kw_only(), "threads"_a, "out"_a.noconvert());
+  m.def("spline_coefficients", &spline_coefficients, "values"_a.noconvert(), nb::kw_only(), "threads"_a);
+  m.def("weighted", &weighted, "values"_a.noconvert(), "first"_a.noconvert(), "weights"_a.noconvert(), nb::kw_only(),
+        "threads"_a, "out"_a.noconvert());
   nb::class_<IntegerWriter>(m, "IntegerWriter")
       .def(nb::init<>())
       .def("write", &IntegerWriter::write, "values"_a.noconvert(), "classes"_a.noconvert())

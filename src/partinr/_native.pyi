@@ -278,6 +278,26 @@ def solve_readout(
     Sums are in double precision. The result doesn't depend on the number of threads.
     """
 
+def halve(
+    values: _F32, direct: _F32, layers: Sequence[_F32], slope: float, *, threads: int, out: _F32
+) -> None:
+    """Write means over the quarters of samples' areas; see `Details.halved`.
+
+    Args:
+        values: (rows + 2 reach, columns + 2 reach, channels).
+        direct: (side, side, 1, 3) weights from samples to details.
+        layers: (side, side, fan in, fan out) weights of each.
+        slope: of units for negative values.
+        threads: how many to use.
+        out: (2 rows, 2 columns, channels).
+    """
+
+def spline_coefficients(values: _F32, *, threads: int) -> None:
+    """Turn values along the middle axis of three into coefficients of their quartic spline, in place."""
+
+def weighted(values: _F32, first: _I64, weights: _F32, *, threads: int, out: _F32) -> None:
+    """Write sums of values along the middle axis of three, from `first` on, times `weights` (sums, taps)."""
+
 def exchange(
     found: _F32,
     weights: _F32,

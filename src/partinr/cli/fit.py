@@ -93,6 +93,15 @@ def fit(
             "N",
         ),
     ] = None,
+    between: Annotated[
+        words.Between | None,
+        what(
+            "What the function is between the samples, which stay the same. learned: it has the details that "
+            "photographs have; smooth: a spline whose mean over each sample's area is the sample; none: what "
+            "the networks happen to say. Default: learned for photographs, smooth for all else, none with "
+            "--preset paper."
+        ),
+    ] = None,
     init: Annotated[
         str,
         what(
@@ -229,6 +238,7 @@ def fit(
             goal=goal,
             recipe=recipe,
             start="auto" if init == "auto" else start,
+            between=between,
             compute=partinr.Compute(engine, device, threads, None if precision == "auto" else precision),
             keep=None if checkpoint is None else partinr.Keep(checkpoint, resume),
             watch=partinr.Watch(lambda progress: _follow(bar, stop, progress)),

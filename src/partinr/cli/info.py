@@ -106,6 +106,7 @@ def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -
         "frame": model.frame,
         "blend": model.blend,
         "overlap": model.overlap,
+        "between": spec.between,
         "params": model.params,
         "psnr": _told_psnr(header["summary"]),
         "summary": header["summary"],
@@ -130,6 +131,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         *(("network", row) for row in network_rows(facts["networks"])),
         ("frame", facts["frame"]),
         ("borders", _borders_row(facts)),
+        ("between samples", _BETWEEN[facts["between"]]),
         ("parameters", f"{facts['params']:,}"),
         ("quality", f"{decibels(facts['psnr'])} PSNR when it was written"),
         *_summary_rows(facts["summary"]),
@@ -156,6 +158,13 @@ def _codec_row(size: int, at: str, samples: int, ours: int) -> str:
     """A file of another codec beside this one."""
     bits = bits_per_sample(size, samples)
     return f"{size:,} bytes, {bits:.2f} bits a sample{at}; this file is {100 * ours / size:.0f}% of it"
+
+
+_BETWEEN = {
+    "learned": "learned from photographs",
+    "smooth": "smooth, with the samples as means over their areas",
+    "none": "what the networks say",
+}
 
 
 def _borders_row(facts: dict[str, Any]) -> str:

@@ -57,6 +57,10 @@ def render(
             "--point",
         ),
     ] = False,
+    between: Annotated[
+        words.Between | None,
+        option("What the function is between the samples. Default: as the file says."),
+    ] = None,
     max_pixels: MAX_PIXELS = None,
     quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
@@ -76,6 +80,8 @@ def render(
     from partinr.signals import write_slabs
 
     model = load(source, max_samples=pixel_limit(max_pixels))
+    if between is not None:
+        model = model.with_between(between)
     dims = model.signal.dims
     wanted, part = words.size(size, dims), words.crop(crop, dims)
     shape = output_shape(model, wanted, scale, part)

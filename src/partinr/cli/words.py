@@ -17,6 +17,7 @@ from partinr.errors import InputError
 # The library's words, known before it is imported; mypy and a test compare them.
 Preset = Literal["fast", "paper"]
 Frame = Literal["global", "local", "area"]
+Between = Literal["learned", "smooth", "none"]
 Engine = Literal["auto", "torch", "cpu"]
 Precision = Literal["auto", "fp32", "bf16"]
 Store = Literal["float32", "float16", "compact", "auto"]

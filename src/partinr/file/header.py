@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from reprlib import repr as brief
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from partinr.model.networks.network import Network
 from partinr.model.structure import Structure
 from partinr.signals.axes import Axis
 from partinr.signals.frames import Frame
-from partinr.signals.signal import Kind, SignalSpec
+from partinr.signals.signal import Between, Kind, SignalSpec
 
 # What an axis has that says nothing of itself but its name.
 _AXIS = {name: value for name, value in asdict(Axis("x")).items() if name != "name"}
@@ -85,7 +85,11 @@ def describe_signal(spec: SignalSpec) -> dict[str, Any]:
     }
     if spec.axes is not None:
         fields["axes"] = [describe_axis(axis) for axis in spec.axes]
-    return fields | ({"source": dict(spec.source)} if spec.source else {})
+    if spec.source:
+        fields["source"] = dict(spec.source)
+    if spec.between != "none":
+        fields["between"] = spec.between
+    return fields
 
 
 def describe_axis(axis: Axis) -> dict[str, Any]:
@@ -177,7 +181,18 @@ def interpret_signal(header: dict[str, Any]) -> SignalSpec:
         channel_axis,
         _axes(fields, len(axes)),
         _of_type(fields, "source", dict) if "source" in fields else {},
+        _between(fields),
     )
+
+
+def _between(fields: dict[str, Any]) -> Between:
+    told = fields.get("between", "none")
+    if not isinstance(told, str) or told not in get_args(Between):
+        raise InputError(
+            f"what lies between the samples must be one of {', '.join(get_args(Between))}, "
+            f"got {brief(told)}; upgrade partinr"
+        )
+    return cast(Between, told)
 
 
 def _axes(fields: dict[str, Any], dims: int) -> tuple[Axis, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,12 +19,15 @@ from partinr.model.partition.auto import Auto
 from partinr.model.partition.grid import Grid
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
-from partinr.signals.signal import Signal, SignalSpec
+from partinr.signals.signal import Between, Signal, SignalSpec
 
 # Published experiments compare piecewise networks with one network at equal numbers of parameters; "equal"
 # there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
 _EQUAL = 1.01
 _LAYERS, _WIDEST = 2, 256
+
+# A picture of no more different values is none that a camera took; how many are looked at.
+_FEW, _LOOKED_AT = 32, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,23 @@ def divide(
     if chosen.shape != signal.shape:
         raise InputError(f"the partition must have the signal's shape {signal.shape}, got {chosen.shape}")
     return chosen
+
+
+def between_for(signal: Signal, wanted: Between | Literal["auto"]) -> Between:
+    """What the function of a signal is between its samples, where "auto" is what suits the signal.
+
+    Photographs have details that were learned from others. Pictures of a few values are drawings, masks or
+    labels, and the values of other data are not what a camera saw: those are smooth between samples.
+    """
+    if wanted != "auto":
+        return wanted
+    photograph = signal.spec.kind == "image" and signal.spec.dims == 2 and not _few_values(signal)
+    return "learned" if photograph else "smooth"
+
+
+def _few_values(signal: Signal) -> bool:
+    values = signal.values.reshape(-1)
+    return len(np.unique(values[:: max(1, len(values) // _LOOKED_AT)])) <= _FEW
 
 
 def precision_for(recipe: Recipe, network: Network, engine: str, device: str) -> Precision:

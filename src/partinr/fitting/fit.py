@@ -10,7 +10,7 @@ from typing import Any, Literal
 from partinr.engines import Precision, select
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
-from partinr.fitting.defaults import Budget, choose, precision_for
+from partinr.fitting.defaults import Budget, between_for, choose, precision_for
 from partinr.fitting.goals.compact import usual_goal
 from partinr.fitting.goals.goal import Course, Goal, Solved, Trained
 from partinr.fitting.goals.steps import Steps
@@ -30,7 +30,7 @@ from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import quality
 from partinr.model.structure import Structure
 from partinr.signals import as_signal
-from partinr.signals.signal import Signal
+from partinr.signals.signal import Between, Signal
 
 # Features of a learned start are smoother than random ones and nearly dependent. Solved as tightly as those,
 # the readout has weights so large that Adam's first steps on the hidden layers undo it.
@@ -143,6 +143,7 @@ def fit(
     goal: Goal | None = None,
     recipe: Recipe = FAST,
     start: Piecewise | Start | Literal["auto"] | None = "auto",
+    between: Between | None = None,
     compute: Compute | None = None,
     keep: Keep | None = None,
     watch: Watch | None = None,
@@ -171,6 +172,9 @@ def fit(
             of another fit of the same partition and network; or from a learned start (`load_start`),
             whatever the partition: every region begins with its inner steps, and the fit has its network and
             frame.
+        between: what the function is between the samples: "learned" has the details that photographs have
+            there, "smooth" is the smooth function whose mean over the area of each sample is that sample,
+            "none" is what the networks happen to say; None: as the recipe says. The samples are the same.
         compute: where and how; None for `Compute()`.
         keep: where the state is kept while it runs; None for nowhere.
         watch: who looks at it while it runs; None for nobody.
@@ -193,7 +197,7 @@ def fit(
     where, seen = compute or Compute(), watch or Watch()
     trains = (
         any(choice is not None for choice in (partition, network, keep))
-        or (recipe, start) != (FAST, "auto")
+        or (replace(recipe, between=FAST.between), start) != (FAST, "auto")
         or where.trains
         or bool(seen.measure_at)
     )
@@ -202,6 +206,7 @@ def fit(
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
     what = as_signal(signal)
     began = time.perf_counter()
+    what = what.with_between(between_for(what, between or recipe.between))
     if isinstance(aim, Solved):
         if any(choice is not None for choice in (partition, network, keep)) or start != "auto":
             raise InputError(

@@ -15,6 +15,7 @@ from partinr.fitting.budgets import BUDGETS
 from partinr.model.blending import check_overlap
 from partinr.shapes import Float64
 from partinr.signals.frames import Frame
+from partinr.signals.signal import Between
 
 PSNR_STEPS = 600
 """Steps of the longest first cycle of a fit to a PSNR, whatever the signal's axes."""
@@ -55,6 +56,8 @@ class Recipe:
             this width and so many layers, with the published constants; None: constants that suit the
             size of the regions, and about as many parameters as the signal is worth.
         bf16: whether products may be in bfloat16 where that was measured to reach the same PSNR.
+        between: what the function is between the samples, see `Between`; "auto": what suits the signal,
+            see `between_for`.
 
     Raises:
         InputError: steps, batch, learning rate, hold or overlap are out of their range.
@@ -81,6 +84,7 @@ class Recipe:
     cells: int | None = None
     like_one: tuple[int, int] | None = None
     bf16: bool = True
+    between: Between | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -190,6 +194,7 @@ PAPER = Recipe(
     cells=3,
     like_one=(512, 3),
     bf16=False,
+    between="none",
 )
 """The published recipe: full batch, Adam at 1e-4, global frame (section 5.2 of the paper)."""
 

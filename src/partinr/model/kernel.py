@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -130,3 +131,35 @@ def add_lattice(
         threads=usable_cores(),
         out=out,
     )
+
+
+def halve(
+    values: Float32[ndarray, "wide_rows wide_columns channels"],
+    direct: Float32[ndarray, "side side 1 3"],
+    layers: Sequence[Float32[ndarray, "..."]],
+    slope: float,
+    out: Float32[ndarray, "double_rows double_columns channels"],
+) -> None:
+    """Write means over the quarters of samples' areas to `out`; see `Details.halved`."""
+    from partinr import _native
+
+    _native.halve(values, direct, layers, slope, threads=usable_cores(), out=out)
+
+
+def to_spline(values: Float32[ndarray, "outer n inner"]) -> None:
+    """Turn values along the middle axis into coefficients of their quartic spline, in place."""
+    from partinr import _native
+
+    _native.spline_coefficients(values, threads=usable_cores())
+
+
+def add_up(
+    values: Float32[ndarray, "outer n inner"],
+    first: Int64[ndarray, "size"],
+    weights: Float32[ndarray, "size taps"],
+    out: Float32[ndarray, "outer size inner"],
+) -> None:
+    """Write weighted sums along the middle axis to `out`; see `spline.Taps`."""
+    from partinr import _native
+
+    _native.weighted(values, first, weights, threads=usable_cores(), out=out)

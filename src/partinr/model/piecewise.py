@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from partinr.model.structure import Structure
 from partinr.shapes import Float32, Int64
 from partinr.signals import frames
 from partinr.signals.frames import Frame
-from partinr.signals.signal import SignalSpec
+from partinr.signals.signal import Between, SignalSpec
 
 if TYPE_CHECKING:
     from partinr.model.module import PiecewiseINR
@@ -62,6 +62,15 @@ class Piecewise:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", self.structure.checked(self.parameters))
+
+    def with_between(self, between: Between) -> Piecewise:
+        """The same function at the samples, and another one between them; see `Between`.
+
+        Raises:
+            InputError: "learned" for a signal that is not of two axes.
+        """
+        signal = replace(self.signal, between=between)
+        return Piecewise(replace(self.structure, signal=signal), self.parameters, self.spectra)
 
     @property
     def partition(self) -> Partition:

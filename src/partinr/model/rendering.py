@@ -12,12 +12,13 @@ from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.model.averaging import averaged
+from partinr.model.between.lattice import Along, blocks
 from partinr.model.memory import free_memory
 from partinr.model.piecewise import Piecewise
 from partinr.shapes import Float32, Shaped
 from partinr.signals import frames
 from partinr.signals.metrics import psnr, ssim
-from partinr.signals.signal import Signal, SignalSpec
+from partinr.signals.signal import Between, Signal, SignalSpec
 
 # Longest axis that can be asked for: whatever is less than this in bytes is looked at closely.
 _LONGEST = 1 << 48
@@ -165,10 +166,49 @@ def _blocks(
 def sample_blocks(model: Piecewise) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
     """Normalised values at the signal's own samples, neither rounded nor clipped, as consecutive slabs along
     the first axis."""
-    return _values(model, model.signal.shape, whole(model), point=True)
+    return _networks_values(model, model.signal.shape, whole(model), point=True)
 
 
 def _values(
+    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
+) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    along = [
+        Along(n, size, float(start), float(stop))
+        for n, size, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
+    ]
+    if model.signal.between == "none" or all(axis.own for axis in along):
+        return _networks_values(model, shape, window, point)
+    return values_between(model, along, point=point)
+
+
+def values_between(
+    model: Piecewise, along: Sequence[Along], *, point: bool
+) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    """Normalised values of pixels of a function that is not its networks' between the samples, as slabs.
+
+    Args:
+        model: a function whose signal says what is between the samples.
+        along: the pixels of each axis.
+        point: values at the middles of the pixels instead of means over them.
+    """
+    return blocks(
+        lambda box: _at_samples(model, box),
+        along,
+        learned=model.signal.between == "learned",
+        point=point,
+        derivatives=[0] * len(along),
+    )
+
+
+def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
+    """Normalised values at the signal's own samples in a box."""
+    axes = [
+        frames.axis(n)[along.start : along.stop] for n, along in zip(model.signal.shape, box, strict=True)
+    ]
+    return _evaluate(model, [frames.Pixels(axis) for axis in axes])
+
+
+def _networks_values(
     model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
 ) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
     pixels = [
@@ -199,21 +239,25 @@ def render(
     scale: float | None = None,
     crop: Sequence[Sequence[float]] | None = None,
     point: bool = False,
+    between: Between | None = None,
     callback: Callable[[float], None] | None = None,
 ) -> Shaped[ndarray, "*array_shape"]:
     """The signal as an array in its own data type, at any size.
 
     Samples are areas: rendering at twice the size divides each sample's area in four, as image viewers and
-    Pillow's `resize` do. Along an axis with as many samples as the signal or more, a sample is the value at
-    the middle of its area; along one with fewer, the mean of the function over it. Integer signals are
-    rounded and clipped to their value range.
+    Pillow's `resize` do. A sample of the rendering is the mean of the function over its area, and the mean
+    over the area of one of the signal's own samples is what the networks say there. With `between="none"`,
+    where the function is what the networks say everywhere, that is so along axes with fewer samples than the
+    signal; along the others, a sample is the value at the middle of its area. Integer signals are rounded
+    and clipped to their value range.
 
     Args:
         model: a fitted piecewise network.
         size: output samples along each axis, one number for each; by default the size of the crop.
         scale: factor for every axis instead of a size.
         crop: part of the signal to render, in samples of the signal; by default everything.
-        point: take the value at the middle of an area, also along axes with fewer samples than the signal.
+        point: take the value at the middle of an area, never the mean.
+        between: what lies between the samples; None: what the model's signal says. See `Between`.
         callback: called with the share that is done, 0..1.
 
     Returns:
@@ -228,6 +272,8 @@ def render(
         >>> partinr.render(model, scale=2).shape
         (16, 16)
     """
+    if between is not None:
+        model = model.with_between(between)
     shape = output_shape(model, size, scale, crop)
     check_room(shape, model.signal, free_memory(), "of memory")
     out = np.empty((*shape, model.signal.channels), np.dtype(model.signal.dtype))

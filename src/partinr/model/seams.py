@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy import ndarray
 
+from partinr.model.between.lattice import Along
 from partinr.model.piecewise import Piecewise
+from partinr.model.rendering import values_between
 from partinr.shapes import Bool, Float32, Float64
 from partinr.signals import frames
 
@@ -16,8 +19,8 @@ from partinr.signals import frames
 _FINE = 4
 # Curvature that nobody sees, in value ranges over a sample squared: flat parts are no seams.
 _INVISIBLE = 1e-3
-# Values of the function that are held at once.
-_BLOCK = 1 << 20
+# Values of the function that are held at once, and lines at least: what is around them is computed, too.
+_BLOCK, _FEW = 1 << 20, 32
 
 
 def seam(model: Piecewise) -> float | None:
@@ -76,7 +79,8 @@ def seam(model: Piecewise) -> float | None:
 
 def unblended(model: Piecewise) -> Piecewise:
     """The same networks, each alone in its own region: what a model would be without blending."""
-    alone = replace(model.structure, blend=False, overlap=0)
+    signal = replace(model.signal, between="none")
+    alone = replace(model.structure, signal=signal, blend=False, overlap=0)
     # The frames stay those that the networks were trained in, margins included.
     vars(alone)["affine"] = model.structure.affine
     return Piecewise(alone, model.parameters)
@@ -88,6 +92,9 @@ def _lines(
     """Values along lines of samples, and which of the gaps between samples lie between two regions."""
     shape = model.signal.shape
     length = shape[axis]
+    if model.signal.between != "none":
+        yield from _lines_between(model, axis)
+        return
     fine: Float32[ndarray, "points"] = np.empty((length - 1) * _FINE + 1, np.float32)
     for k in range(_FINE):
         position = np.arange(length if k == 0 else length - 1) + k / _FINE
@@ -102,3 +109,28 @@ def _lines(
         values = model(coords).astype(np.float64)
         mine = labels[first : first + few]
         yield values.reshape(len(some), len(fine), -1), mine[:, 1:] != mine[:, :-1]
+
+
+def _lines_between(
+    model: Piecewise, axis: int
+) -> Iterator[tuple[Float64[ndarray, "lines points channels"], Bool[ndarray, "lines gaps"]]]:
+    """The same for a function that is not its networks' between the samples."""
+    shape, length = model.signal.shape, model.signal.shape[axis]
+    points = (length - 1) * _FINE + 1
+    along = [Along(n, n, 0, n) for n in shape]
+    # The middles of these are the samples, and the points between.
+    half = 0.5 / _FINE
+    along[axis] = Along(length, points, 0.5 - half, length - 0.5 + half)
+    others = [a for a in range(len(shape)) if a != axis]
+    count = shape[others[0]] if others else 1
+    few = max(_FEW, _BLOCK // (points * math.prod(shape[a] for a in others[1:])))
+    for first in range(0, count, few):
+        part, labels = list(along), model.partition.label_map
+        if others:
+            last = min(first + few, count)
+            part[others[0]] = along[others[0]].part(first, last)
+            labels = labels.take(range(first, last), axis=others[0])
+        values = np.concatenate(list(values_between(model, part, point=True)))
+        lines = np.moveaxis(values, axis, -2).reshape(-1, points, model.signal.channels)
+        mine = np.moveaxis(labels, axis, -1).reshape(-1, length)
+        yield lines.astype(np.float64), mine[:, 1:] != mine[:, :-1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from reprlib import repr as brief
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy import ndarray
@@ -15,6 +16,10 @@ from partinr.shapes import Float, Float32, Shaped
 from partinr.signals.axes import JSON, Axis, checked_source
 
 Kind = Literal["image", "array", "sound", "video", "volume"]
+
+Between = Literal["none", "smooth", "learned"]
+"""What is taken to lie between samples: whatever the networks say there; the smooth function whose mean over
+each sample's area is that sample; or such a function with the details that photographs have."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class SignalSpec:
         axes: where the samples lie along each axis of `shape`; None: nothing is known but their order.
         source: what the file says that must be written back and is no axis: depth, rescale slope, ...; small
             values of JSON's types, by the words of its reader and its writer.
+        between: what lies between the samples; see `Between`.
 
     Raises:
         InputError: the axes are not as many as those of the shape, or the source is no small JSON object.
@@ -46,11 +52,21 @@ class SignalSpec:
     channel_axis: bool
     axes: tuple[Axis, ...] | None = None
     source: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+    between: Between = "none"
 
     def __post_init__(self) -> None:
         if self.axes is not None and len(self.axes) != self.dims:
             raise InputError(
                 f"a signal of shape {self.shape} needs {self.dims} axes or None, got {len(self.axes)}"
+            )
+        if self.between not in get_args(Between):
+            raise InputError(
+                f"between must be one of {', '.join(get_args(Between))}, got {brief(self.between)}"
+            )
+        if self.between == "learned" and self.dims != 2:
+            raise InputError(
+                f'between="learned" is what lies between the pixels of photographs, which have 2 axes, got '
+                f'{self.dims}; take "smooth" or "none"'
             )
         object.__setattr__(self, "source", checked_source(self.source))
 
@@ -134,6 +150,14 @@ class Signal:
     def channels(self) -> int:
         """Values a sample."""
         return self.spec.channels
+
+    def with_between(self, between: Between) -> Signal:
+        """The same samples, with something else taken to lie between them.
+
+        Raises:
+            InputError: "learned" for a signal that is not of two axes.
+        """
+        return replace(self, spec=replace(self.spec, between=between))
 
     def normalised(self) -> Float32[ndarray, "*shape channels"]:
         """Values scaled so that the value range becomes 0..1, in single precision."""

@@ -1,0 +1,211 @@
+#include "between.h"
+
+#include <memory>
+
+#include "dispatch.h"
+#include "queue.h"
+
+namespace partinr {
+namespace {
+
+// Quarters are made for square tiles of samples, whose planes fit into a core's own cache.
+constexpr int64_t tile = 64;
+
+// Planes of a tile with what is around it.
+struct Planes {
+  int64_t row, plane;
+  std::vector<float> numbers;
+
+  Planes(int64_t side, int64_t planes) : row(padded_columns(side)), plane(side * row) {
+    // What is read beyond the last column is in the next row, and of the last one behind it.
+    numbers.resize(static_cast<size_t>(plane * planes + column_unit + 16));
+  }
+
+  static int64_t padded_columns(int64_t columns) { return (columns + column_unit - 1) / column_unit * column_unit; }
+};
+
+struct Shape {
+  int64_t rows, columns, channels;
+};
+
+struct Quarters {
+  const Kernel& of;
+  std::vector<Convolution> layers;
+  Convolution direct;
+  int64_t reach;
+  Shape shape;
+  const float* values;
+  float* out;
+};
+
+int64_t reach_of(const Convolution& it) { return it.high / 2; }
+
+// One tile of one channel, rows x columns of it at a place.
+void make(const Quarters& it, int64_t top, int64_t left, int64_t rows, int64_t columns, int64_t channel, Planes& samples,
+          Planes& first, Planes& second) {
+  const int64_t channels = it.shape.channels, wide = it.shape.columns + 2 * it.reach;
+  for (int64_t y = 0; y < rows + 2 * it.reach; y++) {
+    const float* from = it.values + ((top + y) * wide + left) * channels + channel;
+    float* to = samples.numbers.data() + y * samples.row;
+    for (int64_t x = 0; x < columns + 2 * it.reach; x++) to[x] = from[x * channels];
+  }
+  const Planes* in = &samples;
+  Planes* made = &first;
+  int64_t spare = it.reach;
+  for (const Convolution& layer : it.layers) {
+    const int64_t high = rows + 2 * (spare - reach_of(layer)), across = columns + 2 * (spare - reach_of(layer));
+    it.of.convolve(layer, in->numbers.data(), in->row, in->plane, made->numbers.data(), made->row, made->plane, high,
+                   Planes::padded_columns(across));
+    spare -= reach_of(layer);
+    Planes* other = made == &first ? &second : &first;
+    in = made;
+    made = other;
+  }
+  const int64_t aside = it.reach - reach_of(it.direct);
+  it.of.convolve(it.direct, samples.numbers.data() + aside * samples.row + aside, samples.row, samples.plane,
+                 made->numbers.data(), made->row, made->plane, rows, Planes::padded_columns(columns));
+  const int64_t out_row = 2 * it.shape.columns * channels;
+  for (int64_t y = 0; y < rows; y++) {
+    const float* own = samples.numbers.data() + (y + it.reach) * samples.row + it.reach;
+    const float* learned = in->numbers.data() + (y + spare) * in->row + spare;
+    const float* plain = made->numbers.data() + y * made->row;
+    float* upper = it.out + (2 * (top + y)) * out_row + 2 * left * channels + channel;
+    float* lower = upper + out_row;
+    for (int64_t x = 0; x < columns; x++) {
+      const float across = learned[x] + plain[x];
+      const float down = learned[x + in->plane] + plain[x + made->plane];
+      const float both = learned[x + 2 * in->plane] + plain[x + 2 * made->plane];
+      upper[2 * x * channels] = own[x] + across + down + both;
+      upper[(2 * x + 1) * channels] = own[x] - across + down - both;
+      lower[2 * x * channels] = own[x] + across - down - both;
+      lower[(2 * x + 1) * channels] = own[x] - across - down + both;
+    }
+  }
+}
+
+Convolution convolution(const Filters& weights, float slope, const char* name) {
+  const auto side = [&](int a) { return static_cast<int64_t>(weights.shape(a)); };
+  if (side(0) != side(1) || side(0) % 2 != 1 || side(0) > 31) refuse(std::string(name) + " must be square with an odd side");
+  if (side(2) < 1 || side(3) < 1 || std::max(side(2), side(3)) > 1024) refuse(std::string(name) + " must have 1 to 1024 planes");
+  return {static_cast<int>(side(0)), static_cast<int>(side(1)), static_cast<int>(side(2)), static_cast<int>(side(3)),
+          weights.data(), slope};
+}
+
+}  // namespace
+
+void halve(const Array<const float, 3>& values, const Filters& direct, const std::vector<Filters>& layers, float slope,
+           int threads, const Array<float, 3>& out) {
+  check_threads(threads);
+  if (layers.empty() || !(slope >= 0 && slope <= 1)) refuse("there must be layers, and a slope of 0 to 1");
+  Quarters it{kernel(), {}, convolution(direct, 1, "direct"), 0, {}, values.data(), out.data()};
+  int64_t planes = 3, fan_in = 1;
+  for (size_t l = 0; l < layers.size(); l++) {
+    it.layers.push_back(convolution(layers[l], l + 1 < layers.size() ? slope : 1.0f, "layers"));
+    if (it.layers.back().fan_in != fan_in) refuse("each of layers must take what the one before gives");
+    fan_in = it.layers.back().fan_out;
+    planes = std::max(planes, fan_in);
+    it.reach += reach_of(it.layers.back());
+  }
+  if (fan_in != 3 || it.direct.fan_in != 1 || it.direct.fan_out != 3) refuse("there must be three details");
+  it.reach = std::max(it.reach, reach_of(it.direct));
+  it.shape = {static_cast<int64_t>(values.shape(0)) - 2 * it.reach, static_cast<int64_t>(values.shape(1)) - 2 * it.reach,
+              static_cast<int64_t>(values.shape(2))};
+  if (it.shape.rows < 1 || it.shape.columns < 1) refuse("values must have samples on every side of others");
+  expect(out, {2 * it.shape.rows, 2 * it.shape.columns, it.shape.channels}, "out");
+  const int64_t high = (it.shape.rows + tile - 1) / tile, wide = (it.shape.columns + tile - 1) / tile;
+  const int64_t items = high * wide * it.shape.channels, side = tile + 2 * it.reach;
+  const auto poll = poller(nb::none());
+  const nb::gil_scoped_release unlocked;
+  run(
+      items, std::min<int64_t>(threads, items),
+      [&](void*, Team*, int64_t item, const int*) {
+        thread_local std::unique_ptr<Planes> samples, first, second;
+        thread_local int64_t room = 0;
+        if (room != side * planes) {
+          samples = std::make_unique<Planes>(side, 1);
+          first = std::make_unique<Planes>(side, planes);
+          second = std::make_unique<Planes>(side, planes);
+          room = side * planes;
+        }
+        const int64_t channel = item % it.shape.channels, at = item / it.shape.channels;
+        const int64_t top = at / wide * tile, left = at % wide * tile;
+        make(it, top, left, std::min(tile, it.shape.rows - top), std::min(tile, it.shape.columns - left), channel,
+             *samples, *first, *second);
+      },
+      poll);
+}
+
+void spline_coefficients(const Array<float, 3>& values, int threads) {
+  check_threads(threads);
+  // Of the quartic B-spline at whole numbers: Unser, Aldroubi, Eden, 1993, table I.
+  const double root = std::sqrt(664 - std::sqrt(438976.0)), other = std::sqrt(664 + std::sqrt(438976.0));
+  const float poles[] = {static_cast<float>(root + std::sqrt(304.0) - 19), static_cast<float>(other - std::sqrt(304.0) - 19)};
+  float gain = 1;
+  for (const float z : poles) gain *= (1 - z) * (1 - 1 / z);
+  const int64_t outer = static_cast<int64_t>(values.shape(0)), n = static_cast<int64_t>(values.shape(1));
+  const int64_t inner = static_cast<int64_t>(values.shape(2));
+  // Long rows of neighbours are cut, so that there is work for all.
+  const int64_t most = 1024, cuts = std::max<int64_t>(1, (inner + most - 1) / most);
+  float* const at = values.data();
+  const auto poll = poller(nb::none());
+  const nb::gil_scoped_release unlocked;
+  run(
+      outer * cuts, std::min<int64_t>(threads, outer * cuts),
+      [&](void*, Team*, int64_t item, const int*) {
+        const int64_t start = item % cuts * most, count = std::min(most, inner - start);
+        float* const line = at + item / cuts * n * inner + start;
+        for (int64_t k = 0; k < n; k++)
+          for (int64_t i = 0; i < count; i++) line[k * inner + i] *= gain;
+        for (const float z : poles) {
+          // Values are taken to go on as they end.
+          for (int64_t i = 0; i < count; i++) line[i] *= 1 / (1 - z);
+          for (int64_t k = 1; k < n; k++) {
+            float* c = line + k * inner;
+            for (int64_t i = 0; i < count; i++) c[i] += z * c[i - inner];
+          }
+          float* last = line + (n - 1) * inner;
+          for (int64_t i = 0; i < count; i++) last[i] *= z / (z - 1);
+          for (int64_t k = n - 1; k-- > 0;) {
+            float* c = line + k * inner;
+            for (int64_t i = 0; i < count; i++) c[i] = z * (c[i + inner] - c[i]);
+          }
+        }
+      },
+      poll);
+}
+
+void weighted(const Array<const float, 3>& values, const Array<const int64_t, 1>& first,
+              const Array<const float, 2>& weights, int threads, const Array<float, 3>& out) {
+  check_threads(threads);
+  const int64_t outer = static_cast<int64_t>(values.shape(0)), n = static_cast<int64_t>(values.shape(1));
+  const int64_t inner = static_cast<int64_t>(values.shape(2)), size = static_cast<int64_t>(first.shape(0));
+  const int64_t taps = static_cast<int64_t>(weights.shape(1));
+  expect(weights, {size, taps}, "weights");
+  expect(out, {outer, size, inner}, "out");
+  for (int64_t j = 0; j < size; j++)
+    if (first.data()[j] < 0 || first.data()[j] > n - taps) refuse("first must leave room for all weights");
+  const float *const from = values.data(), *const shares = weights.data();
+  const int64_t* const places = first.data();
+  float* const to = out.data();
+  // Some sums of a row at a time.
+  const int64_t most = 64, cuts = (size + most - 1) / most;
+  const auto poll = poller(nb::none());
+  const nb::gil_scoped_release unlocked;
+  run(
+      outer * cuts, std::min<int64_t>(threads, outer * cuts),
+      [&](void*, Team*, int64_t item, const int*) {
+        const int64_t i = item / cuts, start = item % cuts * most;
+        for (int64_t j = start; j < std::min(size, start + most); j++) {
+          float* sum = to + (i * size + j) * inner;
+          for (int64_t k = 0; k < inner; k++) sum[k] = 0;
+          for (int64_t t = 0; t < taps; t++) {
+            const float share = shares[j * taps + t];
+            const float* value = from + (i * n + places[j] + t) * inner;
+            for (int64_t k = 0; k < inner; k++) sum[k] += share * value[k];
+          }
+        }
+      },
+      poll);
+}
+
+}  // namespace partinr

@@ -1,0 +1,1 @@
+"""What lies between the samples: the function that is rendered, made of the values at the samples."""
