@@ -143,9 +143,9 @@ def test_slabs_are_the_whole(monkeypatch):
 
 def test_learned_details_are_closer_to_the_photograph_than_filters():
     from PIL import Image
-    from skimage.data import immunohistochemistry
+    from skimage.data import hubble_deep_field
 
-    original = immunohistochemistry()[:300, :400]
+    original = hubble_deep_field()[:400, :400]
     rows, columns = original.shape[:2]
     for resample in (Image.Resampling.BOX, Image.Resampling.BICUBIC):
         small = np.asarray(Image.fromarray(original).resize((columns // 2, rows // 2), resample))

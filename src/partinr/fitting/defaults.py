@@ -121,8 +121,9 @@ def between_for(signal: Signal, wanted: Between | Literal["auto"]) -> Between:
     """
     if wanted != "auto":
         return wanted
-    photograph = signal.spec.kind == "image" and signal.spec.dims == 2 and not _few_values(signal)
-    return "learned" if photograph else "smooth"
+    spec = signal.spec
+    picture = spec.dims == 2 and (spec.kind == "image" or (spec.kind, spec.dtype) == ("array", "uint8"))
+    return "learned" if picture and not _few_values(signal) else "smooth"
 
 
 def _few_values(signal: Signal) -> bool:

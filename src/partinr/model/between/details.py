@@ -83,8 +83,9 @@ class Details:
                 np.maximum(found, np.float32(SLOPE) * found, out=found)
         spare = reach - sum(len(layer) // 2 for layer in self.layers)
         inner = reach - len(self.direct) // 2
-        whole: Float32[ndarray, "_ _ 3"] = _trimmed(found, spare)
-        return whole + _convolved(_trimmed(plane, inner), self.direct)
+        whole: Float32[ndarray, "_ _ 3"]
+        whole = _trimmed(found, spare) + _convolved(_trimmed(plane, inner), self.direct)
+        return whole
 
 
 def _trimmed(values: Float32[ndarray, "rows columns channels"], by: int) -> Float32[ndarray, "..."]:

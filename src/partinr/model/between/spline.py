@@ -102,9 +102,11 @@ def over(edges: Float64[ndarray, "ends"], derivative: int = 0) -> Taps:
 def _basis(x: Float64[ndarray, "..."], order: int, derivative: int = 0) -> Float64[ndarray, "..."]:
     """The centred B-spline of an order, or its derivative."""
     if derivative:
-        return _basis(x + 0.5, order - 1, derivative - 1) - _basis(x - 0.5, order - 1, derivative - 1)
+        right, left = (_basis(x + side, order - 1, derivative - 1) for side in (0.5, -0.5))
+        return right - left
     if order == 0:
-        return ((x >= -0.5) & (x < 0.5)).astype(np.float64)
+        inside: Float64[ndarray, "..."] = ((x >= -0.5) & (x < 0.5)).astype(np.float64)
+        return inside
     half = (order + 1) / 2
     left = (x + half) * _basis(x + 0.5, order - 1)
     found: Float64[ndarray, "..."] = (left + (half - x) * _basis(x - 0.5, order - 1)) / order
