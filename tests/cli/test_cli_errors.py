@@ -73,7 +73,7 @@ INPUTS = [
     (truncated, "cut.png"),
     (text, "text.png"),
     (array(np.zeros((0, 4))), "at least one sample"),
-    (array(with_nan(np.nan)), "finite"),
+    (array(np.full((6, 6), np.nan)), "all 36 samples are missing"),
     (array(with_nan(np.inf)), "finite"),
     (array(np.array([{}, 1], object), allow_pickle=True), "never unpickled"),
     (array(np.zeros((2, 2, 2, 2, 3))), "1 to 3 axes"),

@@ -12,7 +12,17 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, complain, decibels, duration, emit, say
 from partinr.cli.files import SUFFIX, check_no_picture, check_outputs, check_picture
-from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
+from partinr.cli.inputs import (
+    CHANNELS_LAST,
+    INPUT,
+    MASK,
+    MAX_PIXELS,
+    VALUE_RANGE,
+    WEIGHTS,
+    pixel_limit,
+    read_input,
+    with_mask,
+)
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option, out
 from partinr.cli.outcome import write_outcome
@@ -114,6 +124,8 @@ def fit(
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
     max_pixels: MAX_PIXELS = None,
+    mask: MASK = None,
+    weights: WEIGHTS = None,
     steps: Annotated[int | None, long("Optimiser updates of each region.", "N", max=2**31 - 1)] = None,
     psnr: Annotated[
         float | None,
@@ -200,9 +212,10 @@ def fit(
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report must end in .html, got {report}")
     signal = read_input(source, channels_last, value_range, max_pixels)
+    signal = with_mask(signal, mask, weights, max_pixels)
     check_outputs(
         {"-o": target, "--report": report, "--overlay": overlay},
-        [source, words.labels_file(partition)],
+        [source, words.labels_file(partition), mask, weights],
         {"--checkpoint": checkpoint},
     )
     check_picture("--overlay", overlay)

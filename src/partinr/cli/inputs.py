@@ -10,6 +10,7 @@ import typer
 import partinr
 from partinr.cli import words
 from partinr.cli.options import reading
+from partinr.errors import InputError
 
 INPUT = Annotated[
     Path,
@@ -43,6 +44,24 @@ MAX_PIXELS = Annotated[
         "N|none",
     ),
 ]
+MASK = Annotated[
+    Path | None,
+    reading(
+        "An image or array of the signal's shape, 0 where a sample is missing. Samples that are NaN are "
+        "missing, too: they are neither fitted nor judged, and the function fills them.",
+        "FILE",
+        "--mask",
+    ),
+]
+WEIGHTS = Annotated[
+    Path | None,
+    reading(
+        "An image or array of the signal's shape: what the squared error of each sample counts beside the "
+        "others', in the fit and in its PSNR. 0: the sample is missing.",
+        "FILE",
+        "--weights",
+    ),
+]
 
 
 def pixel_limit(word: str | None) -> int | None:
@@ -68,3 +87,25 @@ def read_input(
 
     limit, interval = pixel_limit(max_pixels), words.interval(value_range)
     return read(path, channels_last=channels_last, value_range=interval, max_pixels=limit)
+
+
+def with_mask(
+    signal: partinr.Signal, mask: Path | None, weights: Path | None, max_pixels: str | None
+) -> partinr.Signal:
+    """A signal with the samples and weights that two files say, if they are given.
+
+    Raises:
+        InputError: a file that cannot be read, or does not fit the signal.
+    """
+    from partinr.signals.reading import read_beside
+    from partinr.signals.weighting import masked, weighted
+
+    for path, use in ((mask, masked), (weights, weighted)):
+        if path is None:
+            continue
+        found = read_beside(path, signal.shape, pixel_limit(max_pixels))
+        try:
+            signal = use(signal, found)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+    return signal

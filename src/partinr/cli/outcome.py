@@ -87,6 +87,8 @@ class Outcome:
             "shape": spec.shape,
             "channels": spec.channels,
             "dtype": spec.dtype,
+            "missing": result.signal.missing,
+            "weighted": result.signal.weights is not None,
         }
 
     def rows(self, params: int | None) -> list[tuple[str, object]]:
@@ -101,7 +103,8 @@ class Outcome:
         similarity = "" if self.saved.ssim is None else f", {self.saved.ssim:.4f} SSIM"
         return [
             ("output", self.saved.path),
-            ("quality", f"{decibels(self.saved.psnr)} PSNR{similarity}"),
+            ("quality", f"{decibels(self.saved.psnr)} PSNR{similarity}{self._judged}"),
+            *([("missing", self._missing)] if facts["missing"] else []),
             ("size", size_row(self.saved.bytes, result.signal.spec.samples, self.saved.store)),
             *(("network", row) for row in network_rows(networks)),
             ("regions", f"{facts['regions']:,} ({facts['partition']}), {facts['frame']} frame"),
@@ -110,6 +113,22 @@ class Outcome:
             ("time", f"{facts['seconds']:.{1 if facts['seconds'] >= 1 else 2}f} s, {how}{where}"),
             *(("also", path) for path in self.extras),
         ]
+
+    @property
+    def _judged(self) -> str:
+        """What the PSNR is over, where that is not the usual."""
+        signal = self.result.signal
+        over = ["weighted"] if signal.weights is not None else []
+        over += ["over what is there"] if signal.missing else []
+        return f" ({', '.join(over)})" if over else ""
+
+    @property
+    def _missing(self) -> str:
+        signal = self.result.signal
+        share = 100 * signal.missing / signal.spec.samples
+        return (
+            f"{signal.missing:,} of {signal.spec.samples:,} samples ({share:.2g} %), filled by the function"
+        )
 
     @property
     def _more(self) -> str:

@@ -38,6 +38,8 @@ class Samples:
         keys: sampling key of each region.
         weights: (samples,) factor of each sample's squared error; None for all ones.
         points: (samples,) raster index of each sample; None where no regions share samples.
+        shares: (samples,) of its region's function in the blend at each sample, a factor of its weight; None
+            where no regions share samples.
         extents: (regions, dims) samples along each axis of each region's bounding box, margin included; None
             where nothing is solved by it.
     """
@@ -49,6 +51,7 @@ class Samples:
     weights: Float32[ndarray, "samples"] | None = None
     points: Int64[ndarray, "samples"] | None = None
     extents: Int64[ndarray, "regions dims"] | None = None
+    shares: Float32[ndarray, "samples"] | None = None
 
     @property
     def counts(self) -> Int64[ndarray, "regions"]:

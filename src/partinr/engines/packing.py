@@ -2,44 +2,75 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy import ndarray
+
 from partinr.engines.engine import Samples
 from partinr.engines.sampling import region_keys
 from partinr.model.packing import pack
 from partinr.model.structure import Structure
+from partinr.shapes import Float32
 from partinr.signals import frames
 from partinr.signals.signal import Signal
+
+# What the squared error of the smooth filling counts where samples are missing, beside those that are there. It
+# keeps networks, which may have more parameters than there are samples, from being anything where they see
+# nothing (`benchmarks/missing.py`).
+_FILLING = 0.5
 
 
 def pack_groups(structure: Structure, signal: Signal, seed: int) -> list[Samples]:
     """The samples of every group, sorted by region; those in margins once for each region that shares them.
 
-    A sample counts in a region's loss by the region's weight there, so that each counts once altogether.
+    A sample counts in a region's loss by the region's weight there, so that each counts once altogether, and
+    by its own weight. Those that are missing are there as what fills them, and count little.
     """
     keys = region_keys(seed, structure.regions)
-    shared = structure.assign_samples()
+    shared, factors = structure.assign_samples(), _factors(structure, signal)
     # Regions in the order of their groups: what a group has is a slice of what all have.
     packing = pack(structure.rank[shared.regions], structure.regions)
     points, owners = shared.points[packing.order], shared.regions[packing.order]
     own = structure.own_coords(frames.raster(signal.shape)[points], owners)
     values = signal.normalised().reshape(-1, signal.channels)[points]
-    margins = (shared.weights[packing.order], points) if structure.overlap else (None, None)
+    shares = shared.weights[packing.order] if structure.overlap else None
+    weights = shares if factors is None else factors[points]
+    if shares is not None and factors is not None:
+        weights = weights * shares
     extents = structure.reach[:, 1] - structure.reach[:, 0]
     packed, first = [], 0
     for members in structure.members:
         last = first + len(members)
         offsets = packing.offsets[first : last + 1]
         part = slice(int(offsets[0]), int(offsets[-1]))
-        weights, raster = (None if whole is None else whole[part] for whole in margins)
         packed.append(
             Samples(
                 own[part],
                 values[part],
                 offsets - offsets[0],
                 keys[members],
-                weights,
-                raster,
+                None if weights is None else weights[part],
+                None if shares is None else points[part],
                 extents[members],
+                None if shares is None else shares[part],
             )
         )
         first = last
     return packed
+
+
+def _factors(structure: Structure, signal: Signal) -> Float32[ndarray, "samples"] | None:
+    """What each sample's squared error counts, 1 in the mean. None: all count the same.
+
+    Networks that are solved for in one step see the filling as if it were there: boxes of which nothing is
+    left out are solved axis by axis.
+    """
+    importance, mask = signal.importance(), signal.mask
+    if importance is None or mask is None:
+        return None if importance is None else importance.reshape(-1)
+    solved = any(network.solved for network in structure.networks)
+    if solved and signal.weights is None:
+        return None
+    filling = (1 if solved else _FILLING) * importance[mask].mean()
+    factors: Float32[ndarray, "_"] = np.where(mask, importance, filling).reshape(-1)
+    factors /= factors.mean()
+    return factors

@@ -47,8 +47,8 @@ class Retraining:
         errors = signal.normalised().reshape(-1, signal.channels).copy()
         for values, samples in zip(found, self._samples, strict=True):
             assert samples.points is not None
-            assert samples.weights is not None
-            np.subtract.at(errors, samples.points, values * samples.weights[:, None])
+            assert samples.shares is not None
+            np.subtract.at(errors, samples.points, values * samples.shares[:, None])
         for values, samples in zip(found, self._samples, strict=True):
             samples.values[:] = values + errors[samples.points]
 

@@ -210,6 +210,8 @@ class _Search:
     def __init__(self, model: Piecewise, signal: Signal, retraining: Retraining | None) -> None:
         self._model, self._structure, self._retraining = model, model.structure, retraining
         self._truth = signal.normalised().reshape(-1, signal.channels)
+        importance = signal.importance()
+        self._importance = None if importance is None else importance.reshape(-1, 1)
         self._values = self._evaluated(model.parameters)
         self._error = max(self._squares(self._truth), _NOTHING * self._truth.size)
         self._places = [list(places(self._structure, group)) for group in range(len(model.networks))]
@@ -326,10 +328,15 @@ class _Search:
         self, truth: Float32[ndarray, "samples channels"], parameters: tuple[Parameters, ...] | None = None
     ) -> float:
         values = self._values if parameters is None else self._evaluated(parameters)
-        return float(np.square(values - truth, dtype=np.float64).sum())
+        return float(self._weighted(np.square(values - truth, dtype=np.float64)).sum())
+
+    def _weighted(
+        self, squares: Float64[ndarray, "samples channels"]
+    ) -> Float64[ndarray, "samples channels"]:
+        return squares if self._importance is None else squares * self._importance
 
     def _squares_of_groups(self, values: Float32[ndarray, "samples channels"]) -> Float64[ndarray, "groups"]:
-        squares = np.square(values - self._values, dtype=np.float64).sum(axis=1)
+        squares = self._weighted(np.square(values - self._values, dtype=np.float64)).sum(axis=1)
         if len(self._places) == 1:
             return np.array([squares.sum()])
         groups = self._structure.group_of[self._structure.partition.label_map.reshape(-1)]

@@ -83,7 +83,8 @@ class FitResult:
     Attributes:
         model: the piecewise function.
         signal: what was fitted.
-        psnr: PSNR in dB of the rendered signal (clipped and rounded as `render` does) at its own size.
+        psnr: PSNR in dB of the rendered signal (clipped and rounded as `render` does) at its own size, over
+            the samples that are there, with their weights.
         ssim: structural similarity of the same, None where an axis is shorter than 11 samples.
         history: seconds and loss of every step.
         steps: optimiser updates that each region got; with a structure chosen for a PSNR, the most that one
@@ -148,6 +149,8 @@ def fit(
     keep: Keep | None = None,
     watch: Watch | None = None,
     seed: int = 0,
+    mask: Any = None,
+    weights: Any = None,
 ) -> FitResult:
     """Fit a piecewise network to a signal.
 
@@ -179,6 +182,10 @@ def fit(
         keep: where the state is kept while it runs; None for nowhere.
         watch: who looks at it while it runs; None for nobody.
         seed: decides initialisation and the order of samples. Same seed, engine and machine, same result.
+        mask: array of the signal's shape without channels: true or not 0 where a sample is there. Those that
+            are missing, and those of which a channel is NaN, are neither fitted nor judged.
+        weights: array of the same shape: what the squared errors of samples count beside each other, in the
+            fit and in the PSNR and SSIM that are reported. 0: the sample is missing.
 
     Raises:
         InputError: something asked for cannot be done; the message says what to change.
@@ -204,7 +211,7 @@ def fit(
     aim = goal if goal is not None else Steps() if trains else usual_goal()
     if not isinstance(aim, Goal):
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
-    what = as_signal(signal)
+    what = as_signal(signal, mask, weights)
     began = time.perf_counter()
     what = what.with_between(between_for(what, between or recipe.between))
     if isinstance(aim, Solved):

@@ -192,7 +192,6 @@ class Loop:
         fit = self.fit
         region_steps, told = 0, False
         trained = max(1, int(fit.active.sum()))
-        counts = fit.structure.partition.counts
 
         def tick(done: int) -> bool:
             nonlocal region_steps, told
@@ -206,7 +205,7 @@ class Loop:
         found = fit.engine.advance_all(work, tick)
         if told:
             return False
-        squared = np.full(stop - start, (fit.losses * counts)[~fit.active].sum())
+        squared = np.full(stop - start, (fit.losses * fit.counts)[~fit.active].sum())
         for one, trained_now, losses in zip(work, regions, found, strict=True):
             fit.follow(trained_now, losses)
             # Regions lie side by side, so that numbers are added in one order in rounds of any length.

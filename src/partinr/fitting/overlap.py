@@ -34,7 +34,7 @@ class Overlap:
     Args:
         structure: the regions.
         signal: what is fitted.
-        samples: of each group, with weights and points; their values are changed in place.
+        samples: of each group, with shares and points; their values are changed in place.
         engine: evaluates the regions.
     """
 
@@ -44,9 +44,9 @@ class Overlap:
         self._own: list[Samples] = []
         rows, points, weights = [], [], []
         for packed in samples:
-            assert packed.weights is not None
+            assert packed.shares is not None
             assert packed.points is not None
-            weight = packed.weights
+            weight = packed.shares
             shared = np.flatnonzero(weight < 1)
             offsets = np.searchsorted(shared, packed.offsets)
             self._own.append(Samples(packed.coords[shared], packed.values[shared], offsets, packed.keys))

@@ -17,7 +17,7 @@ from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
 from partinr.model.structure import Structure
-from partinr.shapes import Bool, Float64
+from partinr.shapes import Bool, Float64, Int64
 from partinr.signals.signal import Signal
 
 # How fast the known loss of a region follows those of its batches.
@@ -107,6 +107,14 @@ class Fit:
     def seconds(self) -> float:
         """Since the fit started, the time before an interruption included."""
         return time.perf_counter() - self.started
+
+    @property
+    def counts(self) -> Int64[ndarray, "regions"]:
+        """Samples that each region is trained on, its margin included, each time it has one."""
+        counts = np.zeros(self.structure.regions, np.int64)
+        for members, samples in zip(self.structure.members, self.samples, strict=True):
+            counts[members] = samples.counts
+        return counts
 
     @property
     def values(self) -> int:

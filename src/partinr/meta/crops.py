@@ -59,6 +59,8 @@ class Crop:
         Raises:
             InputError: the signal has other axes, is smaller than the crop, or its channels are no colours.
         """
+        if signal.missing:
+            raise InputError(f"{signal.missing:,} samples are missing; starts are learned from whole signals")
         if len(signal.shape) != len(self.size):
             raise InputError(f"expected {_axes(len(self.size))}, got {_axes(len(signal.shape))}")
         signal = coloured(signal, self.colour)

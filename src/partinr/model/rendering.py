@@ -287,7 +287,8 @@ def render(
 
 
 def rendered_psnr(model: Piecewise, signal: Signal) -> float:
-    """PSNR in dB of the rendering at the signal's own size, clipped and rounded as `render` does.
+    """PSNR in dB of the rendering at the signal's own size, clipped and rounded as `render` does, over the
+    samples that are there, with their weights.
 
     Raises:
         InputError: the signal has another shape than the model's.
@@ -299,7 +300,7 @@ def rendered_psnr(model: Piecewise, signal: Signal) -> float:
         True
     """
     rendered = _like(model, signal)
-    return psnr(signal.values, rendered, _peak(model))
+    return psnr(signal.values, rendered, _peak(model), signal.importance())
 
 
 class Quality(NamedTuple):
@@ -311,8 +312,8 @@ class Quality(NamedTuple):
 
 def quality(model: Piecewise, signal: Signal) -> Quality:
     """PSNR and SSIM of the rendering at the signal's own size; see `rendered_psnr`."""
-    rendered = _like(model, signal)
-    return Quality(psnr(signal.values, rendered, _peak(model)), ssim(signal.values, rendered, _peak(model)))
+    rendered, peak, weights = _like(model, signal), _peak(model), signal.importance()
+    return Quality(psnr(signal.values, rendered, peak, weights), ssim(signal.values, rendered, peak, weights))
 
 
 def _like(model: Piecewise, signal: Signal) -> Shaped[ndarray, "*shape channels"]:

@@ -13,8 +13,9 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from partinr.errors import InputError
-from partinr.shapes import Shaped
+from partinr.shapes import Bool, Shaped
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, quiet
+from partinr.signals.missing import mask_of, there_of, with_filling
 from partinr.signals.pillow import is_picture, picture_values
 from partinr.signals.signal import Kind, Signal, SignalSpec, require_finite
 
@@ -31,6 +32,7 @@ def from_array(
     channels_last: bool | None = None,
     value_range: tuple[float, float] | None = None,
     kind: Kind | None = None,
+    mask: Any = None,
 ) -> Signal:
     """A signal from an array or a picture in memory; the values are copied.
 
@@ -39,15 +41,18 @@ def from_array(
             which planes, rows and channels may lack: a NumPy array, a tensor on any device, or nested lists.
             Integers, booleans or floating-point numbers. Or a picture of Pillow's of any mode, which becomes
             what `read` makes of its file, as far as Pillow keeps it: of palettes the colours, and so on.
+            Samples are missing where a channel is NaN, or masked in one of NumPy's masked arrays.
         channels_last: whether the last axis holds the channels. None: it does in an array of four axes, and
             in one of three axes whose last has 1 to 4 entries; otherwise there is one channel.
         value_range: lowest and highest possible value, in the array's units. None: what `default_range` says.
         kind: "image" if the channels mean grey, grey and alpha, RGB, or RGB and alpha. None: "image" for
             pictures of Pillow's, "array" for all else.
+        mask: array of the shape (*shape): true or not 0 where a sample is there. None: all are that are not
+            missing by what the values say.
 
     Raises:
-        InputError: too many or too few axes, an empty array, NaN or infinity, a data type that holds no
-            numbers, or values outside the value range.
+        InputError: too many or too few axes, an empty array, infinity, nothing but missing samples, a mask of
+            another shape, a data type that holds no numbers, or values outside the value range.
 
     Example:
         >>> import numpy as np
@@ -63,12 +68,20 @@ def from_array(
     else:
         array = np.array(_to_numpy(values), order="C")
         channel_axis = _has_channel_axis(array.shape, channels_last)
+    there: Bool[ndarray, "*shape"] | None = None
+    if mask is not None:
+        there = there_of(mask, array.shape[:-1] if channel_axis else array.shape)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        hidden = np.ma.getmaskarray(values)
+        own: Bool[ndarray, "*shape"] = np.logical_not(hidden.any(axis=-1) if channel_axis else hidden)
+        there = own if there is None else own & there
     return signal_of(
         array,
         channel_axis=channel_axis,
         value_range=value_range,
         kind=kind or "array",
         metadata=metadata,
+        mask=there,
     )
 
 
@@ -134,6 +147,7 @@ def signal_of(
     value_range: tuple[float, float] | None = None,
     kind: Kind = "array",
     metadata: dict[str, Any] | None = None,
+    mask: Bool[ndarray, "*shape"] | None = None,
 ) -> Signal:
     """A signal that takes over an array, without a copy where the array is already native and contiguous.
 
@@ -143,6 +157,7 @@ def signal_of(
         value_range: lowest and highest possible value; None: what `default_range` says.
         kind: which writers suit it.
         metadata: what else is known of the source.
+        mask: which samples are there, of those that are not NaN; None: all of these.
 
     Raises:
         InputError: as for `from_array`.
@@ -158,12 +173,16 @@ def signal_of(
     channels = values.shape[-1] if channel_axis else 1
     if values.size == 0:
         raise InputError(f"a signal needs at least one sample, got an array of shape {values.shape}")
-    require_finite(values)
-    span = default_range(values) if value_range is None else _checked_range(values, value_range)
     values = values.reshape(*shape, channels)
-    values.flags.writeable = False
+    mask = mask_of(values, mask)
+    known = values if mask is None else values[mask]
+    require_finite(known)
+    span = default_range(known) if value_range is None else _checked_range(known, value_range)
     spec = SignalSpec(kind, shape, channels, values.dtype.name, span, channel_axis)
-    return Signal(values, spec, {} if metadata is None else metadata)
+    if mask is not None:
+        values = with_filling(values, mask, spec)
+    values.flags.writeable = False
+    return Signal(values, spec, {} if metadata is None else metadata, mask)
 
 
 def default_range(values: Shaped[ndarray, "..."]) -> tuple[float, float]:
@@ -253,8 +272,6 @@ def _has_channel_axis(shape: tuple[int, ...], channels_last: bool | None) -> boo
 
 def _to_numpy(values: Any) -> ArrayLike:
     """Values that NumPy can take, from tensors of any kind as well, without importing their library."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise InputError("signal values must all be present, got a masked array; fill the masked ones first")
     kind = type(values).__name__
     try:
         return np.asarray(_plain(values) if hasattr(values, "numpy") else values)
@@ -274,7 +291,7 @@ def _plain(tensor: Any) -> Any:
     numbers.
     """
     if type(tensor).__name__ == "MaskedTensor":
-        raise InputError("signal values must all be present, got a masked tensor; fill the masked ones first")
+        raise InputError("signal values must be no masked tensor; give its data, and its mask as mask=")
     for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):
         tensor = getattr(tensor, step, lambda tensor=tensor: tensor)()
     if getattr(tensor, "is_quantized", False):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from itertools import product, repeat
 
 import numpy as np
 from numpy import ndarray
 
 from partinr.cores import usable_cores
 from partinr.errors import InputError
-from partinr.shapes import Float64, Shaped
+from partinr.shapes import Float, Float64, Shaped
 
 SSIM_WINDOW = 11
 # Values of a tile, so that its maps stay in cache, and the least samples along each of its axes.
@@ -38,13 +38,19 @@ def psnr_from_mse(mse: float, peak: float = 1.0) -> float:
     return math.inf if mse == 0 else 20 * math.log10(peak) - 10 * math.log10(mse)
 
 
-def psnr(reference: Shaped[ndarray, "..."], test: Shaped[ndarray, "..."], peak: float) -> float:
+def psnr(
+    reference: Shaped[ndarray, "..."],
+    test: Shaped[ndarray, "..."],
+    peak: float,
+    weights: Float[ndarray, "..."] | None = None,
+) -> float:
     """Peak signal-to-noise ratio in dB over all samples and channels; infinite where both are equal.
 
     Args:
         reference: the true values, any shape.
         test: the values to judge, same shape.
         peak: the range of the signal (255 for 8-bit images, 65535 for 16-bit, high - low otherwise).
+        weights: of the squared errors of samples, not all 0; the shape without channels. None: all the same.
 
     Raises:
         InputError: the shapes differ, there are no values, or the peak is not a positive number.
@@ -54,9 +60,15 @@ def psnr(reference: Shaped[ndarray, "..."], test: Shaped[ndarray, "..."], peak: 
         51.14
     """
     _check(reference, test, peak)
+    factors = None
+    if weights is not None:
+        mean = weights.mean(dtype=np.float64)
+        factors = np.broadcast_to(
+            (weights / mean).reshape(-1, 1), (weights.size, reference.size // weights.size)
+        )
     total, before, after = 0.0, 0, 0
     for before, after in _SCALES:
-        total = sum(_squares(reference, test, before, after))
+        total = sum(_squares(reference, test, before, after, factors))
         if _SUM_OF_SQUARES[0] < total < _SUM_OF_SQUARES[1]:
             break
     decibels = psnr_from_mse(total / reference.size, peak)
@@ -64,17 +76,21 @@ def psnr(reference: Shaped[ndarray, "..."], test: Shaped[ndarray, "..."], peak: 
 
 
 def ssim(
-    reference: Shaped[ndarray, "*shape channels"], test: Shaped[ndarray, "..."], peak: float
+    reference: Shaped[ndarray, "*shape channels"],
+    test: Shaped[ndarray, "..."],
+    peak: float,
+    weights: Float[ndarray, "*shape"] | None = None,
 ) -> float | None:
     """Structural similarity with an 11-sample Gaussian window of sigma 1.5, mean over channels.
 
-    None where an axis is shorter than the window. Computed in tiles, so that memory does not grow
-    with the picture; the result is that of the whole.
+    None where an axis is shorter than the window, or nothing weighs anything. Computed in tiles, so that
+    memory does not grow with the picture; the result is that of the whole.
 
     Args:
         reference: the true values, 1 to 3 axes and channels.
         test: the values to judge, same shape.
         peak: the range of the signal, as for `psnr`.
+        weights: of samples, within windows and of the windows in whose middle they are; None: all the same.
 
     Raises:
         InputError: as for `psnr`.
@@ -98,15 +114,22 @@ def ssim(
     margin, (*shape, channels) = SSIM_WINDOW - 1, reference.shape
     side = max(_SIDE, int((_TILE / channels) ** (1 / len(shape))))
 
-    def judged(first: tuple[int, ...]) -> tuple[float, int]:
+    def judged(first: tuple[int, ...]) -> tuple[float, float]:
         tile = tuple(slice(start, start + side + margin) for start in first)
-        similarity = _similarity(reference[tile], test[tile], peak)
-        return float(similarity.sum()), similarity.size
+        if weights is None:
+            similarity = _similarity(reference[tile], test[tile], peak, None)
+            return float(similarity.sum()), similarity.size
+        factors = weights[tile].astype(np.float64)[..., None]
+        similarity = _similarity(reference[tile], test[tile], peak, factors)
+        for axis in range(factors.ndim - 1):
+            factors = _shifted(factors, axis, SSIM_WINDOW // 2)
+        return float((similarity * factors).sum()), float(factors.sum()) * channels
 
     # NumPy lets other threads go on while it computes; sums are added in order.
     with ThreadPoolExecutor(usable_cores()) as pool:
         sums = list(pool.map(judged, product(*(range(0, n - margin, side) for n in shape))))
-    return sum(total for total, _ in sums) / sum(count for _, count in sums)
+    count = sum(count for _, count in sums)
+    return sum(total for total, _ in sums) / count if count else None
 
 
 def _check(reference: Shaped[ndarray, "..."], test: Shaped[ndarray, "..."], peak: float) -> None:
@@ -120,15 +143,24 @@ def _check(reference: Shaped[ndarray, "..."], test: Shaped[ndarray, "..."], peak
 
 
 def _squares(
-    reference: Shaped[ndarray, "*shape"], test: Shaped[ndarray, "*shape"], before: int, after: int
+    reference: Shaped[ndarray, "*shape"],
+    test: Shaped[ndarray, "*shape"],
+    before: int,
+    after: int,
+    factors: Float[ndarray, "..."] | None,
 ) -> Iterator[float]:
     """Sums of squared errors, strip by strip, scaled by powers of two before and after the subtraction."""
-    for a, b in zip(_strips(reference), _strips(test), strict=True):
+    weighing = repeat(None) if factors is None else _strips(factors)
+    for a, b, weights in zip(_strips(reference), _strips(test), weighing, strict=factors is not None):
         with np.errstate(over="ignore", invalid="ignore"):
             error = _difference(a, b, before)
+            if weights is not None:
+                error[weights == 0] = 0
             if after:
                 error *= 2.0**after
             error *= error
+            if weights is not None:
+                error *= weights
             yield float(error.sum())
 
 
@@ -151,7 +183,10 @@ def _difference(
 
 
 def _similarity(
-    reference: Shaped[ndarray, "*shape channels"], test: Shaped[ndarray, "*shape channels"], peak: float
+    reference: Shaped[ndarray, "*shape channels"],
+    test: Shaped[ndarray, "*shape channels"],
+    peak: float,
+    weights: Float64[ndarray, "*shape 1"] | None,
 ) -> Float64[ndarray, "*inner channels"]:
     """SSIM in every window of a strip; NaN where values are not finite."""
     low = min(reference.min().item(), test.min().item())
@@ -168,7 +203,7 @@ def _similarity(
         u = _centred(reference, middle, unit) + _centred(test, middle, unit)
         v = _difference(reference, test, -unit)
         moments = _moments if few else _moments_of_any
-        (mean_u, var_u), (mean_v, var_v) = moments(u), moments(v)
+        (mean_u, var_u), (mean_v, var_v) = moments(u, weights), moments(v, weights)
         mean_u += 2 * math.ldexp(middle, -unit)
         luminance = _dissimilarity(mean_v * mean_v, mean_u * mean_u, math.ldexp(0.01 * peak, -unit))
         contrast = _dissimilarity(var_v, var_u, math.ldexp(0.03 * peak, -unit))
@@ -200,18 +235,24 @@ def _centred(values: Shaped[ndarray, "*shape"], middle: float, exponent: int) ->
 
 
 def _moments(
-    values: Float64[ndarray, "*shape channels"],
+    values: Float64[ndarray, "*shape channels"], weights: Float64[ndarray, "*shape 1"] | None
 ) -> tuple[Float64[ndarray, "*inner channels"], Float64[ndarray, "*inner channels"]]:
-    """Mean and variance in every window."""
+    """Mean and variance in every window; 0 where nothing weighs anything."""
     mean, square = values, values * values
+    if weights is not None:
+        mean, square = mean * weights, square * weights
     for axis in range(values.ndim - 1):
         mean, square = _smoothed(mean, axis), _smoothed(square, axis)
+        weights = None if weights is None else _smoothed(weights, axis)
+    if weights is not None:
+        share = _inverse(weights)
+        mean, square = mean * share, square * share
     square -= mean * mean
     return mean, square
 
 
 def _moments_of_any(
-    values: Float64[ndarray, "*shape channels"],
+    values: Float64[ndarray, "*shape channels"], weights: Float64[ndarray, "*shape 1"] | None
 ) -> tuple[Float64[ndarray, "*inner channels"], Float64[ndarray, "*inner channels"]]:
     """Mean and variance in every window, to the last digits even where small values lie beside large ones.
 
@@ -223,13 +264,27 @@ def _moments_of_any(
     near, beyond, variance = values, np.zeros_like(values), np.zeros_like(values)
     for axis in range(values.ndim - 1):
         middle, mean = _shifted(near, axis, SSIM_WINDOW // 2), _shifted(beyond, axis, SSIM_WINDOW // 2)
-        first, second = np.zeros_like(middle), np.zeros_like(middle)
+        first, second, inner = np.zeros_like(middle), np.zeros_like(middle), np.zeros_like(middle)
         for k, weight in enumerate(_GAUSSIAN):
             difference = (_shifted(near, axis, k) - middle) + (_shifted(beyond, axis, k) - mean)
-            first += weight * difference
-            second += weight * difference * difference
-        near, beyond, variance = middle, mean + first, _smoothed(variance, axis) + second - first * first
+            share = weight if weights is None else weight * _shifted(weights, axis, k)
+            first += share * difference
+            second += share * difference * difference
+            inner += share * _shifted(variance, axis, k)
+        if weights is not None:
+            weights = _smoothed(weights, axis)
+            share = _inverse(weights)
+            first, second, inner = first * share, second * share, inner * share
+        near, beyond, variance = middle, mean + first, inner + second - first * first
     return near + beyond, variance
+
+
+def _inverse(weights: Float64[ndarray, "*shape 1"]) -> Float64[ndarray, "*shape 1"]:
+    """1 / weights, 0 where they are."""
+    inverse: Float64[ndarray, "*shape 1"] = np.divide(
+        1.0, weights, out=np.zeros_like(weights), where=weights > 0
+    )
+    return inverse
 
 
 def _smoothed(values: Float64[ndarray, "*shape"], axis: int) -> Float64[ndarray, "*inner"]:

@@ -9,13 +9,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy import ndarray
+
 from partinr.errors import InputError
+from partinr.shapes import Shaped
 from partinr.signals.array import from_array, read_npy, read_npz
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.image import read_image
 from partinr.signals.radiance import read_hdr, read_pfm
 from partinr.signals.signal import Signal
 from partinr.signals.tiff import read_tiff
+from partinr.signals.weighting import masked, weighted
 
 
 def read(
@@ -63,11 +68,40 @@ def read(
         raise InputError(f"{path}: {error}") from error
 
 
-def as_signal(signal: Any) -> Signal:
-    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor."""
-    if isinstance(signal, str | PathLike):
-        return read(Path(signal))
-    return signal if isinstance(signal, Signal) else from_array(signal)
+def as_signal(signal: Any, mask: Any = None, weights: Any = None) -> Signal:
+    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor.
+
+    Args:
+        signal: what it is made of.
+        mask: which of its samples are there; see `from_array`.
+        weights: of its samples' squared errors, see `partinr.signals.weighting.weighted`.
+    """
+    if isinstance(signal, str | PathLike | Signal):
+        found = signal if isinstance(signal, Signal) else read(Path(signal))
+        found = found if mask is None else masked(found, mask)
+    else:
+        found = from_array(signal, mask=mask)
+    return found if weights is None else weighted(found, weights)
+
+
+def read_beside(path: Path, shape: tuple[int, ...], max_pixels: int | None) -> Shaped[ndarray, "*shape"]:
+    """The numbers of a mask or of weights for a signal of this shape, from an image or an array; NaN stays.
+
+    Of images with several channels, those of colour must agree.
+
+    Raises:
+        InputError: the file cannot be read, or says several numbers for a sample.
+    """
+    found = read(path, channels_last=False if len(shape) == 3 else None, max_pixels=max_pixels)
+    values = found.values.astype(np.float64)
+    if found.spec.kind == "image" and found.channels in (2, 4):
+        values = values[..., :-1]
+    if (values != values[..., :1]).any():
+        raise InputError(
+            f"{path}: expected one number for each sample, got colours; save a grey image or an array"
+        )
+    numbers: Shaped[ndarray, "*shape"] = values[..., 0]
+    return numbers if found.mask is None else np.where(found.mask, numbers, np.nan)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.shapes import Float, Float32, Shaped
+from partinr.shapes import Bool, Float, Float32, Shaped
 from partinr.signals.axes import JSON, Axis, checked_source
 
 Kind = Literal["image", "array", "sound", "video", "volume"]
@@ -125,11 +125,24 @@ class SignalSpec:
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """Values of shape (*shape, channels) in the source's own data type, with their description."""
+    """Values of shape (*shape, channels) in the source's own data type, with their description.
+
+    Attributes:
+        values: channels last; where samples are missing a smooth filling, see `partinr.signals.filling`.
+        spec: their description.
+        metadata: what else is known of the source.
+        mask: which samples are there, the others are not fitted and not judged; None: all are.
+        weights: of the samples' squared errors, 0 exactly where the mask is false; None: all count the same.
+
+    Raises:
+        InputError: arrays do not fit each other, values are not finite, or no sample is there.
+    """
 
     values: Shaped[ndarray, "*shape channels"]
     spec: SignalSpec
     metadata: dict[str, Any] = field(default_factory=dict)
+    mask: Bool[ndarray, "*shape"] | None = None
+    weights: Float32[ndarray, "*shape"] | None = None
 
     def __post_init__(self) -> None:
         expected = (*self.spec.shape, self.spec.channels)
@@ -139,6 +152,11 @@ class Signal:
             raise InputError(f"a signal has 1 to 3 axes (and channels), got shape {self.spec.shape}")
         if self.spec.samples == 0 or self.spec.channels == 0:
             raise InputError(f"a signal needs at least one sample, got shape {expected}")
+        for name, array in (("mask", self.mask), ("weights", self.weights)):
+            if array is not None and array.shape != self.spec.shape:
+                raise InputError(f"the {name} must have the shape {self.spec.shape}, got {array.shape}")
+        if self.mask is not None and not self.mask.any():
+            raise InputError(f"all {self.spec.samples} samples are missing; there is nothing to fit")
         require_finite(self.values)
 
     @property
@@ -159,12 +177,33 @@ class Signal:
         """
         return replace(self, spec=replace(self.spec, between=between))
 
+    @property
+    def missing(self) -> int:
+        """Number of samples that are not there."""
+        return 0 if self.mask is None else self.mask.size - int(np.count_nonzero(self.mask))
+
     def normalised(self) -> Float32[ndarray, "*shape channels"]:
         """Values scaled so that the value range becomes 0..1, in single precision."""
-        low, high = self.spec.value_range
-        if low == 0 and self.values.dtype.kind in "ub":
-            return self.values.astype(np.float32) / np.float32(high)
-        return ((self.values.astype(np.float64) - low) / (high - low)).astype(np.float32)
+        return normalised(self.values, self.spec.value_range)
+
+    def importance(self) -> Float32[ndarray, "*shape"] | None:
+        """Weight of each sample's squared error, with the mean 1: the sum of what they weigh, divided by the
+        number of all samples, is the mean over what is there. None where it is 1 for all."""
+        if self.weights is not None:
+            return self.weights / np.float32(self.weights.mean(dtype=np.float64))
+        if self.mask is None:
+            return None
+        return self.mask * np.float32(self.mask.size / (self.mask.size - self.missing))
+
+
+def normalised(
+    values: Shaped[ndarray, "*shape channels"], value_range: tuple[float, float]
+) -> Float32[ndarray, "*shape channels"]:
+    """Values scaled so that the value range becomes 0..1, in single precision."""
+    low, high = value_range
+    if low == 0 and values.dtype.kind in "ub":
+        return values.astype(np.float32) / np.float32(high)
+    return ((values.astype(np.float64) - low) / (high - low)).astype(np.float32)
 
 
 def require_finite(values: Shaped[ndarray, "..."]) -> None:

@@ -198,7 +198,7 @@ class GrowingCourse(Course):
         if fit.steps < self._look and fit.steps != self.cycles[-1]:
             return False
         small = self._values <= _SMALL
-        known = fit.losses * fit.structure.partition.counts * fit.signal.channels
+        known = fit.losses * fit.counts * fit.signal.channels
         total = float(known.sum()) if fit.steps else 0.0
         if small or total <= _PROMISING * self.allowed or fit.steps == self.cycles[-1]:
             known = fit.errors()
@@ -282,7 +282,7 @@ class GrowingCourse(Course):
         missing = _EAGER * max(short - _FREE, 0) if self._growths == 1 else (self._growths - 1) * short
         goal = float(errors.sum()) * 10 ** (-missing / 10) / _CAUTION
         found = self._allocator.reallocate(self.allocation, errors, goal, self._most)
-        fit.losses = errors / (fit.structure.partition.counts * fit.signal.channels)
+        fit.losses = errors / (np.maximum(fit.counts, 1) * fit.signal.channels)
         self._grow(fit, found)
         self.cycles.append(fit.steps + length)
         self._look = fit.steps + _LOOK_STEPS

@@ -102,8 +102,8 @@ def over(edges: Float64[ndarray, "ends"], derivative: int = 0) -> Taps:
 def _basis(x: Float64[ndarray, "..."], order: int, derivative: int = 0) -> Float64[ndarray, "..."]:
     """The centred B-spline of an order, or its derivative."""
     if derivative:
-        right, left = (_basis(x + side, order - 1, derivative - 1) for side in (0.5, -0.5))
-        return right - left
+        rise: Float64[ndarray, "..."] = _basis(x + 0.5, order - 1, derivative - 1)
+        return rise - _basis(x - 0.5, order - 1, derivative - 1)
     if order == 0:
         inside: Float64[ndarray, "..."] = ((x >= -0.5) & (x < 0.5)).astype(np.float64)
         return inside
