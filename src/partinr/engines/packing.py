@@ -13,9 +13,9 @@ from partinr.shapes import Float32
 from partinr.signals import frames
 from partinr.signals.signal import Signal
 
-# What the squared error of the smooth filling counts where samples are missing, beside those that are there. It
-# keeps networks, which may have more parameters than there are samples, from being anything where they see
-# nothing (`benchmarks/missing.py`).
+# What the squared error of the smooth filling counts where samples are missing, beside those that are there.
+# It keeps networks, which may have more parameters than there are samples, from being anything in between
+# (`benchmarks/missing.py`).
 _FILLING = 0.5
 
 
