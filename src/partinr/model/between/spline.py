@@ -103,7 +103,8 @@ def _basis(x: Float64[ndarray, "..."], order: int, derivative: int = 0) -> Float
     """The centred B-spline of an order, or its derivative."""
     if derivative:
         rise: Float64[ndarray, "..."] = _basis(x + 0.5, order - 1, derivative - 1)
-        return rise - _basis(x - 0.5, order - 1, derivative - 1)
+        change: Float64[ndarray, "..."] = rise - _basis(x - 0.5, order - 1, derivative - 1)
+        return change
     if order == 0:
         inside: Float64[ndarray, "..."] = ((x >= -0.5) & (x < 0.5)).astype(np.float64)
         return inside
