@@ -208,4 +208,99 @@ void weighted(const Array<const float, 3>& values, const Array<const int64_t, 1>
       poll);
 }
 
+namespace {
+
+// What is to be closed along one axis of a window; the numbers of `deblocking.py`.
+struct Closing {
+  const float* before;
+  float* after;
+  int64_t size[3], stride[3];  // of the window
+  int64_t channels, axis;
+  float jump, flat, taken;
+};
+
+constexpr int64_t share_of_side = 8, most_samples = 8;
+
+// A box's half of the jumps at its end `end`, from which the box goes on to `inwards`.
+void close_end(const Closing& it, const int64_t low[3], const int64_t high[3], int64_t length, int64_t end,
+               int64_t inwards) {
+  const int64_t a = it.axis, size = it.size[a], step = it.stride[a] * inwards;
+  const int64_t beyond = end - 2 * inwards, further = end + (length > 1 ? inwards : 0);
+  if (end < 0 || end >= size || beyond < 0 || beyond >= size || further < 0 || further >= size) return;
+  const int64_t over = std::clamp<int64_t>(length / share_of_side, 1, most_samples), o = a == 0 ? 1 : 0, i = a == 2 ? 1 : 2;
+  int64_t within = over;  // of the samples that are closed, those in the window
+  while (within > 1 && (end + inwards * (within - 1) < 0 || end + inwards * (within - 1) >= size)) within--;
+  const int64_t inner = i > a ? (high[i] - low[i]) * it.channels : it.channels;
+  const int64_t lines = i > a ? 1 : high[i] - low[i];
+  for (int64_t y = low[o]; y < high[o]; y++)
+    for (int64_t x = 0; x < lines; x++) {
+      const int64_t at = y * it.stride[o] + (low[i] + x) * it.stride[i] + end * it.stride[a];
+      for (int64_t k = 0; k < inner; k++) {
+        const float* own = it.before + at + k;
+        const float jump = own[0] - own[-step];
+        const float rough = std::abs(own[0] - own[(further - end) * it.stride[a]]) + std::abs(own[-step] - own[-2 * step]);
+        const float small = 1 - (jump / it.jump) * (jump / it.jump), smooth = 1 - rough / it.flat;
+        if (small <= 0 || smooth <= 0) continue;
+        const float share = it.taken * small * smooth;
+        for (int64_t s = 0; s < within; s++)
+          it.after[at + k + s * step] -= (0.5f * (1 - (float(s) + 0.5f) / float(over))) * share * jump;
+      }
+    }
+}
+
+}  // namespace
+
+void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const std::vector<int64_t>& first,
+             float jump, float flat, float taken, int threads) {
+  check_threads(threads);
+  const int64_t dims = static_cast<int64_t>(first.size()), count = static_cast<int64_t>(boxes.shape(0));
+  if (dims < 1 || dims > 3 || !(jump > 0) || !(flat > 0)) refuse("there must be 1 to 3 axes, and positive limits");
+  expect(boxes, {count, 2, dims}, "boxes");
+  Closing it{};
+  it.channels = static_cast<int64_t>(values.shape(3));
+  int64_t total = it.channels;
+  for (int a = 2; a >= 0; a--) {
+    it.size[a] = static_cast<int64_t>(values.shape(static_cast<size_t>(a)));
+    it.stride[a] = total;
+    total *= it.size[a];
+    if (a < 3 - dims && it.size[a] != 1) refuse("values must have one sample along axes that the signal has not");
+  }
+  it.jump = jump;
+  it.flat = flat;
+  it.taken = taken;
+  it.after = values.data();
+  const int64_t* const box_at = boxes.data();
+  const auto poll = poller(nb::none());
+  const nb::gil_scoped_release unlocked;
+  std::vector<float> before(static_cast<size_t>(total));
+  it.before = before.data();
+  constexpr int64_t some = 64;
+  const int64_t items = (count + some - 1) / some;
+  for (int64_t axis = 2; axis >= 3 - dims; axis--) {
+    std::copy_n(values.data(), total, before.data());
+    it.axis = axis;
+    run(
+        items, std::min<int64_t>(threads, items),
+        [&](void*, Team*, int64_t item, const int*) {
+          for (int64_t b = item * some; b < std::min(count, (item + 1) * some); b++) {
+            int64_t low[3] = {0, 0, 0}, high[3] = {1, 1, 1}, start = 0, stop = 1;
+            bool inside = true;
+            for (int64_t d = 0; d < dims; d++) {
+              const int64_t a = 3 - dims + d;
+              const int64_t from = box_at[(2 * b) * dims + d] - first[static_cast<size_t>(d)];
+              const int64_t to = box_at[(2 * b + 1) * dims + d] - first[static_cast<size_t>(d)];
+              low[a] = std::clamp<int64_t>(from, 0, it.size[a]);
+              high[a] = std::clamp<int64_t>(to, 0, it.size[a]);
+              inside = inside && (a == axis || low[a] < high[a]);
+              if (a == axis) start = from, stop = to;
+            }
+            if (!inside) continue;
+            close_end(it, low, high, stop - start, start, 1);
+            close_end(it, low, high, stop - start, stop - 1, -1);
+          }
+        },
+        poll);
+  }
+}
+
 }  // namespace partinr

@@ -19,4 +19,9 @@ void spline_coefficients(const Array<float, 3>& values, int threads);
 void weighted(const Array<const float, 3>& values, const Array<const int64_t, 1>& first,
               const Array<const float, 2>& weights, int threads, const Array<float, 3>& out);
 
+// Takes jumps at the borders of boxes back, in place; `values` (planes, rows, columns, channels) of a window that starts at
+// `first`.
+void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const std::vector<int64_t>& first,
+             float jump, float flat, float taken, int threads);
+
 }  // namespace partinr

@@ -298,6 +298,28 @@ def spline_coefficients(values: _F32, *, threads: int) -> None:
 def weighted(values: _F32, first: _I64, weights: _F32, *, threads: int, out: _F32) -> None:
     """Write sums of values along the middle axis of three, from `first` on, times `weights` (sums, taps)."""
 
+def deblock(
+    values: _F32,
+    boxes: _I64,
+    first: Sequence[int],
+    *,
+    jump: float,
+    flat: float,
+    taken: float,
+    threads: int,
+) -> None:
+    """Take jumps at the borders of boxes back, in place; see `deblocking.deblock`.
+
+    Args:
+        values: (planes, rows, columns, channels); axes that the signal has not have one sample.
+        boxes: (regions, 2, dims).
+        first: where the values start along each axis of the signal.
+        jump: that is surely real.
+        flat: difference within boxes beside which jumps are left as they are.
+        taken: how much of a jump goes.
+        threads: how many to use.
+    """
+
 def exchange(
     found: _F32,
     weights: _F32,

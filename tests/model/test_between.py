@@ -104,10 +104,14 @@ def test_means_over_the_samples_are_the_samples(between, scale):
     np.testing.assert_allclose(half, means.reshape(24, 2, 30, 2, 3).mean(axis=(1, 3)), atol=1e-5)
 
 
-@pytest.mark.parametrize("between", ["none", "smooth", "learned"])
-def test_the_samples_do_not_depend_on_what_is_between(between):
-    model = fitted(photograph(), "none")
-    np.testing.assert_array_equal(partinr.render(model, between=between), partinr.render(model))
+def test_the_samples_do_not_depend_on_what_is_between():
+    trained = partinr.fit(photograph(), partinr.Grid(2, 2), goal=partinr.Steps(5)).model
+    for between in ("none", "smooth"):
+        found = partinr.render(trained, between=between)
+        np.testing.assert_array_equal(found, partinr.render(trained, between="learned"))
+    # Boxes' borders alone are left as rounding made them where networks say everything.
+    boxes = fitted(photograph(), "smooth")
+    np.testing.assert_array_equal(partinr.render(boxes), partinr.render(boxes, between="learned"))
 
 
 @pytest.mark.parametrize("shape", [(50,), (24, 30), (9, 12, 10)])

@@ -163,3 +163,26 @@ def add_up(
     from partinr import _native
 
     _native.weighted(values, first, weights, threads=usable_cores(), out=out)
+
+
+def deblock(
+    values: Float32[ndarray, "*shape channels"],
+    boxes: Int64[ndarray, "regions 2 dims"],
+    first: Sequence[int],
+    jump: float,
+    flat: float,
+    taken: float,
+) -> None:
+    """Take jumps at the borders of boxes back, in place; see `deblocking.deblock`."""
+    from partinr import _native
+
+    shape = (1,) * (4 - values.ndim) + values.shape
+    _native.deblock(
+        values.reshape(shape),
+        boxes,
+        list(first),
+        jump=jump,
+        flat=flat,
+        taken=taken,
+        threads=usable_cores(),
+    )

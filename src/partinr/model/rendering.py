@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.model import deblocking
 from partinr.model.averaging import averaged
 from partinr.model.between.lattice import Along, blocks
 from partinr.model.memory import free_memory
@@ -166,7 +167,7 @@ def _blocks(
 def sample_blocks(model: Piecewise) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
     """Normalised values at the signal's own samples, neither rounded nor clipped, as consecutive slabs along
     the first axis."""
-    return _networks_values(model, model.signal.shape, whole(model), point=True)
+    return _sample_blocks(model, [range(n) for n in model.signal.shape])
 
 
 def _values(
@@ -176,9 +177,17 @@ def _values(
         Along(n, size, float(start), float(stop))
         for n, size, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
     ]
-    if model.signal.between == "none" or all(axis.own for axis in along):
+    if model.signal.between == "none":
         return _networks_values(model, shape, window, point)
+    if all(axis.own for axis in along):
+        return _sample_blocks(model, [range(int(axis.start), int(axis.stop)) for axis in along])
     return values_between(model, along, point=point)
+
+
+def _sample_blocks(model: Piecewise, box: Sequence[range]) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    rows = max(1, _SLAB // math.prod(map(len, box[1:])))
+    for first in range(box[0].start, box[0].stop, rows):
+        yield _at_samples(model, [range(first, min(first + rows, box[0].stop)), *box[1:]])
 
 
 def values_between(
@@ -202,10 +211,24 @@ def values_between(
 
 def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
     """Normalised values at the signal's own samples in a box."""
-    axes = [
-        frames.axis(n)[along.start : along.stop] for n, along in zip(model.signal.shape, box, strict=True)
+    spectra = model.spectra if model.signal.between != "none" else None
+    reach = 0 if spectra is None else deblocking.REACH
+    wide = [
+        range(max(0, along.start - reach), min(n, along.stop + reach))
+        for n, along in zip(model.signal.shape, box, strict=True)
     ]
-    return _evaluate(model, [frames.Pixels(axis) for axis in axes])
+    axes = [
+        frames.axis(n)[along.start : along.stop] for n, along in zip(model.signal.shape, wide, strict=True)
+    ]
+    values = _evaluate(model, [frames.Pixels(axis) for axis in axes])
+    if spectra is None:
+        return values
+    values = deblocking.deblock(values, spectra, [along.start for along in wide])
+    inside = (
+        slice(along.start - around.start, along.stop - around.start)
+        for along, around in zip(box, wide, strict=True)
+    )
+    return values[tuple(inside)]
 
 
 def _networks_values(
