@@ -177,7 +177,8 @@ def test_borders_of_regions_do_not_show():
 def test_what_is_taken_where_nothing_is_said():
     image = photograph(16, 20)
     assert fitted(image, None).signal.between == "learned"
-    assert fitted(image // 128 * 255, None).signal.between == "smooth"
+    assert partinr.fit(image).model.signal.between == "learned"
+    assert partinr.fit(image / 255.0).model.signal.between == "smooth"
     assert partinr.fit(np.linspace(0, 1, 40)).model.signal.between == "smooth"
     paper = partinr.PAPER.changed(steps=2, like_one=None)
     assert partinr.fit(image, network=partinr.Siren(8, 1), recipe=paper).model.signal.between == "none"

@@ -26,9 +26,6 @@ from partinr.signals.signal import Between, Signal, SignalSpec
 _EQUAL = 1.01
 _LAYERS, _WIDEST = 2, 256
 
-# A picture of no more different values is none that a camera took; how many are looked at.
-_FEW, _LOOKED_AT = 32, 1 << 16
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -116,19 +113,14 @@ def divide(
 def between_for(signal: Signal, wanted: Between | Literal["auto"]) -> Between:
     """What the function of a signal is between its samples, where "auto" is what suits the signal.
 
-    Photographs have details that were learned from others. Pictures of a few values are drawings, masks or
-    labels, and the values of other data are not what a camera saw: those are smooth between samples.
+    Pictures have details that were learned from photographs, which suit drawings, text and labels as well
+    (`experiments/enlarging.py`); other data are smooth between samples.
     """
     if wanted != "auto":
         return wanted
     spec = signal.spec
     picture = spec.dims == 2 and (spec.kind == "image" or (spec.kind, spec.dtype) == ("array", "uint8"))
-    return "learned" if picture and not _few_values(signal) else "smooth"
-
-
-def _few_values(signal: Signal) -> bool:
-    values = signal.values.reshape(-1)
-    return len(np.unique(values[:: max(1, len(values) // _LOOKED_AT)])) <= _FEW
+    return "learned" if picture else "smooth"
 
 
 def precision_for(recipe: Recipe, network: Network, engine: str, device: str) -> Precision:
