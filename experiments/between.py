@@ -86,7 +86,7 @@ SHARPER, FACTOR = (
 FILTERS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 QUALITIES = (30, 33, 36, 39, 42, 45)
 # How often the network sees what there was, fits of 39 to 46 dB, of less, and of sinusoidal networks.
-SHARES = {"exact": 0.3, "fine": 0.3, "coarse": 0.25, "siren": 0.15}
+SHARES = {"exact": 0.25, "fine": 0.5, "coarse": 0.1, "siren": 0.15}
 # Planes of hidden layers, and sides of their filters; the direct filter's.
 LAYERS, DIRECT = ((5, 16), (3, 16), (3, 16), (3, 3)), 7
 BATCH, SIDE, RATE, BORDER = 16, 48, 2e-3, 8

@@ -278,10 +278,10 @@ class TestEnlarging:
         signal = smooth(shape, 3)
         model = partinr.fit(signal, Whole(), goal=partinr.Steps(2)).model
         finer = smooth((*shape[:-2], 48, 60), 3)
-        pixels, bicubic, network, reference = enlarged(
-            model, signal, ((4, 12), (10, 22)), 4, shown_range(signal), finer
-        )
-        assert {p.rgb.shape for p in (pixels, bicubic, network, reference)} == {(32, 48, 3)}
+        pictures = enlarged(model, signal, ((4, 12), (10, 22)), 4, shown_range(signal), finer)
+        pixels, *filtered, network, reference = pictures
+        assert [p.label for p in filtered] == ["Bilinear", "Bicubic", "Lanczos"]
+        assert {p.rgb.shape for p in pictures} == {(32, 48, 3)}
         plane = signal.values if len(shape) == 2 else signal.values[2]
         original = to_rgb(plane, signal.spec, shown_range(signal))
         np.testing.assert_array_equal(pixels.rgb, repeated(original[4:12, 10:22], 4))
@@ -290,7 +290,7 @@ class TestEnlarging:
         rendered = partinr.render(model, crop=crop, size=size).reshape(32, 48, 3)
         np.testing.assert_array_equal(network.rgb, to_rgb(rendered, signal.spec, shown_range(signal)))
         # The signal is smooth: all agree but the network, which has hardly been trained.
-        for other in (bicubic, reference):
+        for other in (*filtered, reference):
             assert np.abs(other.rgb.astype(int) - pixels.rgb).mean() < 6
 
     def test_labels_stand_above_untouched_pictures(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import partinr
 from helpers import noise, smooth
@@ -18,6 +19,8 @@ from partinr.report.density import densities, group_table
 from partinr.report.reconstructions import Reconstruction, reconstructions
 from partinr.signals.codecs import beside
 from partinr.signals.metrics import psnr
+
+ENLARGED = ["Pixels", "Bilinear", "Bicubic", "Lanczos", "Piecewise INR"]
 
 
 def fitted(signal: Signal, steps: int = 3, psnr: float | None = None, **options: Any) -> FitResult:
@@ -49,8 +52,8 @@ def test_any_signal_has_a_self_contained_page(signal: Signal, tmp_path: Path) ->
     assert ("Reconstruction, error" in pictures) == (signal.spec.dims > 1)
     large = min(signal.shape[-2:]) >= 8 and signal.spec.dims > 1
     blended = "Blended over 1 sample of overlap"
-    shown = ["Pixels", "Bicubic", "Piecewise INR", "Each region alone", blended]
-    assert (pictures[-5:] == shown) == large
+    shown = [*ENLARGED * 4, "Each region alone", blended]
+    assert (pictures[-len(shown) :] == shown) == large
     assert ("Seam figure: " in html) == large
     assert stated.get("SSIM") == (None if result.ssim is None else f"{result.ssim:.4f}")
 
@@ -135,8 +138,15 @@ def test_pictures_stand_beside_other_codecs(tmp_path: Path, monkeypatch: pytest.
 
 def test_compares_with_a_reference(tmp_path: Path) -> None:
     write_report(tmp_path / "r.html", fitted(noise((24, 30), 3)), reference=noise((48, 60), 3))
-    pictures = re.findall(r"<strong>([^<]*)</strong>", (tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert pictures[-6:-2] == ["Pixels", "Bicubic", "Piecewise INR", "Reference"]
+    html = (tmp_path / "r.html").read_text(encoding="utf-8")
+    pictures = re.findall(r"<strong>([^<]*)</strong>", html)
+    assert pictures[-26:-2] == [*ENLARGED, "Reference"] * 4
+    small, large = smooth((24, 30), 3), smooth((48, 60), 3)
+    cubic = Image.fromarray(small.values).resize((60, 48), Image.Resampling.BICUBIC)
+    write_report(tmp_path / "r.html", fitted(small), reference=large)
+    html = (tmp_path / "r.html").read_text(encoding="utf-8")
+    expected = psnr(large.values, np.asarray(cubic), 255)
+    assert f'<th scope="row">Bicubic</th><td>{expected:.2f}</td>' in html
 
 
 def test_says_how_regions_meet(tmp_path: Path) -> None:

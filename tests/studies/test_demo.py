@@ -41,13 +41,13 @@ def test_the_picture_is_what_the_file_holds(done: tuple[DemoResult, object]) -> 
     assert result.saved.psnr == psnr(result.fit.signal.values, shown, 255.0)
 
 
-def test_the_enlarged_part_is_beside_bicubic(done: tuple[DemoResult, object]) -> None:
+def test_the_enlarged_part_is_beside_filters(done: tuple[DemoResult, object]) -> None:
     result, _ = done
     drawn = np.asarray(Image.open(result.enlarged))
     rows, columns = 32, 40
     head = len(drawn) - rows
-    gap = (drawn.shape[1] - 3 * columns) // 2
-    pixels, bicubic, network = (drawn[head:, i * (columns + gap) :][:, :columns] for i in range(3))
+    gap = (drawn.shape[1] - 5 * columns) // 4
+    pixels, _, bicubic, _, network = (drawn[head:, i * (columns + gap) :][:, :columns] for i in range(5))
     original = Image.fromarray(result.fit.signal.values)
     crop = original.crop((12, 10, 32, 26)).resize((columns, rows), Image.Resampling.NEAREST)
     np.testing.assert_array_equal(pixels, np.asarray(crop))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
 from partinr.report.pictures import RGB, Picture, Shown, plane, repeated, to_rgb
+from partinr.signals.metrics import psnr, ssim
 from partinr.signals.signal import Signal
 
 Window = tuple[tuple[int, int], tuple[int, int]]
@@ -45,8 +47,8 @@ def enlarged(
 
     Args:
         model: a fit of the signal; evaluated between the samples.
-        signal: the original; its pixels are enlarged as squares and by bicubic interpolation (Pillow), which
-            sees the pixels around the window too.
+        signal: the original; its pixels are enlarged as squares and by Pillow's filters, which see the pixels
+            around the window too.
         window: what to enlarge, in pixels of the signal.
         scale: factor.
         shown: see `to_rgb`.
@@ -57,10 +59,14 @@ def enlarged(
     (top, bottom), (left, right) = window
     size = ((right - left) * scale, (bottom - top) * scale)
     original = to_rgb(plane(signal.values), signal.spec, shown)
-    cubic = Image.fromarray(original).resize(size, Image.Resampling.BICUBIC, box=(left, top, right, bottom))
+    whole = Image.fromarray(original)
+    filtered = [
+        Picture(name, np.asarray(whole.resize(size, resample, box=(left, top, right, bottom))))
+        for name, resample in filters().items()
+    ]
     pictures = [
         Picture("Pixels", repeated(np.ascontiguousarray(original[top:bottom, left:right]), scale)),
-        Picture("Bicubic", np.asarray(cubic)),
+        *filtered,
         Picture("Piecewise INR", part(model, window, scale, shown)),
     ]
     if reference is not None:
@@ -72,11 +78,43 @@ def enlarged(
     return pictures
 
 
+def filters() -> dict[str, Any]:
+    """Pillow's filters that enlargements are shown beside, by name."""
+    from PIL.Image import Resampling
+
+    return {"Bilinear": Resampling.BILINEAR, "Bicubic": Resampling.BICUBIC, "Lanczos": Resampling.LANCZOS}
+
+
+class Closeness(NamedTuple):
+    """How close an enlargement of a whole picture is to the same scene with more pixels."""
+
+    how: str
+    psnr: float
+    ssim: float | None
+
+
+def closeness(model: Piecewise, signal: Signal, reference: Signal) -> list[Closeness]:
+    """Enlargements to the size of the reference by filters and by the model, and how close they are to it."""
+    from PIL import Image
+
+    finer = to_rgb(plane(reference.values), reference.spec)
+    size = finer.shape[1::-1]
+    original = Image.fromarray(to_rgb(plane(signal.values), signal.spec))
+    large = {name: np.asarray(original.resize(size, how)) for name, how in filters().items()}
+    whole = tuple((0, n) for n in plane(signal.values).shape[:2])
+    large["Piecewise INR"] = _rendered(model, (whole[0], whole[1]), finer.shape[:2], None)
+    return [Closeness(name, psnr(finer, rgb, 255), ssim(finer, rgb, 255)) for name, rgb in large.items()]
+
+
 def part(model: Piecewise, window: Window, scale: int, shown: Shown | None = None) -> RGB:
     """A window of a picture, or of the middle plane, as the model has it between the samples."""
     (top, bottom), (left, right) = window
-    crop: tuple[tuple[float, float], ...] = ((top, bottom), (left, right))
-    shape: tuple[int, ...] = ((bottom - top) * scale, (right - left) * scale)
+    return _rendered(model, window, ((bottom - top) * scale, (right - left) * scale), shown)
+
+
+def _rendered(model: Piecewise, window: Window, size: tuple[int, ...], shown: Shown | None) -> RGB:
+    crop: tuple[tuple[float, float], ...] = window
+    shape = size
     if model.signal.dims == 3:
         middle = model.signal.shape[0] // 2
         crop, shape = ((middle, middle + 1), *crop), (1, *shape)

@@ -19,9 +19,9 @@ from partinr.model.rendering import render
 from partinr.model.seams import seam, unblended
 from partinr.report import page, words
 from partinr.report.density import density_scale, group_table, shades
-from partinr.report.enlarging import Window, busiest_window, describe, enlarged, part
+from partinr.report.enlarging import Window, busiest_window, closeness, describe, enlarged, part
 from partinr.report.figures import Plot, inline
-from partinr.report.pictures import Picture, Shown, plane, shown_range, signed_error, to_rgb
+from partinr.report.pictures import RGB, Picture, Shown, plane, shown_range, signed_error, to_rgb
 from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
 from partinr.shapes import Shaped
@@ -35,8 +35,8 @@ Values = Shaped[ndarray, "*shape channels"]
 
 _SCALE, _SEAM_SCALE = 8, 4
 _SEAM = "About 1 means that borders between regions do not show when enlarged; more, that lines do."
-# Side of the enlarged window in pixels, and the least a picture must have for one.
-_SIDE, _LEAST = 56, 8
+# Factors by which parts are shown enlarged, about how large they then are, and the least pixels of a part.
+_SCALES, _SHOWN, _LEAST = (2, 3, 4, 8), 192, 8
 # Other codecs take a second or so for a million pixels, AVIF several, and each is asked some ten times.
 _MOST_CODED = 4_000_000
 # Inches across a curve of one axis.
@@ -259,13 +259,33 @@ def _sections(
     if min(signal.shape[-2:]) >= _LEAST:
         shown = shown_range(signal)
         picture = to_rgb(plane(signal.values), signal.spec, shown)
-        window = busiest_window(picture, min(_SIDE, max(_LEAST, min(signal.shape[-2:]) // 4)))
-        pictures = enlarged(model, signal, window, _SCALE, shown, reference)
-        text = f"{describe(window)}, the most detailed part of this size, enlarged {_SCALE} times."
-        sections.append(page.Section("Enlarged", [page.paragraph(text), page.gallery(pictures)]))
+        parts: list[page.Html] = []
+        for scale in _SCALES:
+            window = _window(picture, scale)
+            pictures = enlarged(model, signal, window, scale, shown, reference)
+            text = f"{describe(window)}, the most detailed part of this size, enlarged {scale} times."
+            parts += [page.paragraph(text), page.gallery(pictures)]
+        if reference is not None:
+            parts.append(_closeness(model, signal, reference))
+        sections.append(page.Section("Enlarged", parts))
         if model.regions > 1:
-            sections.append(_meeting(model, window, shown))
+            sections.append(_meeting(model, _window(picture, _SEAM_SCALE), shown))
     return sections
+
+
+def _window(picture: RGB, scale: int) -> Window:
+    """The most detailed part that is as large as is shown when it is enlarged."""
+    return busiest_window(picture, max(_LEAST, min(_SHOWN // scale, min(picture.shape[:2]) // 2)))
+
+
+def _closeness(model: Piecewise, signal: Signal, reference: Signal) -> page.Html:
+    """How close enlargements of the whole come to a picture with more pixels."""
+    rows = [
+        (how, f"{found:.2f}", "" if similar is None else f"{similar:.4f}")
+        for how, found, similar in closeness(model, signal, reference)
+    ]
+    caption = f"The whole enlarged to {words.extent(reference.shape)} pixels, against what it was made from"
+    return page.table(["Enlarged by", "PSNR (dB)", "SSIM"], rows, caption)
 
 
 def _meeting(model: Piecewise, window: Window, shown: Shown) -> page.Section:

@@ -72,7 +72,7 @@ class DemoResult:
     Attributes:
         inr: the fitted photograph.
         picture: it, rendered from that file.
-        enlarged: a part of it, enlarged, beside bicubic interpolation.
+        enlarged: a part of it, enlarged, beside filters.
         report: the page with everything.
         fit: that of the photograph.
         saved: about the file.
@@ -181,8 +181,8 @@ def _page(
         "All numbers on this page were measured in the run that wrote it."
     )
     between = (
-        f"{where}, as {saved.path.name} has them: the network is evaluated at the centre of every new pixel. "
-        "Bicubic interpolation is Pillow's."
+        f"{where}, as {saved.path.name} has them: each new pixel is the mean of the function over its area. "
+        "Bilinear, bicubic and Lanczos interpolation are Pillow's."
     )
     compared = (
         f"The same photograph at {words.extent(comparison.signal.shape)} pixels, learned with equally many "
