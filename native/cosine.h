@@ -20,6 +20,26 @@ void cosines(const T* u, int64_t count, int64_t frequencies, double* out) {
   }
 }
 
+// Their derivatives of this order, 1 or 2, with respect to u, from the cosines themselves.
+template <class T>
+void cosine_derivatives(const T* u, int64_t count, int64_t frequencies, int order, const double* cosine, double* out) {
+  constexpr double half_pi = 1.57079632679489661923;
+  std::fill_n(out, count * std::min<int64_t>(frequencies, 2), 0.0);
+  if (frequencies < 2) return;
+  if (order == 2) {
+    for (int64_t k = 1; k < frequencies; k++)
+      for (int64_t i = k * count; i < (k + 1) * count; i++) out[i] = -(half_pi * k) * (half_pi * k) * cosine[i];
+    return;
+  }
+  double* const first = out + count;
+  for (int64_t i = 0; i < count; i++) first[i] = std::sin(half_pi * (static_cast<double>(u[i]) + 1));
+  for (int64_t k = 2; k < frequencies; k++)
+    for (int64_t i = k * count; i < (k + 1) * count; i++)
+      out[i] = 2 * cosine[i % count + count] * out[i - count] - out[i - 2 * count];
+  for (int64_t k = 1; k < frequencies; k++)
+    for (int64_t i = k * count; i < (k + 1) * count; i++) out[i] *= -half_pi * k;
+}
+
 // The shape of one region's network.
 struct Cosines {
   int dims, channels, frequencies;
@@ -33,15 +53,23 @@ struct Cosines {
 };
 
 class CosineRegions : public Evaluator {
+  static constexpr int64_t block = 16;  // points side by side
+
  public:
   CosineRegions(const Cosines& net, const Matrices& weights, const Rows& biases);
   void run(int64_t items, int64_t threads, const Work& work, const Poll& poll) const override;
-  void values(void* worker, const Region& region, float* out, const int* halt) const override;
-  void sums(void* worker, int64_t region, const Nodes (&nodes)[3], float* out, const int* halt) const override;
+  void values(void* worker, const Region& region, const Derivative& what, float* out, const int* halt) const override;
+  void sums(void* worker, int64_t region, const Nodes (&nodes)[3], const Derivative& what, float* out,
+            const int* halt) const override;
 
  private:
   // Parameters of a region, the constant's first: (products, channels), or (channels, products).
   std::vector<float> products(int64_t region, bool by_channel) const;
+  // Sums over all products of cosines at up to `block` points: tables (frequencies, block) of each axis' factors.
+  void superpose(const float* weights, const float* const (&tables)[3], float* total) const;
+  // The same on a lattice: tables (frequencies, places); `step` numbers from one place to the next.
+  void synthesise(const std::vector<float>& weights, const std::vector<float>* const (&tables)[3],
+                  const Nodes (&nodes)[3], float* out, int64_t step) const;
 
   const Cosines& net_;
   const Stack parameters_;

@@ -29,7 +29,7 @@ void evaluate(const Evaluator& of, const Array<const float, 2>& coords, const Ar
       [&](void* worker, Team*, int64_t item, const int* halt) {
         const Region& piece = pieces[static_cast<size_t>(item)];
         const int64_t start = (piece.coords - packed.coords) / of.dims;
-        of.values(worker, piece, out_at + start * of.channels, halt);
+        of.values(worker, piece, Derivative{}, out_at + start * of.channels, halt);
       },
       poll);
 }
@@ -75,13 +75,18 @@ struct Pairs {
 
 void evaluate_points(const Evaluator& of, const Array<const float, 2>& coords, const Array<const int64_t, 1>& points,
                      const Array<const int64_t, 1>& regions, const Array<const float, 1>& pair_weights,
-                     const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
-                     const Array<const float, 2>& shift, int threads, const Array<float, 2>& out) {
+                     const std::optional<Array<const float, 2>>& slopes, const Array<const int64_t, 1>& members,
+                     const Array<const float, 2>& scale, const Array<const float, 2>& shift, const Derivative& what,
+                     int threads, const Array<float, 2>& out) {
   const int64_t count = of.regions, dims = of.dims, channels = of.channels;
   const int64_t samples = static_cast<int64_t>(coords.shape(0));
   check_threads(threads);
   expect(coords, {samples, dims}, "coords");
-  expect(out, {samples, channels}, "out");
+  const int64_t jets = what.jets() * channels, planes = what.planes() * channels;
+  expect(out, {samples, planes}, "out");
+  if (what.order && !slopes) refuse("derivatives need the slopes of weights");
+  if (slopes) expect(*slopes, {static_cast<int64_t>(points.shape(0)), what.planes()}, "slopes");
+  const float* const slopes_at = slopes ? slopes->data() : nullptr;
   expect(scale, {static_cast<int64_t>(members.shape(0)), dims}, "scale");
   expect(shift, {static_cast<int64_t>(members.shape(0)), dims}, "shift");
   const auto poll = poller(nb::none());
@@ -97,14 +102,14 @@ void evaluate_points(const Evaluator& of, const Array<const float, 2>& coords, c
   for (int64_t m = 0; m < count; m++)
     for (int64_t first = pairs.offsets[m]; first < pairs.offsets[m + 1]; first += most)
       pieces.push_back({m, first, std::min(first + most, pairs.offsets[m + 1])});
-  std::vector<float> values(static_cast<size_t>(pairs.count * channels));
+  std::vector<float> values(static_cast<size_t>(pairs.count * jets));
   const int64_t items = static_cast<int64_t>(pieces.size());
   of.run(
       items, std::min<int64_t>(threads, items),
       [&](void* worker, Team*, int64_t item, const int* halt) {
         const auto [member, first, last] = pieces[static_cast<size_t>(item)];
         std::vector<float> own(static_cast<size_t>((last - first) * dims));
-        std::vector<float> found(static_cast<size_t>((last - first) * channels));
+        std::vector<float> found(static_cast<size_t>((last - first) * jets));
         for (int64_t i = first; i < last; i++) {
           const int64_t pair = pairs.order[static_cast<size_t>(i)], region = pairs.regions[pair] * dims;
           const float* point = coords_at + pairs.points[pair] * dims;
@@ -115,16 +120,28 @@ void evaluate_points(const Evaluator& of, const Array<const float, 2>& coords, c
         it.index = member;
         it.samples = last - first;
         it.coords = own.data();
-        of.values(worker, it, found.data(), halt);
+        of.values(worker, it, what, found.data(), halt);
         for (int64_t i = first; i < last; i++)
-          std::copy_n(found.data() + (i - first) * channels, channels,
-                      values.data() + int64_t(pairs.order[static_cast<size_t>(i)]) * channels);
+          std::copy_n(found.data() + (i - first) * jets, jets,
+                      values.data() + int64_t(pairs.order[static_cast<size_t>(i)]) * jets);
       },
       poll);
   for (int64_t i = 0; i < pairs.count; i++) {
     if (members.data()[pairs.regions[i]] < 0) continue;
-    for (int64_t c = 0; c < channels; c++)
-      out_at[pairs.points[i] * channels + c] += pairs.weights[i] * values[static_cast<size_t>(i * channels + c)];
+    const float* const value = values.data() + i * jets;
+    float* const to = out_at + pairs.points[i] * planes;
+    const float weight = pairs.weights[i];
+    if (!what.order)
+      for (int64_t c = 0; c < channels; c++) to[c] += weight * value[c];
+    for (size_t k = 0; k < what.axes.size(); k++) {
+      // (w f)' = w f' + w' f and (w f)'' = w f'' + 2 w' f', as weights are linear where they are smooth.
+      const float own = scale_at[pairs.regions[i] * dims + what.axes[k]];
+      const float slope = slopes_at[static_cast<size_t>(i) * what.axes.size() + k];
+      const float* const last = value + (1 + (k + 1) * what.order - 1) * channels;
+      const float* const before = what.order == 2 ? last - channels : value;
+      const float of_last = weight * (what.order == 2 ? own * own : own), of_before = what.order == 2 ? 2 * own * slope : slope;
+      for (int64_t c = 0; c < channels; c++) to[k * channels + c] += of_last * last[c] + of_before * before[c];
+    }
   }
 }
 

@@ -62,6 +62,15 @@ struct Region {
   double loss_scale;          // d(loss)/d(sum of squared errors) where all samples are used
 };
 
+// Derivatives that go through the layers with the values: those up to `order`, 1 or 2, along some of the coordinates.
+struct Directions {
+  int order;
+  int count;
+  const int* axes;  // [count]
+
+  int jets() const { return 1 + order * count; }
+};
+
 struct Schedule {
   const float* learning_rates;  // [steps]
   int64_t steps;
@@ -130,6 +139,9 @@ struct Kernel {
                    const Region&, const Schedule&, float* losses, const int* stop);
   // Outputs (samples or sums of all rows, channels); returns false when *stop turned nonzero.
   bool (*evaluate)(void* worker, const Arrays& parameters, const Region&, float* out, const int* stop);
+  // Values and derivatives (samples, jets, channels): the value, then along one axis after the other its first and, if
+  // the order is 2, second derivative; as `evaluate`, but no sums over rows.
+  bool (*jets)(void* worker, const Arrays& parameters, const Region&, const Directions&, float* out, const int* stop);
   // Sum of squared errors, and the gradient of loss_scale times it.
   double (*gradient)(void* worker, Team*, const Arrays& parameters, const Region&, const Arrays& gradient);
   // What a least-squares fit of the output layer needs to know of some samples, features being those of the last hidden

@@ -12,12 +12,13 @@ void check_ascending(const int64_t* starts, int64_t items, int64_t end, const ch
 
 Axis checked(const Array<const float, 1>& coords, const Array<const int64_t, 1>& entries,
              const Array<const int64_t, 1>& places, const Array<const float, 1>& shares,
-             const Array<const int64_t, 1>& offsets, int64_t size) {
-  const Axis axis{size, static_cast<int64_t>(offsets.shape(0)) - 1, coords.data(), shares.data(), places.data(),
-                  entries.data(), offsets.data()};
+             const Array<const float, 1>* slopes, const Array<const int64_t, 1>& offsets, int64_t size) {
+  const Axis axis{size, static_cast<int64_t>(offsets.shape(0)) - 1, coords.data(), shares.data(),
+                  slopes ? slopes->data() : nullptr, places.data(), entries.data(), offsets.data()};
   const int64_t nodes = static_cast<int64_t>(coords.shape(0)), all = static_cast<int64_t>(places.shape(0));
   expect(entries, {nodes + 1}, "entries");
   expect(shares, {all}, "shares");
+  if (slopes) expect(*slopes, {all}, "slopes");
   if (size < 1) refuse("sizes must be at least 1");
   check_ascending(axis.entries, nodes, all, "entries");
   check_ascending(axis.offsets, axis.spans, nodes, "offsets");
@@ -27,9 +28,9 @@ Axis checked(const Array<const float, 1>& coords, const Array<const int64_t, 1>&
 }
 
 // An axis of one span, one node and one place, which stands in for those that are missing.
-constexpr float nowhere[] = {0}, all_of_it[] = {1};
+constexpr float nowhere[] = {0}, all_of_it[] = {1}, level[] = {0};
 constexpr int64_t only[] = {0}, alone[] = {0, 1};
-constexpr Axis none{1, 1, nowhere, all_of_it, only, alone, alone};
+constexpr Axis none{1, 1, nowhere, all_of_it, level, only, alone, alone};
 
 // A box of a region's nodes, as if there were three axes; those missing come first and have one node.
 struct Piece {
@@ -84,16 +85,18 @@ void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 
                       const std::vector<Array<const int64_t, 1>>& entries,
                       const std::vector<Array<const int64_t, 1>>& places,
                       const std::vector<Array<const float, 1>>& shares,
+                      const std::vector<Array<const float, 1>>& slopes,
                       const std::vector<Array<const int64_t, 1>>& offsets, const Array<const int64_t, 2>& spans,
                       const std::vector<int64_t>& sizes, const Array<const int64_t, 1>& members,
-                      const Array<const float, 2>& scale, const Array<const float, 2>& shift, int threads,
-                      const Array<float, 2>& out) {
-  const int64_t count = of.regions, channels = of.channels;
+                      const Array<const float, 2>& scale, const Array<const float, 2>& shift, const Derivative& what,
+                      int threads, const Array<float, 2>& out) {
+  const int64_t count = of.regions, channels = what.planes() * of.channels;
   const size_t dims = static_cast<size_t>(of.dims), missing = 3 - dims;
   check_threads(threads);
   for (const size_t given : {coords.size(), entries.size(), places.size(), shares.size(), offsets.size(), sizes.size()})
     if (dims > 3 || given != dims)
       refuse("a lattice must have one to three axes, as many as the network has coordinates");
+  if (slopes.size() != (what.order ? dims : 0)) refuse("derivatives need slopes along every axis, values need none");
   const int64_t regions = static_cast<int64_t>(members.shape(0));
   expect(spans, {regions, of.dims}, "spans");
   expect(scale, {regions, of.dims}, "scale");
@@ -101,7 +104,7 @@ void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 
   std::vector<Axis> axes(missing, none);
   int64_t all = 1;
   for (size_t a = 0; a < dims; a++) {
-    axes.push_back(checked(coords[a], entries[a], places[a], shares[a], offsets[a], sizes[a]));
+    axes.push_back(checked(coords[a], entries[a], places[a], shares[a], what.order ? &slopes[a] : nullptr, offsets[a], sizes[a]));
     all *= sizes[a];
   }
   expect(out, {all, channels}, "out");
@@ -131,15 +134,16 @@ void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 
         const Piece& piece = pieces[static_cast<size_t>(item)];
         Nodes nodes[3];
         for (size_t at = 0; at < 3; at++) {
-          nodes[at] = {&axes[at], piece.node[at], piece.nodes[at], piece.place[at], piece.places[at], {0}};
+          nodes[at] = {&axes[at], piece.node[at], piece.nodes[at], piece.place[at], piece.places[at], {0}, 1};
           if (at < missing) continue;
           const float* const coords_at = axes[at].coords + piece.node[at];
           const size_t r = static_cast<size_t>(piece.region) * dims + at - missing;
+          nodes[at].scale = scale_at[r];
           nodes[at].own.resize(static_cast<size_t>(piece.nodes[at]));
           for (size_t i = 0; i < nodes[at].own.size(); i++)
             nodes[at].own[i] = coords_at[i] * scale_at[r] + shift_at[r];
         }
-        of.sums(worker, member_of[piece.region], nodes, sums.data() + piece.sums, halt);
+        of.sums(worker, member_of[piece.region], nodes, what, sums.data() + piece.sums, halt);
       },
       poll);
   int64_t step[3] = {0, 0, channels};

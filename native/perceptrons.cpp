@@ -51,6 +51,34 @@ std::vector<float> contracted(const std::vector<float>& from, int64_t outer, int
   return sums;
 }
 
+// The same of values with their derivatives, of which number k are along this axis: those of products with the weight,
+// (w f)' = w f' + w' f and (w f)'' = w f'' + 2 w' f', as weights are linear where they are smooth.
+std::vector<float> differentiated(std::vector<float>& from, int64_t outer, int64_t inner, const Nodes& along,
+                                  const Derivative& what, int64_t k, int64_t channels) {
+  const Axis& axis = *along.axis;
+  const int64_t jets = what.jets() * channels, first = (1 + k * what.order) * channels, second = first + channels;
+  for (float* jet = from.data(); jet < from.data() + from.size(); jet += jets) {
+    for (int64_t c = 0; c < channels; c++) jet[first + c] *= along.scale;
+    if (what.order == 2)
+      for (int64_t c = 0; c < channels; c++) jet[second + c] *= along.scale * along.scale;
+  }
+  std::vector<float> sums = contracted(from, outer, inner, along);
+  const float* value = from.data();
+  for (int64_t o = 0; o < outer; o++)
+    for (int64_t i = along.node; i < along.node + along.nodes; i++, value += inner)
+      for (int64_t e = axis.entries[i]; e < axis.entries[i + 1]; e++) {
+        const float slope = axis.slopes[e];
+        if (slope == 0) continue;
+        float* const sum = sums.data() + (o * along.places + axis.places[e] - along.place) * inner;
+        for (int64_t jet = 0; jet < inner; jet += jets)
+          for (int64_t c = 0; c < channels; c++) {
+            sum[jet + first + c] += slope * value[jet + c];
+            if (what.order == 2) sum[jet + second + c] += 2 * slope * value[jet + first + c];
+          }
+      }
+  return sums;
+}
+
 }  // namespace
 
 Perceptrons::Perceptrons(const NetSpec& net, const Matrices& weights, const Rows& biases)
@@ -61,11 +89,18 @@ void Perceptrons::run(int64_t items, int64_t threads, const Work& work, const Po
   partinr::run(path_, net_.view(), items, threads, [](void*) { return true; }, work, poll);
 }
 
-void Perceptrons::values(void* worker, const Region& region, float* out, const int* halt) const {
-  path_.evaluate(worker, parameters_.view(), region, out, halt);
+void Perceptrons::values(void* worker, const Region& region, const Derivative& what, float* out,
+                         const int* halt) const {
+  if (what.order == 0) {
+    path_.evaluate(worker, parameters_.view(), region, out, halt);
+    return;
+  }
+  const Directions along{what.order, static_cast<int>(what.axes.size()), what.axes.data()};
+  path_.jets(worker, parameters_.view(), region, along, out, halt);
 }
 
-void Perceptrons::sums(void* worker, int64_t region, const Nodes (&nodes)[3], float* out, const int* halt) const {
+void Perceptrons::sums(void* worker, int64_t region, const Nodes (&nodes)[3], const Derivative& what, float* out,
+                       const int* halt) const {
   const Nodes& last = nodes[2];
   const int64_t rows = nodes[0].nodes * nodes[1].nodes, samples = rows * last.nodes, missing = 3 - dims;
   std::vector<float> own(static_cast<size_t>(samples * dims));
@@ -85,19 +120,32 @@ void Perceptrons::sums(void* worker, int64_t region, const Nodes (&nodes)[3], fl
   const bool means = std::any_of(nodes, nodes + 3, [](const Nodes& along) { return along.axis->spread(); });
   std::optional<RowSums> row_sums;
   Row row{};
-  if (means && last.nodes <= longest_row && last.places <= longest_row) {
+  if (means && !what.order && last.nodes <= longest_row && last.places <= longest_row) {
     row = row_sums.emplace(last).row(last.nodes);
     it.row = &row;
   }
-  std::vector<float> found(static_cast<size_t>(rows * (it.row ? last.places : last.nodes) * channels));
-  values(worker, it, found.data(), halt);
+  const int64_t jets = what.jets() * channels;
+  std::vector<float> found(static_cast<size_t>(rows * (it.row ? last.places : last.nodes) * jets));
+  values(worker, it, what, found.data(), halt);
   // The first axis first: sums of long rows.
   int64_t outer = 1, inner = static_cast<int64_t>(found.size());
   for (int64_t at = missing; at < (it.row ? 2 : 3); outer *= nodes[at++].places) {
     inner /= nodes[at].nodes;
-    found = contracted(found, outer, inner, nodes[at]);
+    const int64_t k = what.index(at - missing);
+    if (k < 0) {
+      found = contracted(found, outer, inner, nodes[at]);
+    } else {
+      found = differentiated(found, outer, inner, nodes[at], what, k, channels);
+    }
   }
-  std::copy(found.begin(), found.end(), out);
+  if (!what.order) {
+    std::copy(found.begin(), found.end(), out);
+    return;
+  }
+  const float* jet = found.data();
+  for (int64_t i = 0; i < outer; i++, jet += jets)
+    for (int64_t k = 0; k < what.planes(); k++, out += channels)
+      std::copy_n(jet + (k + 1) * what.order * channels, channels, out);
 }
 
 }  // namespace partinr

@@ -172,8 +172,12 @@ def evaluate_points(
     *,
     threads: int,
     out: _F32,
+    order: int = 0,
+    axes: Sequence[int] = (),
+    slopes: _F32 | None = None,
 ) -> None:
-    """Add weighted values of regions at points to `out` (points, channels).
+    """Add weighted values of regions at points to `out` (points, channels), or, if an order is given,
+    derivatives of such products by global coordinates to `out` (points, axes * channels), axis after axis.
 
     Args:
         coords: (points, dims) in the global frame.
@@ -181,6 +185,9 @@ def evaluate_points(
         members: (all regions,) row of each region in the stacked parameters; negative: pairs with it are left
             out.
         scale, shift: (all regions, dims) from the global frame to a region's own.
+        order: 1 or 2 for derivatives.
+        axes: along which.
+        slopes: (pairs, axes), derivatives of the weights; their second ones count as 0.
 
     The result doesn't depend on the number of threads.
     """
@@ -202,8 +209,12 @@ def evaluate_lattice(
     *,
     threads: int,
     out: _F32,
+    order: int = 0,
+    axes: Sequence[int] = (),
+    slopes: Sequence[_F32] = (),
 ) -> None:
-    """Add weighted sums of regions' values on a lattice to `out` (places, channels), in raster order.
+    """Add weighted sums of regions' values on a lattice to `out` (places, channels), in raster order, or
+    derivatives of the products of both to `out` (places, axes * channels).
 
     Args:
         coords: (nodes,) for each axis: where functions are evaluated, in the global frame, span by span.
@@ -213,7 +224,8 @@ def evaluate_lattice(
         offsets: (spans + 1,) for each axis: span s has the nodes offsets[s] .. offsets[s + 1] - 1.
         spans: (regions, dims), the span of each region along each axis.
         sizes: places along each axis of the output.
-        members, scale, shift: see `evaluate_points`.
+        members, scale, shift, order, axes: see `evaluate_points`.
+        slopes: (entries,) for each axis: derivatives of the shares, where derivatives are asked for.
 
     The result doesn't depend on the number of threads.
     """

@@ -6,6 +6,10 @@ without end. So the weights of a point add up to 1 for any partition in any numb
 continuous, change linearly across straight borders, and without overlap they are those of multilinear
 interpolation. A region has weight at its own samples and at its margin: the samples at most `overlap` away
 from one of its own along each axis.
+
+Where a window ends half-way between two samples, as it does around each sample, weights bend. Their
+derivative there is the mean of those on both sides, as a symmetric difference has it; the second one is 0
+everywhere else.
 """
 
 from __future__ import annotations
@@ -37,17 +41,22 @@ class Assignment(NamedTuple):
     """Pairs of a point and a region that contributes to it; a point's weights add up to 1.
 
     No pair comes twice. points, regions and weights have shape (pairs,). Without blending there is one pair
-    for each point, in the points' order.
+    for each point, in the points' order. Where they are asked for, slopes (pairs, axes) are the derivatives
+    of the weights, and a region whose weight is about to rise from 0 is in a pair, too.
     """
 
     points: Int64[ndarray, " pairs"]
     regions: Int64[ndarray, " pairs"]
     weights: Float[ndarray, " pairs"]
+    slopes: Float[ndarray, "pairs axes"] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Assignment]) -> Assignment:
         """Several of them one after the other."""
-        return parts[0] if len(parts) == 1 else cls(*map(np.concatenate, zip(*parts, strict=True)))
+        if len(parts) == 1:
+            return parts[0]
+        columns = zip(*parts, strict=True)
+        return cls(*(None if column[0] is None else np.concatenate(column) for column in columns))
 
 
 class Windows(NamedTuple):
@@ -56,10 +65,12 @@ class Windows(NamedTuple):
     Attributes:
         first: the first cell of each window.
         shares: share of each window that lies in its first cell, in the next one, and so on.
+        slopes: derivatives of the shares, where they are asked for.
     """
 
     first: Int[Array, "*points"]
     shares: list[Float[Array, "*points"]]
+    slopes: list[Float[Array, "*points"]] | None = None
 
     @classmethod
     def along(
@@ -82,6 +93,22 @@ class Windows(NamedTuple):
             shares.append(module.where(beyond, 0 * position + 1, before(edge, position, overlap)))
         return cls(first, [stop - start for start, stop in itertools.pairwise([*shares, 0 * position + 1])])
 
+    @classmethod
+    def sloping(
+        cls, position: Float[ndarray, "*points"], edges: Int64[ndarray, " _"], overlap: int, cells: int
+    ) -> Windows:
+        """The same with slopes, from the cell before if a window just leaves that."""
+        start = np.floor(position - overlap - AT_SAMPLE).astype(np.int64)
+        first = np.searchsorted(edges, start, side="right")
+        shares, slopes = [0 * position], [0 * position]
+        for k in range(cells):
+            edge = edges[np.clip(first + k, 0, len(edges) - 1)] if len(edges) else 0 * first
+            beyond = first + k >= len(edges)
+            shares.append(np.where(beyond, 1, before(edge, position, overlap)).astype(position.dtype))
+            slopes.append(np.where(beyond, 0, slope_before(edge, position, overlap)).astype(position.dtype))
+        shares, slopes = [*shares, 0 * position + 1], [*slopes, 0 * position]
+        return cls(first, *([b - a for a, b in itertools.pairwise(of)] for of in (shares, slopes)))
+
     def at(self, some: Int64[ndarray, "some"] | slice) -> Windows:
         """Those of some of the points of one axis."""
         return Windows(self.first[some], [share[some] for share in self.shares])
@@ -99,6 +126,17 @@ def before(edge: Int[Array, "*_"], position: Float[Array, "*_"], overlap: int) -
     reach = cast(edge + overlap, position) - position  # from the window's start to the edge
     at_start, at_end = reach <= AT_SAMPLE, reach >= width - AT_SAMPLE
     return (reach / width) * ~(at_start | at_end) + at_end
+
+
+def slope_before(
+    edge: Int[ndarray, "*_"], position: Float[ndarray, "*_"], overlap: int
+) -> Float[ndarray, "*_"]:
+    """Derivative of `before` by the position; where that bends, the mean of those on both sides."""
+    width = 2 * overlap + 1
+    reach = edge + overlap - position
+    sides = 1.0 * (reach > -AT_SAMPLE) * (reach < width + AT_SAMPLE)
+    sides += (reach > AT_SAMPLE) * (reach < width - AT_SAMPLE)
+    return sides * (-0.5 / width)
 
 
 def check_overlap(overlap: int, blend: bool) -> None:
@@ -156,12 +194,16 @@ def assign(
         distinct: whether each cell is a region of its own.
     """
     alone = np.ones((), bool)
+    level = None if windows[0].slopes is None else windows[0].shares[0].dtype
     for w in windows:
         alone = alone & (w.shares[0] >= 1)
+        if w.slopes is not None:
+            alone = alone & (w.slopes[0] == 0)
     inside = np.broadcast_to(cell_index([w.first for w in windows], lengths), alone.shape)
     single = np.flatnonzero(alone)
     weight = np.ones(len(single), windows[0].shares[0].dtype)
-    found = [Assignment(single, table[inside.reshape(-1)[single]].astype(np.int64), weight)]
+    slopes = None if level is None else np.zeros((len(single), len(windows)), level)
+    found = [Assignment(single, table[inside.reshape(-1)[single]].astype(np.int64), weight, slopes)]
     near = np.argwhere(~alone)
     most = max(1, _PAIRS // math.prod(len(w.shares) for w in windows))
     for first in range(0, len(near), most):
@@ -182,12 +224,23 @@ def _shared(
     points = cell_index(list(place), shape)
     firsts = [np.broadcast_to(w.first, shape)[place] for w in windows]
     shares = [[np.broadcast_to(share, shape)[place] for share in w.shares] for w in windows]
+    slopes = [[np.broadcast_to(slope, shape)[place] for slope in w.slopes or ()] for w in windows]
     found = []
     for combination in itertools.product(*(range(len(s)) for s in shares)):
-        weight = math.prod(share[k] for share, k in zip(shares, combination, strict=True))
-        some = np.flatnonzero(weight > 0)
+        held = [share[k] for share, k in zip(shares, combination, strict=True)]
+        weight, slope = math.prod(held), None
+        used = weight > 0
+        if slopes[0]:
+            changing = [of[k] for of, k in zip(slopes, combination, strict=True)]
+            # The derivative along an axis of a product over the axes.
+            slope = np.stack(
+                [math.prod([*held[:a], changing[a], *held[a + 1 :]]) for a in range(len(held))], axis=-1
+            )
+            used = used | slope.any(axis=-1)
+        some = np.flatnonzero(used)
         cells = cell_index([first[some] + k for first, k in zip(firsts, combination, strict=True)], lengths)
-        found.append(Assignment(points[some], table[cells].astype(np.int64), weight[some]))
+        regions = table[cells].astype(np.int64)
+        found.append(Assignment(points[some], regions, weight[some], None if slope is None else slope[some]))
     pairs = Assignment.joined(found)
     return pairs if distinct else _merged(pairs, int(table.max()) + 1)
 
@@ -229,8 +282,13 @@ def assign_lattice(
 def _merged(pairs: Assignment, regions: int) -> Assignment:
     """One pair for all those of the same point and region."""
     keys, which = np.unique(pairs.points * regions + pairs.regions, return_inverse=True)
-    weights = np.bincount(which, pairs.weights, len(keys)).astype(pairs.weights.dtype)
-    return Assignment(keys // regions, keys % regions, weights)
+    dtype = pairs.weights.dtype
+    weights = np.bincount(which, pairs.weights, len(keys)).astype(dtype)
+    slopes = None
+    if pairs.slopes is not None:
+        along = [np.bincount(which, slope, len(keys)).astype(dtype) for slope in pairs.slopes.T]
+        slopes = np.stack(along, axis=-1)
+    return Assignment(keys // regions, keys % regions, weights, slopes)
 
 
 def _outer(indices: Sequence[Int64[ndarray, "_"]], lengths: Sequence[int]) -> Int64[ndarray, "_"]:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numpy import ndarray
 
 from partinr.cores import usable_cores
 from partinr.errors import InputError
 from partinr.model.blending import Assignment
+from partinr.model.derivatives import Derivative
 from partinr.model.lattice import Nodes
 from partinr.model.networks.network import Network, Parameters
 from partinr.shapes import Float, Float32, Int64
@@ -65,9 +67,10 @@ def add_values(
     pairs: Assignment,
     members: Int64[ndarray, "regions"],
     affine: tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]],
-    out: Float32[ndarray, "points channels"],
+    what: Derivative,
+    out: Float32[ndarray, "points columns"],
 ) -> None:
-    """Add weighted values of a group's networks at points to `out`.
+    """Add weighted values of a group's networks at points, or derivatives of such products, to `out`.
 
     Args:
         network: shape and activation.
@@ -76,19 +79,23 @@ def add_values(
         pairs: a point, a region that contributes to it, and its weight.
         members: place of each region in the group, negative for those of other groups.
         affine: scale and shift from the global frame to each region's own.
-        out: changed in place.
+        what: for derivatives, the pairs have slopes along its axes.
+        out: planes after one another, of all channels each; changed in place.
     """
     from partinr import _native
 
     _native.evaluate_points(
-        spec(network, coords.shape[1], out.shape[1]),
+        spec(network, coords.shape[1], out.shape[1] // what.planes),
         *parameters,
         coords,
-        *pairs,
+        *pairs[:3],
         members,
         *affine,
         threads=usable_cores(),
         out=out,
+        order=what.order,
+        axes=what.axes,
+        slopes=pairs.slopes,
     )
 
 
@@ -100,9 +107,11 @@ def add_lattice(
     sizes: tuple[int, ...],
     members: Int64[ndarray, "regions"],
     affine: tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]],
-    out: Float32[ndarray, "pixels channels"],
+    what: Derivative,
+    out: Float32[ndarray, "pixels columns"],
 ) -> None:
-    """Add weighted sums of a group's networks, whose regions are boxes, on a lattice to `out`.
+    """Add weighted sums of a group's networks, whose regions are boxes, on a lattice to `out`, or of
+    derivatives of such products.
 
     Args:
         network: shape and activation.
@@ -112,12 +121,13 @@ def add_lattice(
         sizes: pixels along each axis.
         members: place of each region in the group, negative for those of other groups.
         affine: scale and shift from the global frame to each region's own.
-        out: pixels in raster order, changed in place.
+        what: for derivatives, the nodes have slopes along its axes.
+        out: pixels in raster order, planes after one another, of all channels each; changed in place.
     """
     from partinr import _native
 
     _native.evaluate_lattice(
-        spec(network, len(nodes), out.shape[1]),
+        spec(network, len(nodes), out.shape[1] // what.planes),
         *parameters,
         [along.coords for along in nodes],
         [along.entries for along in nodes],
@@ -130,7 +140,15 @@ def add_lattice(
         *affine,
         threads=usable_cores(),
         out=out,
+        order=what.order,
+        axes=what.axes,
+        slopes=[_slopes(along) for along in nodes] if what.order else [],
     )
+
+
+def _slopes(nodes: Nodes) -> Float32[ndarray, "entries"]:
+    """Of an axis along which nothing is derived, zeros."""
+    return np.zeros(len(nodes.shares), np.float32) if nodes.slopes is None else nodes.slopes
 
 
 def halve(

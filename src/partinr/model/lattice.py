@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from partinr.model.blending import before
+from partinr.model.blending import AT_SAMPLE, before, slope_before
 from partinr.shapes import Float32, Float64, Int64, Shaped
 from partinr.signals import frames
 
@@ -48,6 +48,7 @@ class Nodes(NamedTuple):
         entries: node i has the entries entries[i] .. entries[i + 1] - 1.
         places: pixels that a node counts for.
         shares: and how much.
+        slopes: derivatives of the shares by the coordinate, where they are asked for.
     """
 
     offsets: Int64[ndarray, " _"]
@@ -55,6 +56,7 @@ class Nodes(NamedTuple):
     entries: Int64[ndarray, " _"]
     places: Int64[ndarray, "entries"]
     shares: Float32[ndarray, "entries"]
+    slopes: Float32[ndarray, "entries"] | None = None
 
 
 class Blend(NamedTuple):
@@ -75,36 +77,50 @@ class Blend(NamedTuple):
         """Samples over which a weight rises from 0 to 1; 0 without blending."""
         return 0 if self.overlap is None else 2 * self.overlap + 1
 
-    def nodes(self, pixels: frames.Pixels, pitch: float) -> Nodes:
+    def nodes(self, pixels: frames.Pixels, pitch: float, *, sloping: bool = False) -> Nodes:
         """What makes up the values at pixels, or the means over them, with nodes `pitch` samples apart.
 
         Means are what the native kernel is needed for.
+
+        Args:
+            pixels: what is to be known.
+            pitch: samples from one node to the next, for means.
+            sloping: whether slopes are wanted, which there are of values.
         """
         if pixels.edges is None:
-            return self._points(pixels.coords)
+            return self._points(pixels.coords, sloping)
         from partinr import _native
+
+        assert not sloping
 
         pitches = np.full(len(self.spans), pitch)
         return Nodes(*_native.mean_nodes(self.samples, self.width, self.spans, pitches, pixels.edges))
 
-    def _points(self, coords: Float32[ndarray, " _"]) -> Nodes:
-        """A node for each position and each span with a weight there; as `Structure.assign`."""
+    def _points(self, coords: Float32[ndarray, " _"], sloping: bool) -> Nodes:
+        """A node for each position and each span with a weight or a slope there; as `Structure.assign`."""
         position = np.clip(frames.to_index(coords, self.samples), 0, self.samples - 1)
         if self.overlap is None:
             position = np.round(position)
             first, last = (np.searchsorted(position, self.spans[:, side]) for side in (0, 1))
         else:
-            reach = self.overlap + 1
+            reach = self.overlap + 1 + AT_SAMPLE
             first = np.searchsorted(position, np.where(self.spans[:, 0] > 0, self.spans[:, 0] - reach, -1))
-            last = np.searchsorted(position, self.spans[:, 1] + self.overlap, side="right")
+            last = np.searchsorted(position, self.spans[:, 1] + reach - 1, side="right")
         span, places = _ranges(first, last)
         if self.overlap is None:
-            return _values(span, places, np.ones(len(places)), coords, len(self.spans))
+            flat = np.zeros(len(places)) if sloping else None
+            return _values(span, places, np.ones(len(places)), flat, coords, len(self.spans))
         x, (start, stop) = position[places], self.spans[span].T
         shares = np.where(stop < self.samples, before(stop, x, self.overlap), 1)
         shares -= np.where(start > 0, before(start, x, self.overlap), 0)
-        some = shares > 0
-        return _values(span[some], places[some], shares[some], coords, len(self.spans))
+        some, slopes = shares > 0, None
+        if sloping:
+            slopes = np.where(stop < self.samples, slope_before(stop, x, self.overlap), 0)
+            slopes -= np.where(start > 0, slope_before(start, x, self.overlap), 0)
+            slopes *= frames.inside(coords, self.samples)[places]
+            some |= slopes != 0
+            slopes = slopes[some]
+        return _values(span[some], places[some], shares[some], slopes, coords, len(self.spans))
 
 
 @cache
@@ -118,12 +134,14 @@ def _values(
     span: Int64[ndarray, "nodes"],
     places: Int64[ndarray, "nodes"],
     shares: Shaped[ndarray, "nodes"],
+    slopes: Shaped[ndarray, "nodes"] | None,
     coords: Float32[ndarray, "size"],
     spans: int,
 ) -> Nodes:
     """A node for each value at a pixel's middle and each span."""
     each = np.arange(len(places) + 1)
-    return Nodes(_offsets(span, spans), coords[places], each, places, shares.astype(np.float32))
+    slopes = None if slopes is None else slopes.astype(np.float32)
+    return Nodes(_offsets(span, spans), coords[places], each, places, shares.astype(np.float32), slopes)
 
 
 def _ranges(

@@ -12,6 +12,8 @@ from numpy import ndarray
 from partinr.errors import InputError, need
 from partinr.model import kernel
 from partinr.model.blending import Assignment
+from partinr.model.derivatives import VALUE, Derivative
+from partinr.model.jets import Jet
 from partinr.model.lattice import Blend, pitch
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.packing import IN_CACHE, batches, pack
@@ -142,6 +144,51 @@ class Piecewise:
         Raises:
             InputError: these are no such coordinates.
         """
+        return self._at(coords, VALUE)[..., 0, :]
+
+    def derivative(self, coords: Any, axis: int, order: int = 1) -> Float32[ndarray, "*points channels"]:
+        """Exact derivatives along one axis of what a call gives, of its values by its coordinates.
+
+        Blending takes part: where weights bend, at samples near borders, a first derivative is the mean of
+        those on both sides, and a second one is that of the smooth parts beside. Steps without blending, and
+        corners (of ReLU, whose pieces bend by their encoding alone), count for nothing.
+
+        Args:
+            coords: as for a call.
+            axis: 0 for the first axis of the signal; -1 for the last.
+            order: 1 or 2.
+
+        Raises:
+            InputError: these are no such coordinates, axis or order, or a network's formula cannot be
+                differentiated.
+
+        Example:
+            >>> import numpy as np, partinr
+            >>> ramp = np.linspace(0, 1, 32)[:, None] * np.ones((1, 32))
+            >>> model = partinr.fit(ramp, partinr.Grid(2, 2)).model
+            >>> float(model.derivative([0.3, 0.1], axis=0)[0].round(2))  # from 0 to 1 over -1..1
+            0.5
+        """
+        dims = self.signal.dims
+        if axis not in range(-dims, dims) or order not in (1, 2):
+            raise InputError(
+                f"derivatives are along an axis from 0 to {dims - 1}, of order 1 or 2, "
+                f"got axis={axis!r:.100} and order={order!r:.100}"
+            )
+        return self._at(coords, Derivative(order, (axis % dims,)))[..., 0, :]
+
+    def jacobian(self, coords: Any) -> Float32[ndarray, "*points channels dims"]:
+        """First derivatives of every channel along every axis; see `derivative`."""
+        return np.moveaxis(self._at(coords, Derivative(1, tuple(range(self.signal.dims)))), -2, -1)
+
+    def laplacian(self, coords: Any) -> Float32[ndarray, "*points channels"]:
+        """The sum over all axes of the second derivatives by global coordinates; see `derivative`.
+
+        Samples are as far apart along each axis as -1..1 says here; `render` counts in samples.
+        """
+        return self._at(coords, Derivative(2, tuple(range(self.signal.dims)))).sum(axis=-2)
+
+    def _at(self, coords: Any, what: Derivative) -> Float32[ndarray, "*points planes channels"]:
         try:
             given = np.asarray(coords)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -157,43 +204,57 @@ class Piecewise:
         points = np.ascontiguousarray(given, np.float32).reshape(-1, self.signal.dims)
         finite = np.isfinite(points).all(axis=1)
         if finite.all():
-            out = self._values(points)
+            out = self.at_points(points, what)
         else:
-            out = np.full((len(points), self.signal.channels), np.nan, np.float32)
-            out[finite] = self._values(points[finite])
-        return out.reshape(*given.shape[:-1], self.signal.channels)
+            out = np.full((len(points), what.planes * self.signal.channels), np.nan, np.float32)
+            out[finite] = self.at_points(points[finite], what)
+        return out.reshape(*given.shape[:-1], what.planes, self.signal.channels)
 
-    def _values(self, points: Float32[ndarray, "points dims"]) -> Float32[ndarray, "points channels"]:
-        out = np.zeros((len(points), self.signal.channels), np.float32)
+    def at_points(
+        self, points: Float32[ndarray, "points dims"], what: Derivative
+    ) -> Float32[ndarray, "points columns"]:
+        """Normalised values, or derivatives by global coordinates, at finite global coordinates.
+
+        Returns:
+            Planes after one another, of all channels each.
+        """
+        out = np.zeros((len(points), what.planes * self.signal.channels), np.float32)
         for first in range(0, len(points), _BLOCK):
             block, values = points[first : first + _BLOCK], out[first : first + _BLOCK]
-            assigned = self.structure.assign(block)
+            assigned = self.structure.assign(block, what.axes if what.order else None)
             if self._native:
-                self._add_native(block, assigned, values)
+                self._add_native(block, assigned, what, values)
             else:
-                self._add(block, assigned, values)
+                self._add(block, assigned, what, values)
         return out
 
     def _add_native(
         self,
         coords: Float32[ndarray, "points dims"],
         assigned: Assignment,
-        out: Float32[ndarray, "points channels"],
+        what: Derivative,
+        out: Float32[ndarray, "points columns"],
     ) -> None:
+        affine = self.structure.affine
         for g, (network, parameters) in enumerate(zip(self.networks, self.parameters, strict=True)):
             members = self.structure.slots(g)
-            kernel.add_values(network, parameters, coords, assigned, members, self.structure.affine, out)
+            kernel.add_values(network, parameters, coords, assigned, members, affine, what, out)
 
     def _add(
         self,
         coords: Float32[ndarray, "points dims"],
         assigned: Assignment,
-        out: Float32[ndarray, "points channels"],
+        what: Derivative,
+        out: Float32[ndarray, "points columns"],
     ) -> None:
         packing = pack(self.structure.rank[assigned.regions], self.regions)
         points, regions = assigned.points[packing.order], assigned.regions[packing.order]
         own = self.structure.own_coords(coords[points], regions)
-        values = np.empty((len(own), self.signal.channels), np.float32)
+        # A unit of each axis asked for, in each region's own coordinates.
+        units = np.eye(self.signal.dims, dtype=np.float32)[list(what.axes)][:, None] * (
+            self.structure.affine[0][regions]
+        )
+        values = np.empty((1 + what.order * len(what.axes), len(own), self.signal.channels), np.float32)
         first = 0
         for network, parameters, members in zip(
             self.networks, self.parameters, self.structure.members, strict=True
@@ -201,21 +262,35 @@ class Piecewise:
             offsets = packing.offsets[first : first + len(members) + 1]
             first += len(members)
             part = slice(int(offsets[0]), int(offsets[-1]))
-            values[part] = network_values(
-                network, parameters, own[part], offsets - offsets[0], self.signal.channels
+            values[:, part] = network_jets(
+                network, parameters, own[part], units[:, part], what, offsets - offsets[0], self.signal.channels
             )
-        np.add.at(out, points, values * assigned.weights[packing.order][:, None])
+        weights = assigned.weights[packing.order][:, None]
+        if assigned.slopes is None:
+            np.add.at(out, points, values[0] * weights)
+            return
+        slopes = assigned.slopes[packing.order]
+        planes = []
+        for k in range(len(what.axes)):
+            # (w f)' = w f' + w' f and (w f)'' = w f'' + 2 w' f', as weights are linear where they are smooth.
+            last = (k + 1) * what.order
+            before = values[last - 1 if what.order == 2 else 0]
+            planes.append(weights * values[last] + what.order * slopes[:, k : k + 1] * before)
+        np.add.at(out, points, np.concatenate(planes, axis=1))
 
-    def on_lattice(self, pixels: list[frames.Pixels]) -> Float32[ndarray, "pixels channels"] | None:
+    def on_lattice(
+        self, pixels: list[frames.Pixels], what: Derivative = VALUE
+    ) -> Float32[ndarray, "pixels columns"] | None:
         """Values at the points of a lattice, or means over its pixels, in raster order, by the native kernel.
 
         Boxes meet a lattice in boxes, so nothing has to be looked up point by point.
 
         Args:
             pixels: what is to be known along each axis.
+            what: or derivatives by global coordinates, along axes with points.
 
         Returns:
-            None where only a call can do it: label maps, and networks that the kernel does not know.
+            Planes after one another, of all channels each. None where only a call can do it: label maps, and networks that the kernel does not know.
         """
         if self.partition.spans is None or not self._native:
             return None
@@ -223,14 +298,15 @@ class Piecewise:
         overlap = self.overlap if self.structure.blends else None
         apart = pitch(pixels)
         nodes = [
-            Blend(samples, overlap, extents).nodes(along, apart)
-            for samples, extents, along in zip(self.signal.shape, spans, pixels, strict=True)
+            Blend(samples, overlap, extents).nodes(along, apart, sloping=a in what.axes)
+            for a, (samples, extents, along) in enumerate(zip(self.signal.shape, spans, pixels, strict=True))
         ]
         sizes = tuple(len(along.coords) for along in pixels)
-        out = np.zeros((math.prod(sizes), self.signal.channels), np.float32)
+        out = np.zeros((math.prod(sizes), what.planes * self.signal.channels), np.float32)
+        affine = self.structure.affine
         for g, (network, parameters) in enumerate(zip(self.networks, self.parameters, strict=True)):
             members = self.structure.slots(g)
-            kernel.add_lattice(network, parameters, nodes, which, sizes, members, self.structure.affine, out)
+            kernel.add_lattice(network, parameters, nodes, which, sizes, members, affine, what, out)
         return out
 
     @property
@@ -239,27 +315,47 @@ class Piecewise:
         return kernel.why_missing() is None and all(kernel.knows(network) for network in self.networks)
 
 
-def network_values(
+def network_jets(
     network: Network,
     parameters: Parameters,
     own: Float32[ndarray, "samples dims"],
+    units: Float32[ndarray, "axes samples dims"],
+    what: Derivative,
     offsets: Int64[ndarray, "_"],
     channels: int,
-) -> Float32[ndarray, "samples channels"]:
-    """Values of each of a group's networks at its own samples, by NumPy.
+) -> Float32[ndarray, "jets samples channels"]:
+    """Values of each of a group's networks at its own samples, by NumPy, and their derivatives.
 
     Args:
         network: shape and activation.
         parameters: of the group's members.
         own: coordinates, sorted by member and in its frame.
+        units: along which derivatives are taken, in that frame.
+        what: up to which order.
         offsets: member i has the samples offsets[i] .. offsets[i + 1] - 1.
         channels: values a sample.
+
+    Returns:
+        The values, then for each axis its derivatives in ascending order.
+
+    Raises:
+        InputError: the network's formula cannot be differentiated.
     """
-    values = np.empty((len(own), channels), np.float32)
-    limit = max(1, IN_CACHE // network.widest(own.shape[1], channels))
+    values = np.empty((1 + what.order * len(units), len(own), channels), np.float32)
+    limit = max(1, IN_CACHE // (len(values) * network.widest(own.shape[1], channels)))
     for batch in batches(offsets, np.arange(len(offsets) - 1), limit):
         index, mask = batch.index(), batch.mask()
         rows = Parameters.of([array[batch.regions] for array in parameters.arrays])
-        found = network.forward(own[index], rows)
-        values[index[mask]] = found[mask]
+        if what.order == 0:
+            values[0, index[mask]] = network.forward(own[index], rows)[mask]
+            continue
+        along = units[:, index]
+        jet = Jet(own[index], along, 0 * along if what.order == 2 else None)
+        try:
+            found = network.forward(jet, rows)
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"the network {network.name} has no derivatives: {error}") from error
+        orders = [found.first] if found.second is None else [found.first, found.second]
+        derivatives = np.stack(orders, axis=1).reshape(-1, *found.shape)
+        values[:, index[mask]] = np.concatenate([found.value[None], derivatives])[:, mask]
     return values

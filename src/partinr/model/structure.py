@@ -208,18 +208,36 @@ class Structure:
         ]
         return self.table[cell_index(cells, self.partition.table.shape)].astype(np.int64)
 
-    def assign(self, coords: Float[ndarray, "points dims"]) -> Assignment:
+    def assign(
+        self, coords: Float[ndarray, "points dims"], axes: tuple[int, ...] | None = None
+    ) -> Assignment:
         """Which regions' functions make up the value at each global coordinate, with which weights.
 
         Without blending, the nearest sample's region with weight 1. With it, see `blending.py`: without
         overlap every one of the 2**dims samples around a point contributes its region with the weight of
         multilinear interpolation, exactly 1 for one region at a sample.
+
+        Args:
+            coords: the points.
+            axes: where slopes are wanted: the derivatives of the weights by these coordinates.
         """
         if not self.blends:
-            return Assignment(
-                np.arange(len(coords)), self.region_of(coords), np.ones(len(coords), coords.dtype)
+            slopes = None if axes is None else np.zeros((len(coords), len(axes)), coords.dtype)
+            weights = np.ones(len(coords), coords.dtype)
+            return Assignment(np.arange(len(coords)), self.region_of(coords), weights, slopes)
+        if axes is None:
+            return self._assign(self.positions(coords))
+        windows = [
+            Windows.sloping(position, edges, self.overlap, cells)
+            for position, edges, cells in zip(
+                self.positions(coords), self.edges, self.most_cells, strict=True
             )
-        return self._assign(self.positions(coords))
+        ]
+        distinct = len(self.table) == self.regions
+        found = assign(windows, self.table, self.partition.table.shape, distinct)
+        assert found.slopes is not None
+        inside = np.stack([frames.inside(coords[:, a], self.signal.shape[a]) for a in axes], axis=-1)
+        return found._replace(slopes=found.slopes[:, list(axes)] * inside[found.points])
 
     def _assign(self, positions: list[Float[ndarray, "points"]]) -> Assignment:
         distinct = len(self.table) == self.regions

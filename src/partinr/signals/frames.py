@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from partinr.shapes import Float32, Float64, Int
+from partinr.shapes import Float, Float32, Float64, Int
 
 Frame = Literal["global", "local", "area"]
 """What -1 and 1 are for a network: the first and last sample of the whole signal, or of its region's bounding
@@ -106,6 +106,13 @@ def to_index(coordinate: Any, samples: int) -> Any:
     Takes and returns NumPy arrays or tensors.
     """
     return (coordinate + 1) * ((samples - 1) / 2)
+
+
+def inside(coordinate: Float[ndarray, "*points"], samples: int) -> Float[ndarray, "*points"]:
+    """Derivative of the nearest position between the first and the last sample, ends included."""
+    half = (samples - 1) / 2
+    within = np.abs(coordinate) <= 1 + 1e-6
+    return (within * half).astype(coordinate.dtype)
 
 
 def frame_affine(
