@@ -13,7 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 compiler=${CXX:-c++}
 case $mode in
   address) flags=address,undefined library=libasan.so tests="" ;;
-  thread) flags=thread library=libtsan.so tests="threads or plans or slices or gradients_of_any or stop or evaluate or larger or solved or exchange or lattice" ;;
+  thread) flags=thread library=libtsan.so tests="threads or plans or slices or gradients_of_any or stop or evaluate or larger or solved or exchange or lattice or derivatives" ;;
   *) echo "usage: native/sanitize.sh address|thread [PYTEST ARGUMENTS]" >&2; exit 2 ;;
 esac
 build=$root/build/$mode
@@ -38,5 +38,6 @@ PYTHONPATH=$build/package \
   TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" OMP_NUM_THREADS=1 \
   python -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" ${tests:+-k "$tests"} "$@" \
   "$root/tests/model/test_kernel.py" "$root/tests/model/test_lattice.py" "$root/tests/model/test_means.py" \
+  "$root/tests/model/test_derivatives.py" \
   "$root/tests/engines/test_engines.py" "$root/tests/fitting/test_overlap.py" \
   "$root/tests/file/test_range_coder.py" "$root/tests/file/test_spectra_coding.py" "$root/tests/file/test_compact.py"

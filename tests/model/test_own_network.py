@@ -116,6 +116,30 @@ def test_it_is_not_taken_for_one_of_the_kernels(network: Network) -> None:
 
 
 @each
+def test_its_formula_is_differentiated(network: Network) -> None:
+    model = made(cells((9, 8), 2, 1), network)
+    coords = np.random.default_rng(0).uniform(-1, 1, (30, 2)).astype(np.float32)
+    x = torch.tensor(coords, dtype=torch.float64, requires_grad=True)
+    values = model.torch().double()(x)
+    for c in range(2):
+        (slope,) = torch.autograd.grad(values[:, c].sum(), x, retain_graph=True)
+        np.testing.assert_allclose(model.jacobian(coords)[:, c], slope, rtol=0, atol=1e-4)
+
+
+def test_a_formula_beyond_what_is_known_is_refused_where_it_is_derived() -> None:
+    class Sinking(Snake):
+        name: ClassVar[str] = "sinking"
+
+        def activate(self, z: Any, layer: int) -> Any:  # noqa: ARG002
+            return namespace(z).sinh(z)
+
+    model = made(cells((9, 8), 2, 1), Sinking())
+    assert np.isfinite(model([[0.1, 0.2]])).all()
+    with pytest.raises(InputError, match=r"network sinking has no derivatives: it may use sin, .*got sinh"):
+        model.jacobian([[0.1, 0.2]])
+
+
+@each
 def test_it_is_fitted_saved_and_exported(tmp_path: Path, network: Network) -> None:
     signal = smooth((24, 20))
     alone = Compute(threads=1)

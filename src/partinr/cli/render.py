@@ -61,6 +61,16 @@ def render(
         words.Between | None,
         option("What the function is between the samples. Default: as the file says."),
     ] = None,
+    derivative: Annotated[
+        str | None,
+        option(
+            "A derivative of the function instead of its values: x, y or z, or what the signal's axes are "
+            "called, along one axis; gradient for all of them, one after the other; laplacian. In units of "
+            "the values per unit of the axes, per sample of the signal if they have none. .npy, .tif and "
+            ".pfm hold the numbers; others get a picture: zero is grey, or black for a gradient's length.",
+            "WORD",
+        ),
+    ] = None,
     max_pixels: MAX_PIXELS = None,
     quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
@@ -70,14 +80,22 @@ def render(
     output is replaced, once the new file is whole.
 
     Example: partinr render photo.inr -o large.png --scale 4
+
+    Example: partinr render photo.inr -o edges.png --derivative gradient
     """
     check_outputs({"-o": output}, [source])
 
     import shutil
 
+    import numpy as np
+
     from partinr.file.inr import load
-    from partinr.model.rendering import check_room, output_shape, render_blocks
+    from partinr.model.derivatives import Rendered
+    from partinr.model.memory import free_memory
+    from partinr.model.rendering import check_room, output_shape, render_blocks, rendered_spec
+    from partinr.report.slopes import picture_of, picture_spec
     from partinr.signals import write_slabs
+    from partinr.signals.writing import holds_fractions, writable_format
 
     model = load(source, max_samples=pixel_limit(max_pixels))
     if between is not None:
@@ -85,15 +103,26 @@ def render(
     dims = model.signal.dims
     wanted, part = words.size(size, dims), words.crop(crop, dims)
     shape = output_shape(model, wanted, scale, part)
-    check_room(
-        shape, model.signal, shutil.disk_usage(output.resolve().parent).free, f"on the disk of {output}"
-    )
+    spec = rendered_spec(model, derivative).resampled(shape, part)
+    check_room(shape, spec, shutil.disk_usage(output.resolve().parent).free, f"on the disk of {output}")
+    rows = []
     with Bar("rendering", quiet=quiet) as bar:
-        blocks = render_blocks(model, wanted, scale, part, point=point)
-        write_slabs(output, _watched(blocks, shape[0], bar), shape, model.signal.resampled(shape, part))
+        blocks = render_blocks(model, wanted, scale, part, point=point, derivative=derivative)
+        slabs = _watched(blocks, shape[0], bar)
+        if derivative is not None:
+            asked = Rendered(derivative, model.signal)
+            rows = [("derivative", f"{derivative} {asked.unit}")]
+            if not holds_fractions(output):
+                # The largest number decides what the others look like, so all are there at once.
+                check_room(shape, spec, free_memory(), "of memory")
+                spec = picture_spec(asked).resampled(shape, part)
+                writable_format(output, shape, spec)
+                values, scale_row = picture_of(np.concatenate(list(slabs)), asked)
+                slabs, rows = iter([values]), [*rows, ("scale", scale_row)]
+        write_slabs(output, slabs, shape, spec)
     if not quiet:
-        values = signal_row(words.spelled(shape), model.signal.channels, model.signal.dtype)
-        say([("output", output), ("values", values), ("size", f"{output.stat().st_size:,} bytes")])
+        row = signal_row(words.spelled(shape), spec.channels, spec.dtype)
+        say([("output", output), ("values", row), *rows, ("size", f"{output.stat().st_size:,} bytes")])
 
 
 def _watched(blocks: Iterable[Any], length: int, bar: Bar) -> Iterator[Any]:

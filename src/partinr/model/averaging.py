@@ -15,6 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.model import kernel
+from partinr.model.derivatives import VALUE, Derivative
 from partinr.model.lattice import STENCIL, Blend, Nodes, gauss, pitch
 from partinr.model.piecewise import Piecewise
 from partinr.shapes import Bool, Float32, Float64, Int64
@@ -27,20 +28,25 @@ _BETWEEN = ((100, 2), (12, 3), (0, 4))
 
 
 def averaged(
-    model: Piecewise, pixels: Sequence[frames.Pixels], most: int
-) -> Float32[ndarray, "pixels channels"]:
+    model: Piecewise, pixels: Sequence[frames.Pixels], most: int, what: Derivative = VALUE
+) -> Float32[ndarray, "pixels columns"]:
     """Normalised values at the points, or means over the pixels, of a lattice in raster order.
 
     Args:
         model: with networks of any kind.
         pixels: what is to be known along each axis.
         most: points that are evaluated at once, about.
+        what: or derivatives by global coordinates, along axes with points.
+
+    Returns:
+        Planes after one another, of all channels each.
     """
+    columns = what.planes * model.signal.channels
     apart = pitch(pixels)
     parts = [_divided(along) for along in pixels]
     fine = [along for along, _ in parts]
     sizes = [len(along.coords) for along in fine]
-    sums = np.zeros((*(len(along.coords) for along in pixels), model.signal.channels))
+    sums = np.zeros((*(len(along.coords) for along in pixels), columns))
     steps, room = [1] * len(sizes), float(most)
     for a in reversed(range(len(sizes))):
         edges = fine[a].edges
@@ -49,14 +55,14 @@ def averaged(
         room = max(1.0, room / (steps[a] * nodes))
     for first in itertools.product(*(range(0, n, step) for n, step in zip(sizes, steps, strict=True))):
         block = [along.part(f, f + step) for along, f, step in zip(fine, first, steps, strict=True)]
-        values = _block(model, block, apart, most)
+        values = _block(model, block, apart, most, what)
         place = [
             np.arange(f, f + len(along.coords)) // k
             for along, f, (_, k) in zip(block, first, parts, strict=True)
         ]
         np.add.at(sums, np.ix_(*place), values)
     sums /= math.prod(k for _, k in parts)
-    return sums.reshape(-1, model.signal.channels).astype(np.float32)
+    return sums.reshape(-1, columns).astype(np.float32)
 
 
 def _divided(pixels: frames.Pixels) -> tuple[frames.Pixels, int]:
@@ -71,36 +77,40 @@ def _divided(pixels: frames.Pixels) -> tuple[frames.Pixels, int]:
 
 
 def _block(
-    model: Piecewise, pixels: list[frames.Pixels], apart: float, most: int
-) -> Float64[ndarray, "*shape channels"]:
+    model: Piecewise, pixels: list[frames.Pixels], apart: float, most: int, what: Derivative
+) -> Float64[ndarray, "*shape columns"]:
     shape = [len(along.coords) for along in pixels]
     if all(along.edges is None for along in pixels):
-        return _evaluated(model, frames.lattice([p.coords for p in pixels]), most).reshape(*shape, -1)
-    mixed = _mixed(model, pixels, apart) if kernel.why_missing() is None else np.ones(shape, np.bool_)
-    means = np.zeros((*shape, model.signal.channels))
+        return _evaluated(model, frames.lattice([p.coords for p in pixels]), most, what).reshape(*shape, -1)
+    mixed = _mixed(model, pixels, apart, what) if kernel.why_missing() is None else np.ones(shape, np.bool_)
+    means = np.zeros((*shape, what.planes * model.signal.channels))
     if not mixed.all():
         nodes = [
             Blend(n, None, np.array([[0, n]])).nodes(along, apart)
             for n, along in zip(model.signal.shape, pixels, strict=True)
         ]
-        values = _evaluated(model, frames.lattice([along.coords for along in nodes]), most)
+        values = _evaluated(model, frames.lattice([along.coords for along in nodes]), most, what)
         values = values.reshape(*(len(along.coords) for along in nodes), -1)
         for a, (along, size) in enumerate(zip(nodes, shape, strict=True)):
             values = _contracted(values, a, along, size)
         means[~mixed] = values[~mixed]
     if mixed.any():
-        means[mixed] = _between_bends(model, pixels, np.argwhere(mixed), most)
+        means[mixed] = _between_bends(model, pixels, np.argwhere(mixed), most, what)
     return means
 
 
-def _mixed(model: Piecewise, pixels: list[frames.Pixels], apart: float) -> Bool[ndarray, "*shape"]:
+def _mixed(
+    model: Piecewise, pixels: list[frames.Pixels], apart: float, what: Derivative
+) -> Bool[ndarray, "*shape"]:
     """Pixels to whose means, or whose nodes' polynomials, several regions contribute."""
     reach = float(model.overlap) if model.blend else 0.5
     low = high = model.partition.label_map
     for a, (n, along) in enumerate(zip(model.signal.shape, pixels, strict=True)):
         if along.edges is None:
             position = np.clip(frames.to_index(along.coords.astype(np.float64), n), 0, n - 1)
-            start, stop = position - reach, position + reach
+            # Weights that are about to rise have derivatives already.
+            wide = reach + (1.0 if a in what.axes else 0.0)
+            start, stop = position - wide, position + wide
         else:
             start, stop = along.edges[:-1] - reach, along.edges[1:] + reach
             start, stop = start - STENCIL * apart, stop + STENCIL * apart
@@ -136,7 +146,8 @@ def _between_bends(
     pixels: list[frames.Pixels],
     places: Int64[ndarray, "some dims"],
     most: int,
-) -> Float64[ndarray, "some channels"]:
+    what: Derivative,
+) -> Float64[ndarray, "some columns"]:
     """Means over some pixels by Gauss's rule between bends."""
     inside = math.prod(1.0 if p.edges is None else float(p.edges[1] - p.edges[0]) for p in pixels)
     nodes = next(n for least, n in _BETWEEN if inside >= least)
@@ -156,10 +167,10 @@ def _between_bends(
             points[..., a] = coords[some[:, a]].reshape(along)
             shares *= weights[some[:, a]].reshape(along)
         used = shares.reshape(-1) > 0
-        values = np.zeros((used.size, model.signal.channels))
-        values[used] = _evaluated(model, points.reshape(-1, dims)[used], most)
+        values = np.zeros((used.size, what.planes * model.signal.channels))
+        values[used] = _evaluated(model, points.reshape(-1, dims)[used], most, what)
         values *= shares.reshape(-1, 1)
-        means.append(values.reshape(len(some), -1, model.signal.channels).sum(axis=1))
+        means.append(values.reshape(len(some), -1, values.shape[1]).sum(axis=1))
     return np.concatenate(means)
 
 
@@ -187,9 +198,9 @@ def _rule(
 
 
 def _evaluated(
-    model: Piecewise, points: Float32[ndarray, "points dims"], most: int
-) -> Float64[ndarray, "points channels"]:
-    values = np.empty((len(points), model.signal.channels))
+    model: Piecewise, points: Float32[ndarray, "points dims"], most: int, what: Derivative
+) -> Float64[ndarray, "points columns"]:
+    values = np.empty((len(points), what.planes * model.signal.channels))
     for first in range(0, len(points), most):
-        values[first : first + most] = model(points[first : first + most])
+        values[first : first + most] = model.at_points(points[first : first + most], what)
     return values

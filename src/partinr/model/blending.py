@@ -55,8 +55,9 @@ class Assignment(NamedTuple):
         """Several of them one after the other."""
         if len(parts) == 1:
             return parts[0]
-        columns = zip(*parts, strict=True)
-        return cls(*(None if column[0] is None else np.concatenate(column) for column in columns))
+        slopes = [part.slopes for part in parts if part.slopes is not None]
+        points, regions, weights = map(np.concatenate, zip(*(part[:3] for part in parts), strict=True))
+        return cls(points, regions, weights, np.concatenate(slopes) if slopes else None)
 
 
 class Windows(NamedTuple):
@@ -134,9 +135,10 @@ def slope_before(
     """Derivative of `before` by the position; where that bends, the mean of those on both sides."""
     width = 2 * overlap + 1
     reach = edge + overlap - position
-    sides = 1.0 * (reach > -AT_SAMPLE) * (reach < width + AT_SAMPLE)
+    sides: Float[ndarray, "*_"] = 1.0 * (reach > -AT_SAMPLE) * (reach < width + AT_SAMPLE)
     sides += (reach > AT_SAMPLE) * (reach < width - AT_SAMPLE)
-    return sides * (-0.5 / width)
+    sides *= -0.5 / width
+    return sides
 
 
 def check_overlap(overlap: int, blend: bool) -> None:
@@ -273,7 +275,7 @@ def assign_lattice(
         pairs = Assignment(_outer(at, shape), table[cells].astype(np.int64), weight.reshape(-1))
         if not any(combination):
             near = ~functools.reduce(np.logical_and.outer, [a[i] for a, i in zip(alone, at, strict=True)])
-            pairs = Assignment(*(part[near.reshape(-1)] for part in pairs))
+            pairs = Assignment(*(part[near.reshape(-1)] for part in pairs[:3]))
         found.append(pairs)
     shared = Assignment.joined(found)
     return Assignment.joined([single, shared if distinct else _merged(shared, int(table.max()) + 1)])

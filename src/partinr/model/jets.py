@@ -62,7 +62,9 @@ class Jet:
 
     def map(self, change: Callable[[ndarray], ndarray]) -> Jet:
         """The same with a linear map of the last axes applied to all."""
-        return Jet(change(self.value), change(self.first), None if self.second is None else change(self.second))
+        return Jet(
+            change(self.value), change(self.first), None if self.second is None else change(self.second)
+        )
 
     def chained(self, value: ndarray, slope: ndarray, bend: ndarray) -> Jet:
         """A function of this one, of which value and derivatives at this value are known."""
@@ -72,7 +74,9 @@ class Jet:
     def __add__(self, other: Jet | Any) -> Jet:
         if not isinstance(other, Jet):
             return Jet(self.value + other, self.first, self.second)
-        second = None if self.second is None else self._wide(self.second, other) + self._wide(other.second, other)
+        second = (
+            None if self.second is None else self._wide(self.second, other) + self._wide(other.second, other)
+        )
         return Jet(
             self.value + other.value, self._wide(self.first, other) + self._wide(other.first, other), second
         )
@@ -93,7 +97,9 @@ class Jet:
     def _wide(self, derivatives: Any, other: Jet) -> ndarray:
         """One of both's derivatives, of the shape that both together have."""
         axes, shape = len(derivatives), np.broadcast_shapes(self.shape, other.shape)
-        padded = derivatives.reshape(axes, *(1,) * (len(shape) + 1 - derivatives.ndim), *derivatives.shape[1:])
+        padded = derivatives.reshape(
+            axes, *(1,) * (len(shape) + 1 - derivatives.ndim), *derivatives.shape[1:]
+        )
         return np.broadcast_to(padded, (axes, *shape))
 
     def __neg__(self) -> Jet:
@@ -103,13 +109,16 @@ class Jet:
         return self + -other
 
     def __rsub__(self, other: Any) -> Jet:
-        return -self + other
+        found: Jet = -self + other
+        return found
 
     def __truediv__(self, other: Jet | Any) -> Jet:
-        return self * other**-1 if isinstance(other, Jet) else self * (1 / other)
+        inverse = other**-1 if isinstance(other, Jet) else 1 / other
+        return self * inverse
 
     def __rtruediv__(self, other: Any) -> Jet:
-        return self**-1 * other
+        inverse: Jet = self**-1 * other
+        return inverse
 
     def __pow__(self, power: float) -> Jet:
         n, x = float(power), self.value
@@ -128,17 +137,17 @@ class Jet:
             raise TypeError(f"it may index with [..., a:b] alone, got {key}")
         return self.map(lambda x: x[key])
 
-    def __gt__(self, other: Any) -> Bool[ndarray, "*shape"]:
-        return self.value > _value(other)
+    def __gt__(self, other: Any) -> Any:
+        return np.greater(self.value, _value(other))
 
-    def __ge__(self, other: Any) -> Bool[ndarray, "*shape"]:
-        return self.value >= _value(other)
+    def __ge__(self, other: Any) -> Any:
+        return np.greater_equal(self.value, _value(other))
 
-    def __lt__(self, other: Any) -> Bool[ndarray, "*shape"]:
-        return self.value < _value(other)
+    def __lt__(self, other: Any) -> Any:
+        return np.less(self.value, _value(other))
 
-    def __le__(self, other: Any) -> Bool[ndarray, "*shape"]:
-        return self.value <= _value(other)
+    def __le__(self, other: Any) -> Any:
+        return np.less_equal(self.value, _value(other))
 
 
 def _value(x: Any) -> Any:

@@ -14,6 +14,7 @@ from partinr.errors import InputError
 from partinr.model import deblocking
 from partinr.model.averaging import averaged
 from partinr.model.between.lattice import Along, blocks
+from partinr.model.derivatives import VALUE, Derivative, Rendered
 from partinr.model.memory import free_memory
 from partinr.model.piecewise import Piecewise
 from partinr.shapes import Float32, Shaped
@@ -143,25 +144,33 @@ def render_blocks(
     crop: Sequence[Sequence[float]] | None = None,
     *,
     point: bool = False,
+    derivative: str | None = None,
 ) -> Iterator[Shaped[ndarray, "_ *rest channels"]]:
     """A rendering as consecutive slabs along the first axis, in the signal's data type; see `render`.
 
     Memory is bounded by the slab, at least one row of the output.
 
     Raises:
-        InputError: before any work; the size, scale or crop cannot be rendered, or not even one row.
+        InputError: before any work; the size, scale, crop or derivative cannot be rendered, or not even one
+            row.
     """
+    spec = rendered_spec(model, derivative)
     shape = output_shape(model, size, scale, crop)
     largest = max(shape[0], math.prod(shape[1:]))
-    check_room((largest,), replace(model.signal, dtype="float64"), free_memory(), "of memory, for one row,")
-    return _blocks(model, shape, _window(model, crop), point)
+    check_room((largest,), replace(spec, dtype="float64"), free_memory(), "of memory, for one row,")
+    return _blocks(model, shape, _window(model, crop), point, derivative)
 
 
 def _blocks(
-    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
+    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool, derivative: str | None
 ) -> Iterator[Shaped[ndarray, "_ *rest channels"]]:
-    for values in _values(model, shape, window, point):
-        yield model.signal.quantise(values)
+    if derivative is None:
+        for values in _values(model, shape, window, point, VALUE):
+            yield model.signal.quantise(values)
+        return
+    asked = Rendered(derivative, model.signal)
+    for values in _values(model, shape, window, point, asked.what):
+        yield asked.in_units(values)
 
 
 def sample_blocks(model: Piecewise) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
@@ -171,17 +180,18 @@ def sample_blocks(model: Piecewise) -> Iterator[Float32[ndarray, "_ *rest channe
 
 
 def _values(
-    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
-) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool, what: Derivative
+) -> Iterator[Float32[ndarray, "_ *rest columns"]]:
+    """Normalised values, or their derivatives by samples, planes after one another."""
     along = [
         Along(n, size, float(start), float(stop))
         for n, size, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
     ]
     if model.signal.between == "none":
-        return _networks_values(model, shape, window, point)
-    if all(axis.own for axis in along):
+        return _networks_values(model, shape, window, point, what)
+    if what == VALUE and all(axis.own for axis in along):
         return _sample_blocks(model, [range(int(axis.start), int(axis.stop)) for axis in along])
-    return values_between(model, along, point=point)
+    return values_between(model, along, point=point, what=what)
 
 
 def _sample_blocks(model: Piecewise, box: Sequence[range]) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
@@ -191,22 +201,28 @@ def _sample_blocks(model: Piecewise, box: Sequence[range]) -> Iterator[Float32[n
 
 
 def values_between(
-    model: Piecewise, along: Sequence[Along], *, point: bool
-) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    model: Piecewise, along: Sequence[Along], *, point: bool, what: Derivative = VALUE
+) -> Iterator[Float32[ndarray, "_ *rest columns"]]:
     """Normalised values of pixels of a function that is not its networks' between the samples, as slabs.
 
     Args:
         model: a function whose signal says what is between the samples.
         along: the pixels of each axis.
         point: values at the middles of the pixels instead of means over them.
+        what: or derivatives by samples, planes after one another.
     """
-    return blocks(
-        lambda box: _at_samples(model, box),
-        along,
-        learned=model.signal.between == "learned",
-        point=point,
-        derivatives=[0] * len(along),
-    )
+    planes = [
+        blocks(
+            lambda box: _at_samples(model, box),
+            along,
+            learned=model.signal.between == "learned",
+            point=point,
+            derivatives=[what.order * (a == axis) for a in range(len(along))],
+        )
+        for axis in what.axes or (0,)
+    ]
+    for slabs in zip(*planes, strict=True):
+        yield slabs[0] if len(slabs) == 1 else np.concatenate(slabs, axis=-1)
 
 
 def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
@@ -220,7 +236,7 @@ def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*sh
     axes = [
         frames.axis(n)[along.start : along.stop] for n, along in zip(model.signal.shape, wide, strict=True)
     ]
-    values = _evaluate(model, [frames.Pixels(axis) for axis in axes])
+    values = _evaluate(model, [frames.Pixels(axis) for axis in axes], VALUE)
     if spectra is None:
         return values
     values = deblocking.deblock(values, spectra, [along.start for along in wide])
@@ -232,8 +248,8 @@ def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*sh
 
 
 def _networks_values(
-    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool
-) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool, what: Derivative
+) -> Iterator[Float32[ndarray, "_ *rest columns"]]:
     pixels = [
         frames.pixels(n, length, float(start), float(stop), point=point)
         for n, length, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
@@ -243,12 +259,12 @@ def _networks_values(
     in_row = math.prod(reach) / shape[0]
     # On one axis, what is known about each node is more than its values.
     most = _MEANS if len(shape) == 1 and pixels[0].edges is not None else _SLAB
-    rows = max(1, int(most / in_row))
+    rows = max(1, int(most / in_row / what.planes))
     parts = 1 if pixels[0].edges is None else max(1, math.ceil(in_row / most))
     for first in range(0, shape[0], rows):
         slab = pixels[0].part(first, first + rows)
         # The mean over a row is that of the means over its parts.
-        pieces = (_evaluate(model, [slab.share(k, parts), *pixels[1:]]) for k in range(parts))
+        pieces = (_evaluate(model, [slab.share(k, parts), *pixels[1:]], what) for k in range(parts))
         values = next(pieces)
         for piece in pieces:
             values += piece
@@ -263,6 +279,7 @@ def render(
     crop: Sequence[Sequence[float]] | None = None,
     point: bool = False,
     between: Between | None = None,
+    derivative: str | None = None,
     callback: Callable[[float], None] | None = None,
 ) -> Shaped[ndarray, "*array_shape"]:
     """The signal as an array in its own data type, at any size.
@@ -281,32 +298,53 @@ def render(
         crop: part of the signal to render, in samples of the signal; by default everything.
         point: take the value at the middle of an area, never the mean.
         between: what lies between the samples; None: what the model's signal says. See `Between`.
+        derivative: exact derivatives of the function instead of its values, in single precision, neither
+            rounded nor clipped: the name of an axis, "gradient" or "laplacian"; see `docs/derivatives.md`.
+            They are in the units of the signal's values for each unit of its axes, for each sample of the
+            signal where nothing is known of those, whatever the size of the rendering. A sample of means is
+            the mean of the derivative over its area, so the difference of what the function is at its ends.
         callback: called with the share that is done, 0..1.
 
     Returns:
-        Array of the output shape, with a last axis for channels if the source had one.
+        Array of the output shape, with a last axis for channels if the source had one. A gradient has one
+        more axis, before that of the channels: the derivatives along the first axis, the second one, ...
 
     Raises:
-        InputError: the size, scale or crop cannot be rendered, or the memory that is free cannot hold it.
+        InputError: the size, scale, crop or derivative cannot be rendered, or the memory that is free cannot
+            hold it.
 
     Example:
         >>> import numpy as np, partinr
         >>> model = partinr.fit(np.eye(8), goal=partinr.Steps(5)).model
         >>> partinr.render(model, scale=2).shape
         (16, 16)
+        >>> partinr.render(model, derivative="gradient").shape
+        (8, 8, 2)
     """
     if between is not None:
         model = model.with_between(between)
     shape = output_shape(model, size, scale, crop)
-    check_room(shape, model.signal, free_memory(), "of memory")
-    out = np.empty((*shape, model.signal.channels), np.dtype(model.signal.dtype))
+    spec = rendered_spec(model, derivative)
+    check_room(shape, spec, free_memory(), "of memory")
+    out = np.empty((*shape, spec.channels), np.dtype(spec.dtype))
     first = 0
-    for block in render_blocks(model, size, scale, crop, point=point):
+    for block in render_blocks(model, size, scale, crop, point=point, derivative=derivative):
         out[first : first + len(block)] = block
         first += len(block)
         if callback is not None:
             callback(first / shape[0])
+    if derivative == "gradient":
+        out = out.reshape(*shape, model.signal.dims, model.signal.channels)
     return out if model.signal.channel_axis else out[..., 0]
+
+
+def rendered_spec(model: Piecewise, derivative: str | None = None) -> SignalSpec:
+    """What describes a rendering of the signal's own size, or of a derivative; see `render`.
+
+    Raises:
+        InputError: there is no such derivative.
+    """
+    return model.signal if derivative is None else Rendered(derivative, model.signal).rendered
 
 
 def rendered_psnr(model: Piecewise, signal: Signal) -> float:
@@ -354,10 +392,46 @@ def _peak(model: Piecewise) -> float:
     return high - low
 
 
-def _evaluate(model: Piecewise, pixels: list[frames.Pixels]) -> Float32[ndarray, "*shape channels"]:
-    """Normalised values at the points or means over the pixels of a lattice."""
+def _evaluate(
+    model: Piecewise, pixels: list[frames.Pixels], what: Derivative
+) -> Float32[ndarray, "*shape columns"]:
+    """Normalised values at the points, or means over the pixels, of a lattice, or derivatives by samples."""
     shape = tuple(len(along.coords) for along in pixels)
-    values = model.on_lattice(pixels)
-    if values is None:
-        values = averaged(model, pixels, _BLOCK)
-    return values.reshape(*shape, model.signal.channels)
+    if what.order == 0:
+        return _function(model, pixels, what).reshape(*shape, -1)
+    if all(pixels[a].edges is None for a in what.axes):
+        values = _function(model, pixels, what).reshape(*shape, what.planes, -1)
+        for k, a in enumerate(what.axes):
+            values[..., k, :] *= _per_sample(model, a) ** what.order
+    else:
+        values = np.stack([_along(model, pixels, what.order, a) for a in what.axes], axis=-2)
+    return values.reshape(*shape, -1)
+
+
+def _along(
+    model: Piecewise, pixels: list[frames.Pixels], order: int, axis: int
+) -> Float32[ndarray, "*shape channels"]:
+    """A derivative along one axis by samples. Its mean over a pixel is a difference of the derivative of one
+    order less, or the value, at the pixel's ends, over its length."""
+    edges = pixels[axis].edges
+    if edges is None:
+        return _evaluate(model, pixels, Derivative(order, (axis,)))
+    ends = [*pixels[:axis], pixels[axis].ends(model.signal.shape[axis]), *pixels[axis + 1 :]]
+    found = _evaluate(model, ends, VALUE if order == 1 else Derivative(order - 1, (axis,)))
+    lengths = np.diff(edges).reshape([-1 if a == axis else 1 for a in range(len(pixels) + 1)])
+    return np.diff(found, axis=axis) / lengths.astype(np.float32)
+
+
+def _per_sample(model: Piecewise, axis: int) -> float:
+    """Global coordinates from one sample to the next; none on an axis of one sample."""
+    samples = model.signal.shape[axis]
+    return 0.0 if samples == 1 else 2 / (samples - 1)
+
+
+def _function(
+    model: Piecewise, pixels: list[frames.Pixels], what: Derivative
+) -> Float32[ndarray, "pixels columns"]:
+    """What is rendered: values, or derivatives by global coordinates along axes of points, on a lattice in
+    raster order, planes after one another. Nothing else here evaluates the model."""
+    values = model.on_lattice(pixels, what)
+    return averaged(model, pixels, _BLOCK, what) if values is None else values

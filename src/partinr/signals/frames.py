@@ -88,6 +88,13 @@ class Pixels(NamedTuple):
         start, length = self.edges[0], (self.edges[1] - self.edges[0]) / parts
         return Pixels(self.coords, start + length * np.array([k, k + 1.0]))
 
+    def ends(self, samples: int) -> Pixels:
+        """Points where the pixels begin and end, on an axis of so many samples."""
+        assert self.edges is not None
+        if samples == 1:
+            return Pixels(np.zeros(len(self.edges), np.float32))
+        return Pixels((self.edges * (2.0 / (samples - 1)) - 1.0).astype(np.float32))
+
 
 def pixels(samples: int, size: int, start: float, stop: float, *, point: bool = False) -> Pixels:
     """`size` pixels that cover the samples `start` to `stop` of an axis; see `resampled_axis`.
@@ -110,9 +117,9 @@ def to_index(coordinate: Any, samples: int) -> Any:
 
 def inside(coordinate: Float[ndarray, "*points"], samples: int) -> Float[ndarray, "*points"]:
     """Derivative of the nearest position between the first and the last sample, ends included."""
-    half = (samples - 1) / 2
     within = np.abs(coordinate) <= 1 + 1e-6
-    return (within * half).astype(coordinate.dtype)
+    slope: Float[ndarray, "*points"] = (within * ((samples - 1) / 2)).astype(coordinate.dtype)
+    return slope
 
 
 def frame_affine(

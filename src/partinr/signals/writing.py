@@ -104,6 +104,13 @@ def writable_format(path: str | os.PathLike[str], shape: tuple[int, ...], spec: 
     return named
 
 
+def holds_fractions(path: str | os.PathLike[str]) -> bool:
+    """Whether the format that the suffix of a path names holds floating-point numbers, or is not known."""
+    suffix = Path(path).suffix.lower()
+    named = next((f for f in FORMATS if suffix in f.suffixes), None)
+    return named is None or "float32" in named.dtypes
+
+
 @dataclass(frozen=True)
 class Format:
     """A file format, what it holds without loss of a value or channel, and how it is written.
