@@ -16,6 +16,7 @@ from page_parser import PageParser, require_self_contained
 from partinr import FitResult, Grid, InputError, Signal, Siren, from_array, write_report
 from partinr.report import fit_report
 from partinr.report.density import densities, group_table
+from partinr.report.pictures import to_rgb
 from partinr.report.reconstructions import Reconstruction, reconstructions
 from partinr.signals.codecs import beside
 from partinr.signals.metrics import psnr
@@ -142,10 +143,10 @@ def test_compares_with_a_reference(tmp_path: Path) -> None:
     pictures = re.findall(r"<strong>([^<]*)</strong>", html)
     assert pictures[-26:-2] == [*ENLARGED, "Reference"] * 4
     small, large = smooth((24, 30), 3), smooth((48, 60), 3)
-    cubic = Image.fromarray(small.values).resize((60, 48), Image.Resampling.BICUBIC)
+    cubic = Image.fromarray(to_rgb(small.values, small.spec)).resize((60, 48), Image.Resampling.BICUBIC)
     write_report(tmp_path / "r.html", fitted(small), reference=large)
     html = (tmp_path / "r.html").read_text(encoding="utf-8")
-    expected = psnr(large.values, np.asarray(cubic), 255)
+    expected = psnr(to_rgb(large.values, large.spec), np.asarray(cubic), 255)
     assert f'<th scope="row">Bicubic</th><td>{expected:.2f}</td>' in html
 
 
