@@ -1,15 +1,19 @@
 """What lies between the samples: means, smoothness, details, and what never changes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
+import between_reader
 import partinr
 from partinr import InputError
 from partinr.model import kernel
 from partinr.model.between import details, spline
 from partinr.model.between.details import Details
 from partinr.model.seams import seam
+from partinr.signals import frames
 
 
 @pytest.fixture(params=["native", "numpy"])
@@ -200,3 +204,46 @@ def test_the_file_keeps_it_and_a_file_without_it_means_none(tmp_path):
 def test_details_of_photographs_need_two_axes():
     with pytest.raises(InputError, match="have 2 axes, got 1"):
         partinr.fit(np.linspace(0, 1, 40), between="learned")
+
+
+@pytest.mark.parametrize("between", ["smooth", "learned"])
+@pytest.mark.parametrize("scale", [1.5, 2, 3, 4])
+def test_an_independent_reader_of_the_format_agrees(between, scale):
+    signal = partinr.from_array(photograph(36, 40) / 255.0, kind="image", value_range=(0, 1))
+    model = partinr.fit(signal, goal=partinr.Compact(psnr=33), between=between).model
+    alone = model(frames.raster(model.signal.shape)).reshape(36, 40, 3).astype(np.float64)
+    samples = between_reader.closed(alone, model.spectra.boxes, model.spectra.step)
+    np.testing.assert_allclose(partinr.render(model), samples, atol=2e-6)
+    assert np.abs(samples - alone).max() > 1e-3
+    expected = between_reader.rendering(samples, scale, between == "learned")
+    np.testing.assert_allclose(partinr.render(model, scale=scale), expected, atol=2e-5)
+
+
+def test_the_format_names_the_networks_that_ship():
+    page = Path(__file__).parents[2] / "docs" / "format.md"
+    assert between_reader.digest() in page.read_text(encoding="utf-8")
+
+
+def test_an_edge_rings_no_more_than_bicubic_and_a_zone_plate_gets_no_waves():
+    from PIL import Image
+
+    rows, columns = np.mgrid[0:96, 0:96]
+    edge = np.clip((columns - 30 - rows * 0.3) * 0.7 + 0.5, 0, 1)
+    small = np.rint(edge * 160 + 40).astype(np.uint8)
+    model = fitted(small, "learned", partinr.Compact(psnr=55))
+    large = partinr.render(model, scale=4)[60:-60, 60:-60].astype(int)
+    cubic = Image.fromarray(small).resize((384, 384), Image.Resampling.BICUBIC)
+    cubic = np.asarray(cubic)[60:-60, 60:-60].astype(int)
+    beyond = [max(values.max() - 200, 40 - values.min()) for values in (large, cubic)]
+    # The fit itself errs by up to a level.
+    assert beyond[0] <= beyond[1] + 1
+    # Sines of all frequencies up to 0.35 cycles a sample, as means: what is not in the samples is not added.
+    fine = (np.mgrid[0:384, 0:384] + 0.5) / 4
+    plate = 0.5 + 0.4 * np.cos(0.35 * np.pi / 96 * ((fine - 48) ** 2).sum(axis=0) * 2)
+    samples = plate.reshape(96, 4, 96, 4).mean(axis=(1, 3))
+    small = np.rint(samples * 255).astype(np.uint8)
+    found = partinr.render(fitted(small, "learned", partinr.Compact(psnr=50)), scale=4)
+    cubic = np.asarray(Image.fromarray(small).resize((384, 384), Image.Resampling.BICUBIC))
+    inner = (slice(40, -40), slice(40, -40))
+    errors = [np.sqrt(((values / 255 - plate)[inner] ** 2).mean()) for values in (found, cubic)]
+    assert errors[0] < errors[1]

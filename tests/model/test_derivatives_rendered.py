@@ -103,7 +103,7 @@ def test_slabs_make_no_difference(monkeypatch: pytest.MonkeyPatch, size: tuple[i
 @pytest.mark.usefixtures("way")
 def test_of_what_lies_between_the_samples(between: Any, point: bool) -> None:
     model = made(cells((40, 48), 3, 2), SOFT, blend=True).with_between(between)
-    crop, size, step = [(12.0, 20.0), (12.0, 16.0)], (24, 9), 0.02
+    crop, size, step = [(12.0, 20.0), (12.0, 16.0)], (24, 9), 0.01
     gradient = render(model, crop=crop, size=size, derivative="gradient", point=point)
     laplacian: Any = 0
     for a, move in enumerate(step * np.eye(2)):
