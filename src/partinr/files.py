@@ -6,8 +6,9 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,6 +58,67 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str], marks: Sequence[str]) -> Iterator[Path]:
+    """An empty folder that takes the place of `path` when the block ends without an exception.
+
+    Otherwise it is removed, and an old folder stays intact. An old folder is replaced only if it is empty or
+    has one of `marks` in it, files that tell that such a folder was written before.
+
+    Args:
+        path: the folder to write.
+        marks: names of files.
+
+    Yields:
+        the temporary folder.
+
+    Raises:
+        InputError: see `check_replaceable`.
+        OSError: as for `atomic_write`.
+    """
+    target = check_replaceable(path, marks)
+    temporary, old = (target.with_name(f".partinr-{secrets.token_hex(8)}.tmp") for _ in range(2))
+    try:
+        temporary.mkdir()
+        yield temporary
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+    except OSError as error:
+        if error.filename in (None, os.fspath(temporary)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
+    finally:
+        for left in (temporary, old):
+            if left.exists() and (left is temporary or target.exists()):
+                shutil.rmtree(left)
+    _sync_folder(target.parent)
+
+
+def check_replaceable(path: str | os.PathLike[str], marks: Sequence[str]) -> Path:
+    """Find out before long work whether a folder can be written, or replaced, without touching it.
+
+    Returns:
+        the path with symbolic links followed.
+
+    Raises:
+        InputError: a file is in its place, or a folder that has other things in it, or it cannot be made.
+    """
+    mode = _mode(path, path)
+    if mode is None or not stat.S_ISDIR(mode):
+        if mode is not None:
+            raise InputError(f"cannot write the folder {path}: a file is in its place; choose another name")
+        return check_writable(path)
+    target = _followed(path)
+    if any(target.iterdir()) and not any((target / mark).exists() for mark in marks):
+        raise InputError(
+            f"cannot write {path}: the folder has other things in it, which would be lost; choose another "
+            "name"
+        )
+    _check_open(target.parent, path)
+    return target
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:

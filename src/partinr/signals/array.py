@@ -18,6 +18,10 @@ from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, quiet
 from partinr.signals.missing import mask_of, there_of, with_filling
 from partinr.signals.pillow import is_picture, picture_values
 from partinr.signals.signal import Kind, Signal, SignalSpec, require_finite
+from partinr.signals.told import MOST_TOLD, heard, integer_range, with_told
+
+TOLD_MEMBER = "signal.json"
+"""Member of a .npz file that says what `told` says."""
 
 MAX_CHANNELS_GUESSED = 4
 """A last axis of at most this many entries is taken for channels where nothing else is said."""
@@ -67,7 +71,7 @@ def from_array(
         array, channel_axis, kind = np.array(picture, order="C"), picture.ndim == 3, kind or "image"
     else:
         array = np.array(_to_numpy(values), order="C")
-        channel_axis = _has_channel_axis(array.shape, channels_last)
+        channel_axis = has_channel_axis(array.shape, channels_last)
     there: Bool[ndarray, "*shape"] | None = None
     if mask is not None:
         there = there_of(mask, array.shape[:-1] if channel_axis else array.shape)
@@ -101,7 +105,7 @@ def read_npy(
     with path.open("rb") as file, quiet():
         values = _load(file, path.stat().st_size)
     return signal_of(
-        values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
+        values, channel_axis=has_channel_axis(values.shape, channels_last), value_range=value_range
     )
 
 
@@ -135,9 +139,15 @@ def read_npz(
             values = _load(file, member.file_size)
             # The checksum is compared at the end.
             file.read(1)
-    return signal_of(
-        values, channel_axis=_has_channel_axis(values.shape, channels_last), value_range=value_range
+        told = _told(archive)
+    if channels_last is None and isinstance(told.get("channel_axis"), bool):
+        channels_last = told["channel_axis"]
+    signal = signal_of(
+        values,
+        channel_axis=has_channel_axis(values.shape, channels_last),
+        value_range=value_range or integer_range(told, values.dtype),
     )
+    return with_told(signal, told) if told else signal
 
 
 def signal_of(
@@ -254,8 +264,12 @@ def _require_exact(low: float, high: float) -> None:
         )
 
 
-def _has_channel_axis(shape: tuple[int, ...], channels_last: bool | None) -> bool:
-    """Whether the last axis of an array of this shape holds the channels."""
+def has_channel_axis(shape: tuple[int, ...], channels_last: bool | None) -> bool:
+    """Whether the last axis of an array of this shape holds the channels.
+
+    Raises:
+        InputError: it has too few axes for that, or too many.
+    """
     axes = len(shape)
     if channels_last is None:
         channels_last = axes == 4 or (axes == 3 and 1 <= shape[-1] <= MAX_CHANNELS_GUESSED)
@@ -316,6 +330,14 @@ def _only_array(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
             f"as with numpy.save('{names[0]}.npy', numpy.load(FILE)['{names[0]}'])"
         )
     return members[0]
+
+
+def _told(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """What a .npz file that partinr wrote says beside its array; empty of others."""
+    if TOLD_MEMBER not in archive.namelist():
+        return {}
+    with archive.open(TOLD_MEMBER) as file:
+        return heard(file.read(MOST_TOLD + 1))
 
 
 def _load(file: IO[bytes] | io.BufferedIOBase, size: int) -> Shaped[ndarray, "..."]:

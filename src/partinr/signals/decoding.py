@@ -23,6 +23,9 @@ MAX_PIXELS = 100_000_000
 # them at the same time could leave them changed for good.
 _PROCESS_SETTINGS = threading.Lock()
 
+# Loggers of libraries that tell what is odd about a file.
+_TALKATIVE = ("tifffile", "nibabel.global", "pydicom")
+
 # Axes (row, column) to reverse for each EXIF orientation; 5 to 8 exchange rows and columns first.
 _REVERSED: dict[int, tuple[int, ...]] = {
     1: (),
@@ -60,11 +63,13 @@ def decoding(path: Path, what: str) -> Iterator[None]:
     """
     from PIL import Image
 
-    logger, silence = logging.getLogger("tifffile"), logging.NullHandler()
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
     with quiet():
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
-        logger.addHandler(silence)
+        heard = [logger.disabled for logger in loggers]
+        for logger in loggers:
+            logger.disabled = True
         try:
             yield
         except (InputError, MemoryError):
@@ -80,7 +85,8 @@ def decoding(path: Path, what: str) -> Iterator[None]:
                 "the file is damaged or of another kind"
             ) from error
         finally:
-            logger.removeHandler(silence)
+            for logger, disabled in zip(loggers, heard, strict=True):
+                logger.disabled = disabled
             Image.MAX_IMAGE_PIXELS = limit
 
 

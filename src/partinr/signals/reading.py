@@ -21,6 +21,17 @@ from partinr.signals.radiance import read_hdr, read_pfm
 from partinr.signals.signal import Signal
 from partinr.signals.tiff import read_tiff
 from partinr.signals.weighting import masked, weighted
+from partinr.signals.volumes import dicom, envi, hdf5, metaimage, netcdf, nifti, nrrd
+from partinr.signals.volumes.dicom import read_dicom
+from partinr.signals.volumes.envi import read_envi
+from partinr.signals.volumes.hdf5 import read_hdf5
+from partinr.signals.volumes.located import Location, located
+from partinr.signals.volumes.metaimage import read_metaimage
+from partinr.signals.volumes.netcdf import read_netcdf
+from partinr.signals.volumes.nifti import is_zipped_nifti, read_nifti
+from partinr.signals.volumes.nrrd import read_nrrd
+from partinr.signals.volumes.scan import Wish
+from partinr.signals.volumes.zarr import is_zarr, read_zarr
 
 
 def read(
@@ -29,20 +40,24 @@ def read(
     channels_last: bool | None = None,
     value_range: tuple[float, float] | None = None,
     max_pixels: int | None = MAX_PIXELS,
+    volume: int | None = None,
 ) -> Signal:
-    """Read a signal from a file: a NumPy array, a TIFF of any depth, or an image.
+    """Read a signal from a file: a NumPy array, a TIFF of any depth, an image, a scan, or a named array.
 
     .npy and .npz files of one array, TIFF, portable float maps (.pfm), Radiance pictures (.hdr), and every
-    image that Pillow reads.
+    image that Pillow reads; NIfTI, DICOM, NRRD and MetaImage; arrays in HDF5, NetCDF and Zarr; ENVI.
 
     What a file is, is seen from its first bytes, not from its name.
 
     Args:
-        path: the file.
+        path: the file; a folder of a DICOM series or of Zarr; `file.h5:/path` for an array in a file of
+            several.
         channels_last: for NumPy's files, whether the last axis holds the channels; None: as `from_array`.
         value_range: lowest and highest possible value, in the file's units. None: for integers of 8 and 16
             bits all that the type can hold, for other data the lowest and the highest value.
-        max_pixels: greatest number of pixels of an image, checked before it is decoded; None for no limit.
+        max_pixels: greatest number of pixels of an image, or of values of a scan or an array, checked before
+            they are decoded; None for no limit.
+        volume: which volume of a file of several, from 0; None: there is one.
 
     Raises:
         InputError: the file does not exist, cannot be read, is empty, damaged, truncated, of another kind or
@@ -55,10 +70,13 @@ def read(
         >>> partinr.read(path).spec.value_range
         (0.0, 65535.0)
     """
-    path = Path(path)
-    head = _first_bytes(path)
-    options = _Options(channels_last, value_range, max_pixels)
-    reader = next(r for r in READERS if head.startswith(r.magic))
+    place = located(Path(path))
+    path = place.file
+    options = _Options(channels_last, value_range, max_pixels, volume, place.inside)
+    reader = _reader_of(path)
+    if not reader.several and (volume is not None or place.inside is not None):
+        what = f"--volume {volume}" if place.inside is None else f":/{place.inside}"
+        raise InputError(f"{path}: is a file of one signal ({reader.name}), without parts; leave out {what}")
     try:
         return reader.read(path, options)
     except InputError as error:
@@ -111,6 +129,12 @@ class _Options:
     channels_last: bool | None
     value_range: tuple[float, float] | None
     max_pixels: int | None
+    volume: int | None = None
+    inside: str | None = None
+
+    def wish(self) -> Wish:
+        """The same for readers of volumes."""
+        return Wish(self.value_range, self.max_pixels, self.volume, self.channels_last)
 
 
 @dataclass(frozen=True)
@@ -121,24 +145,68 @@ class Reader:
         name: the kind of file, as people call it.
         magic: how such files begin, one of these.
         read: reads one.
+        at: where that stands.
+        several: whether such a file may hold several signals.
     """
 
     name: str
     magic: tuple[bytes, ...]
     read: Callable[[Path, _Options], Signal]
+    at: int = 0
+    several: bool = False
 
 
 def _npy(path: Path, options: _Options) -> Signal:
     return read_npy(path, channels_last=options.channels_last, value_range=options.value_range)
 
 
-def _npz(path: Path, options: _Options) -> Signal:
+def _zip(path: Path, options: _Options) -> Signal:
+    if is_zarr(path):
+        return _zarr(path, options)
     return read_npz(
         path,
         channels_last=options.channels_last,
         value_range=options.value_range,
         max_pixels=options.max_pixels,
     )
+
+
+def _gzip(path: Path, options: _Options) -> Signal:
+    if not is_zipped_nifti(path):
+        raise InputError(f"{path}: is compressed by gzip and holds no NIfTI; decompress it first")
+    return _nifti(path, options)
+
+
+def _nifti(path: Path, options: _Options) -> Signal:
+    return read_nifti(path, options.wish())
+
+
+def _dicom(path: Path, options: _Options) -> Signal:
+    return read_dicom(path, options.wish())
+
+
+def _nrrd(path: Path, options: _Options) -> Signal:
+    return read_nrrd(path, options.wish())
+
+
+def _metaimage(path: Path, options: _Options) -> Signal:
+    return read_metaimage(path, options.wish())
+
+
+def _envi(path: Path, options: _Options) -> Signal:
+    return read_envi(path, options.wish())
+
+
+def _hdf5(path: Path, options: _Options) -> Signal:
+    return read_hdf5(Location(path, options.inside), options.wish())
+
+
+def _netcdf(path: Path, options: _Options) -> Signal:
+    return read_netcdf(Location(path, options.inside), options.wish())
+
+
+def _zarr(path: Path, options: _Options) -> Signal:
+    return read_zarr(Location(path, options.inside), options.wish())
 
 
 def _pfm(path: Path, options: _Options) -> Signal:
@@ -159,7 +227,16 @@ def _image(path: Path, options: _Options) -> Signal:
 
 READERS = (
     Reader("NumPy array", (b"\x93NUMPY",), _npy),
-    Reader("NumPy archive", (b"PK\x03\x04", b"PK\x05\x06"), _npz),
+    Reader("NumPy archive or zipped Zarr", (b"PK\x03\x04", b"PK\x05\x06"), _zip, several=True),
+    Reader("DICOM", (dicom.MAGIC,), _dicom, at=dicom.MAGIC_AT, several=True),
+    Reader("NIfTI", nifti.MAGIC, _nifti, several=True),
+    Reader("compressed NIfTI", (b"\x1f\x8b",), _gzip, several=True),
+    Reader("NRRD", (nrrd.MAGIC,), _nrrd, several=True),
+    Reader("MetaImage", metaimage.MAGIC, _metaimage, several=True),
+    Reader("ENVI", (envi.MAGIC,), _envi),
+    # MATLAB puts a text in front.
+    Reader("HDF5", (hdf5.MAGIC, b"MATLAB 7.3 MAT-file"), _hdf5, several=True),
+    Reader("NetCDF", netcdf.MAGIC, _netcdf, several=True),
     Reader("portable float map", (b"PF", b"Pf"), _pfm),
     Reader("Radiance picture", (b"#?",), _hdr),
     # Little and big endian, classic and BigTIFF.
@@ -168,14 +245,34 @@ READERS = (
 )
 """Every reader, the first that a file's beginning fits is taken; a new one is one line here."""
 
-_HEAD = max(len(magic) for reader in READERS for magic in reader.magic)
+FOLDERS = (
+    Reader("Zarr", (), _zarr, several=True),
+    Reader("DICOM series", (), _dicom, several=True),
+)
+"""Readers of folders, of which the last takes those that are none of the others."""
+
+_HEAD = max(reader.at + len(magic) for reader in READERS for magic in reader.magic)
+
+
+def _reader_of(path: Path) -> Reader:
+    """The reader of a file or folder."""
+    if _is_folder(path):
+        return FOLDERS[0] if is_zarr(path) else FOLDERS[1]
+    head = _first_bytes(path)
+    return next(r for r in READERS if head[r.at :].startswith(r.magic))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        # What is wrong with a name is said where it is opened.
+        return False
 
 
 def _first_bytes(path: Path) -> bytes:
     """The beginning of a file that can be read and is not empty."""
     try:
-        if path.is_dir():
-            raise InputError(f"{path}: expected a file, got a folder; name a file in it")
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: expected a file, got a device, pipe or socket; save it to a file")
         with path.open("rb") as file:

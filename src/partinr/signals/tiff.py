@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,8 @@ from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, oriented
 from partinr.signals.photometric import Meaning, colour_values, meaning_of
 from partinr.signals.signal import Signal
+from partinr.signals.tiff_places import own_words, places
+from partinr.signals.told import integer_range, with_told
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
@@ -72,14 +75,21 @@ def read_tiff(
         metadata: dict[str, Any] = {"format": "TIFF"}
         if len(tiff.pages) > 1:
             metadata["frames"] = len(tiff.pages)
-    channel_axis = values.shape[-1] > 1
-    return signal_of(
+        words = own_words(series.keyframe)
+        placed, source = places(tiff, len(axes.space))
+    channel_axis = values.shape[-1] > 1 or bool(words and words.get("channel_axis") is True)
+    if words and value_range is None:
+        value_range = integer_range(words, values.dtype)
+    signal = signal_of(
         values if channel_axis else values[..., 0],
         channel_axis=channel_axis,
         value_range=value_range or meaning.value_range,
         kind="image",
         metadata=metadata,
     )
+    if words is not None:
+        return with_told(signal, words)
+    return replace(signal, spec=replace(signal.spec, axes=placed, source=source))
 
 
 def _own_pages(series: TiffPageSeries) -> list[TiffPage]:

@@ -8,9 +8,10 @@ import math
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, get_args
 
 import numpy as np
 from numpy import ndarray
@@ -18,14 +19,22 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.files import atomic_write
 from partinr.shapes import Shaped
+from partinr.signals.array import TOLD_MEMBER
 from partinr.signals.png import write_png
-from partinr.signals.signal import SignalSpec
+from partinr.signals.signal import Kind, SignalSpec
+from partinr.signals.tiff_places import description, tags
+from partinr.signals.told import told
+from partinr.signals.volumes import envi
+from partinr.signals.volumes.netcdf import write_netcdf
+from partinr.signals.volumes.nifti import write_nifti, write_zipped_nifti
+from partinr.signals.volumes.zarr import replaced_zarr, write_zarr
 
 Slabs = Iterable[Shaped[ndarray, "_ *rest channels"]]
 """Consecutive parts of a signal along its first axis, together all of it."""
 
-Writer = Callable[[BinaryIO, Slabs, tuple[int, ...], SignalSpec], None]
-"""Writes slabs of a signal of a shape and a spec."""
+Writer = Callable[[Any, Slabs, tuple[int, ...], SignalSpec], None]
+"""Writes slabs of a signal of a shape and a spec to what its format's `place` yields, mostly a binary "
+"file."""
 
 # TIFF 6.0 asks for strips of about 8 KB; readers of today like larger ones, and fewer of them.
 _STRIP_BYTES = 1 << 18
@@ -38,7 +47,8 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
     """Write a signal in the format that the suffix of the path names, or leave everything as it was.
 
     Args:
-        path: the file; .png, .tif, .tiff, .npy, .npz, .pfm, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
+        path: the file; .png, .tif, .tiff, .npy, .npz, .nii, .nii.gz, .zarr, .nc, .hdr (ENVI), .pfm, .jpg,
+            .jpeg, .webp, .bmp, .ppm, .pgm.
         values: values in the source's units and data type, as `spec.quantise` gives them. The lengths of the
             axes may differ from the spec's: a rendering at another size is written with the signal's spec.
         spec: the description of the signal.
@@ -76,8 +86,8 @@ def write_slabs(path: str | os.PathLike[str], slabs: Slabs, shape: tuple[int, ..
         OSError: the disk is full.
     """
     file_format = writable_format(path, shape, spec)
-    with atomic_write(path) as file:
-        file_format.writer(file, _checked(slabs, shape, spec), shape, spec)
+    with file_format.place(path) as place:
+        file_format.writer(place, _checked(slabs, shape, spec), shape, spec)
 
 
 def writable_format(path: str | os.PathLike[str], shape: tuple[int, ...], spec: SignalSpec) -> Format:
@@ -86,12 +96,13 @@ def writable_format(path: str | os.PathLike[str], shape: tuple[int, ...], spec: 
     Raises:
         InputError: an unknown suffix or a format that cannot hold the data.
     """
-    suffix = Path(path).suffix.lower()
+    name = Path(path).name.lower()
+    suffix = Path(name).suffix
     if min(shape) < 1:
         raise InputError(f"cannot write {path}: a signal needs at least one sample, got shape {shape}")
     able = [f for f in FORMATS if f.holds(shape, spec)]
-    choices = ", ".join(f.suffixes[0] for f in able)
-    named = next((f for f in FORMATS if suffix in f.suffixes), None)
+    choices = ", ".join(f.suffixes[0] for f in able if spec.kind in f.suits)
+    named = next((f for f in FORMATS if name.endswith(f.suffixes) and name not in f.suffixes), None)
     if named is None:
         known = ", ".join(s for f in FORMATS for s in f.suffixes)
         raise InputError(
@@ -124,6 +135,8 @@ class Format:
         channels: numbers of channels that it holds; None for any.
         writer: writes it.
         longest: greatest length of an axis.
+        suits: kinds of signals for which it is proposed.
+        place: what takes the place of a path once it is whole: a file, a folder, or a pair of files.
     """
 
     name: str
@@ -134,11 +147,13 @@ class Format:
     channels: tuple[int, ...] | None
     writer: Writer
     longest: int = 2**31 - 1
+    suits: tuple[Kind, ...] = get_args(Kind)
+    place: Callable[[Any], AbstractContextManager[Any]] = atomic_write
 
     def holds(self, shape: tuple[int, ...], spec: SignalSpec) -> bool:
         """Whether it holds a signal of this shape and spec."""
-        # In a picture two channels are grey and alpha; in an array they may be anything.
-        pair = spec.channels == 2 and spec.kind == "array"
+        # In a picture two channels are grey and alpha; elsewhere they may be anything.
+        pair = spec.channels == 2 and spec.kind not in ("image", "video")
         return (
             spec.dtype in self.dtypes
             and len(shape) in self.dims
@@ -180,11 +195,15 @@ def _write_npy(
 
 
 def _write_npz(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
-    """One array, named "values"; the time in the archive is always the same."""
+    """One array, named "values", and what it does not say; the time in the archive is always the same."""
     member = zipfile.ZipInfo("values.npy")
     member.compress_type = zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(file, "w") as archive, archive.open(member, "w", force_zip64=True) as array:
-        _write_npy(array, slabs, shape, spec)
+    words = told(spec)
+    with zipfile.ZipFile(file, "w") as archive:
+        with archive.open(member, "w", force_zip64=True) as array:
+            _write_npy(array, slabs, shape, spec)
+        if words:
+            archive.writestr(zipfile.ZipInfo(TOLD_MEMBER), json.dumps(words))
 
 
 def _write_pfm(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
@@ -215,6 +234,7 @@ def _write_tiff(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: Sign
         "rowsperstrip": strip_rows,
         "bitspersample": bits,
         "metadata": None,
+        **tags(spec),
     }
 
     def strips(part: Slabs) -> Iterator[bytes]:
@@ -226,15 +246,16 @@ def _write_tiff(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: Sign
 
     options |= {"shape": (*shape[-2:], channels) if channels > 1 else shape[-2:], "dtype": dtype}
     with TiffWriter(file, bigtiff=math.prod(shape[:-1]) * row_bytes > _CLASSIC_TIFF) as tiff:
+        # What tifffile itself calls a stack, so that one page is read as one.
+        one_plane = (1, *options["shape"]) if len(shape) == 3 and shape[0] == 1 else None
+        options["description"] = description(spec, one_plane)
         if len(shape) == 2:
             tiff.write(strips(slabs), **options)
             return
-        if shape[0] == 1:
-            # What tifffile itself calls a stack, so that one page is read as one.
-            options["description"] = json.dumps({"shape": [1, *options["shape"]]})
         for slab in slabs:
             for plane in slab:
                 tiff.write(strips([plane]), **options)
+                options["description"] = None
 
 
 def _fewer_bits(spec: SignalSpec) -> int | None:
@@ -312,6 +333,14 @@ def _eight_bits(
 _INTEGERS = ("uint8", "uint16", "uint32", "int8", "int16", "int32")
 _FLOATS = ("float16", "float32", "float64")
 _ARRAYS = ("arrays of numbers", ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS), (1, 2, 3), None)
+_SCANS = (
+    "volumes of numbers but halves and booleans",
+    (*_INTEGERS, "int64", "uint64", "float32", "float64"),
+    (3,),
+    None,
+)
+_FOR_SCANS: tuple[Kind, ...] = ("volume",)
+_NAMED = ("arrays of numbers but halves and booleans", _SCANS[1], (1, 2, 3), None)
 _DEEP = "8 or 16-bit pictures of 1 to 4 channels (two: grey and alpha)"
 _STACKS = "pictures and stacks of up to 32-bit integers or 64-bit floating-point numbers"
 _REAL = "32-bit floating-point pictures of 1 or 3 channels"
@@ -327,5 +356,20 @@ FORMATS = (
     _eight_bits("PGM", (".pgm",), (1,), _by_pillow("PPM")),
     Format("PFM", (".pfm",), _REAL, ("float32",), (2,), (1, 3), _write_pfm),
     Format("NumPy archive", (".npz",), *_ARRAYS, _write_npz),
+    Format("NIfTI", (".nii",), *_SCANS, write_nifti, suits=_FOR_SCANS),
+    Format("compressed NIfTI", (".nii.gz",), *_SCANS, write_zipped_nifti, suits=_FOR_SCANS),
+    Format("Zarr", (".zarr",), *_ARRAYS, write_zarr, suits=_FOR_SCANS, place=replaced_zarr),
+    Format("NetCDF", (".nc",), *_NAMED, write_netcdf, suits=_FOR_SCANS),
+    Format(
+        "ENVI",
+        (".hdr",),
+        "arrays of lines, samples and bands",
+        envi.DTYPES,
+        (2,),
+        None,
+        envi.write_envi,
+        suits=(),
+        place=envi.written_pair,
+    ),
 )
 """Every format that `write` writes; a new one is one line here."""

@@ -1,0 +1,207 @@
+"""Zarr: an array, or one of a group, in a folder or a zip file, of either version; by zarr-python.
+
+Source: Zarr core specification 3.0 and 2; xarray, "Zarr Encoding Specification" (names of axes in version
+2); OME-NGFF 0.4 and 0.5 (spacing of microscopes' images).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from partinr.errors import InputError, need
+from partinr.files import atomic_folder
+from partinr.shapes import Shaped
+from partinr.signals.decoding import decoding
+from partinr.signals.signal import Signal, SignalSpec
+from partinr.signals.volumes.located import Location, chosen
+from partinr.signals.volumes.named import Coordinate, Named, layout, named_signal, plain
+from partinr.signals.volumes.scan import Wish
+
+MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+"""Files of which a folder of Zarr has one."""
+
+# Samples of a chunk along each axis, about.
+_CHUNK = 64
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder or a zip file is Zarr."""
+    if path.is_dir():
+        return any((path / mark).is_file() for mark in MARKS)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name in MARKS for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def read_zarr(place: Location, wish: Wish) -> Signal:
+    """A signal from a Zarr array.
+
+    Raises:
+        InputError: zarr is not there; damaged metadata or chunks; no such array, or several and none was
+            named; one above the limit; one that has too many axes.
+    """
+    need("zarr", "reading Zarr", "volumes")
+    import zarr
+
+    with decoding(place.file, "Zarr"), _store(place.file) as store:
+        root = zarr.open(store, mode="r")
+        if isinstance(root, zarr.Array):
+            if place.inside:
+                raise InputError(
+                    f"{place.file}: is one array itself, without /{place.inside}; leave the path out"
+                )
+            return named_signal(_named(place.file, "", root, None), wish, "Zarr")
+        members: dict[str, Any] = dict(root.members(max_depth=None))
+        arrays = {path: item for path, item in members.items() if isinstance(item, zarr.Array)}
+        readable = {
+            path: item.shape
+            for path, item in arrays.items()
+            if item.shape
+            and item.dtype.kind in "buif"
+            and (path == place.inside or not _is_coordinate(path, item))
+        }
+        path = chosen(place, readable, "Zarr")
+        parent = path.rpartition("/")[0]
+        group = members[parent] if parent else root
+        return named_signal(_named(place.file, path, arrays[path], group), wish, "Zarr")
+
+
+@contextmanager
+def _store(path: Path) -> Iterator[Any]:
+    from zarr.storage import LocalStore, ZipStore
+
+    store: Any = LocalStore(path, read_only=True) if path.is_dir() else ZipStore(path, mode="r")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _named(file: Path, path: str, array: Any, group: Any) -> Named:
+    """What is known of an array, from itself and its group."""
+    attributes = dict(array.attrs)
+    names = _names(array)
+    coordinates = {}
+    own = attributes.pop("coordinates", None)
+    for name, values in (own if isinstance(own, dict) else {}).items():
+        if isinstance(values, dict) and isinstance(values.get("values"), list):
+            coordinates[name] = Coordinate(np.array(values["values"]), str(values.get("unit", "")))
+    if group is not None:
+        for name, n in zip(names, array.shape, strict=False):
+            sibling = group.get(name)
+            if name not in coordinates and sibling is not None and getattr(sibling, "shape", None) == (n,):
+                unit = plain(dict(sibling.attrs).get("units")) or ""
+                coordinates[name] = Coordinate(np.asarray(sibling[...]), str(unit))
+        if not names:
+            names, coordinates = _microscope(dict(group.attrs), path.rpartition("/")[2], array.shape)
+    return Named(
+        f"{file}:/{path}" if path else str(file),
+        tuple(array.shape),
+        np.dtype(array.dtype),
+        lambda index: array[index],
+        names,
+        coordinates,
+        attributes,
+        path.rpartition("/")[2],
+    )
+
+
+def _names(array: Any) -> tuple[str, ...]:
+    """Names of the axes, as either version has them."""
+    found = getattr(array.metadata, "dimension_names", None) or dict(array.attrs).get("_ARRAY_DIMENSIONS")
+    if not isinstance(found, list | tuple) or len(found) != len(array.shape):
+        return ()
+    return tuple(str(name) if name else f"axis{i}" for i, name in enumerate(found))
+
+
+def _is_coordinate(path: str, array: Any) -> bool:
+    return _names(array) == (path.rpartition("/")[2],)
+
+
+def _microscope(
+    attributes: Mapping[str, Any], name: str, shape: tuple[int, ...]
+) -> tuple[tuple[str, ...], dict[str, Coordinate]]:
+    """Names and places of the axes of an image of OME-NGFF; none of other groups."""
+    scales = attributes.get("ome", attributes).get("multiscales")
+    if not isinstance(scales, list) or not scales:
+        return (), {}
+    axes = scales[0].get("axes", [])
+    data = next((one for one in scales[0].get("datasets", []) if one.get("path") == name), None)
+    if data is None or len(axes) != len(shape):
+        return (), {}
+    steps, firsts = np.ones(len(shape)), np.zeros(len(shape))
+    for change in (
+        *data.get("coordinateTransformations", ()),
+        *scales[0].get("coordinateTransformations", ()),
+    ):
+        if change.get("type") == "scale":
+            steps, firsts = steps * change["scale"], firsts * change["scale"]
+        elif change.get("type") == "translation":
+            firsts = firsts + change["translation"]
+    names = tuple(str(axis["name"]) for axis in axes)
+    places = {
+        axis["name"]: Coordinate(first + step * np.arange(n), str(axis.get("unit", "")))
+        for axis, step, first, n in zip(axes, steps, firsts, shape, strict=True)
+        if axis.get("type") != "channel"
+    }
+    return names, places
+
+
+def replaced_zarr(path: Path) -> AbstractContextManager[Path]:
+    """A folder to write to, which takes the place of a path or of the Zarr that is there; see "
+    "`atomic_folder`."""
+    return atomic_folder(path, MARKS)
+
+
+def write_zarr(
+    folder: Path, slabs: Iterable[Shaped[ndarray, "..."]], shape: tuple[int, ...], spec: SignalSpec
+) -> None:
+    """Write a group of version 3 into an empty folder: an array, and the coordinates of its axes beside it.
+
+    xarray reads it. Coordinates that are texts, for which Zarr has no stable type, stand in an attribute.
+
+    Raises:
+        InputError: zarr is not there, or the source says what cannot be written.
+    """
+    need("zarr", "writing Zarr", "volumes")
+    import zarr
+
+    plan = layout(shape, spec)
+    lengths = (*shape, spec.channels)
+    group = zarr.create_group(store=str(folder))
+    texts = {
+        name: {"values": c.values.tolist()}
+        for name, c in plan.coordinates.items()
+        if c.values.dtype == object
+    }
+    for name, c in plan.coordinates.items():
+        if name not in texts:
+            made = group.create_array(
+                name, shape=c.values.shape, dtype=c.values.dtype, dimension_names=[name]
+            )
+            made[...] = c.values
+            made.attrs.update({"units": c.unit} if c.unit else {})
+    attributes = {name: plain(value) for name, value in plan.attributes.items()}
+    array: Any = group.create_array(
+        plan.variable,
+        shape=tuple(lengths[i] for i in plan.order),
+        chunks=tuple(min(lengths[i], _CHUNK) for i in plan.order),
+        dtype=spec.dtype,
+        dimension_names=plan.names,
+        attributes=attributes | ({"coordinates": texts} if texts else {}),
+    )
+    first = 0
+    for slab in slabs:
+        part = slab if spec.channel_axis else slab[..., 0]
+        where = tuple(slice(first, first + len(slab)) if i == 0 else slice(None) for i in plan.order)
+        array[where] = part.transpose(plan.order)
+        first += len(slab)
