@@ -13,7 +13,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, complain, counted, decibels, duration, emit, say
 from partinr.cli.exits import DONE, INTERRUPTED
-from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, pixel_limit, read_input
+from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, VOLUME, pixel_limit, read_input
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option
 from partinr.files import check_folder
@@ -87,6 +87,7 @@ def compare(
     threads: THREADS = None,
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
+    volume: VOLUME = None,
     max_pixels: MAX_PIXELS = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -101,7 +102,7 @@ def compare(
     Example: partinr compare photo.png -o comparison --network siren --steps 500 --seeds 3
     """
     asked = words.runs(run, network, partition, preset)
-    signal = read_input(source, channels_last, value_range, max_pixels)
+    signal = read_input(source, channels_last, value_range, max_pixels, volume)
     from partinr.studies.comparison.results import CURVES, PAGE, RESULTS, RUNS
 
     check_folder(output, CURVES, PAGE, RESULTS, RUNS)

@@ -7,11 +7,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from partinr.errors import InputError
-from partinr.files import check_folder, check_writable
+from partinr.files import check_folder, check_replaceable, check_writable
 
 SUFFIX = ".inr"
-PICTURES = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz")
+PICTURES = (
+    *(".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz"),
+    *(".nii", ".nii.gz", ".zarr", ".nc", ".hdr"),
+)
 """Suffixes that `render` writes, and what writes .inr files does not."""
+
+
+def inr_beside(source: Path) -> Path:
+    """The .inr file of an input's name, beside it; with the name of the array, of a file of several."""
+    from partinr.signals.volumes.located import located
+
+    file, inside = located(source)
+    stem = file.name.removesuffix(".gz").removesuffix(".nii") if file.name.endswith(".nii.gz") else file.stem
+    array = f"-{inside.replace('/', '-')}" if inside else ""
+    return file.parent / f"{stem}{array}{SUFFIX}"
 
 
 def check_no_picture(output: Path) -> None:
@@ -20,7 +33,7 @@ def check_no_picture(output: Path) -> None:
     Raises:
         InputError: it would.
     """
-    if output.suffix.lower() in PICTURES:
+    if output.name.lower().endswith(PICTURES):
         raise InputError(f"-o must be an {SUFFIX} file, got {output}; fit first, then render a picture")
 
 
@@ -59,7 +72,7 @@ def check_outputs(
     for option, path in outputs.items():
         if path is None:
             continue
-        target = check_writable(path)
+        target = _check_place(path)
         if any(_is_stream(target, number) for number in (1, 2)):
             raise InputError(f"{option} {path} is where other output goes; choose another name")
         for source in inputs:
@@ -78,6 +91,15 @@ def check_outputs(
                 raise InputError(
                     f"{option} {path} needs a folder in the place of {file}; choose another name"
                 )
+
+
+def _check_place(path: Path) -> Path:
+    """A file that can be written, or a folder of Zarr."""
+    if path.suffix.lower() != ".zarr":
+        return check_writable(path)
+    from partinr.signals.volumes.zarr import MARKS
+
+    return check_replaceable(path, MARKS)
 
 
 def check_picture(option: str, path: Path | None) -> None:

@@ -11,13 +11,14 @@ import typer
 import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, complain, decibels, duration, emit, say
-from partinr.cli.files import SUFFIX, check_no_picture, check_outputs, check_picture
+from partinr.cli.files import check_no_picture, check_outputs, check_picture, inr_beside
 from partinr.cli.inputs import (
     CHANNELS_LAST,
     INPUT,
     MASK,
     MAX_PIXELS,
     VALUE_RANGE,
+    VOLUME,
     WEIGHTS,
     pixel_limit,
     read_input,
@@ -123,6 +124,7 @@ def fit(
     ] = "auto",
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
+    volume: VOLUME = None,
     max_pixels: MAX_PIXELS = None,
     mask: MASK = None,
     weights: WEIGHTS = None,
@@ -192,7 +194,7 @@ def fit(
 
     Example: partinr fit photo.png -o photo.inr
     """
-    target = source.parent / f"{source.stem}{SUFFIX}" if output is None else output
+    target = inr_beside(source) if output is None else output
     check_no_picture(target)
     wishes = Wishes(
         None if partition is None else words.rule(partition),
@@ -211,7 +213,7 @@ def fit(
     start_file = None if init in ("auto", "none") else Path(init)
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report must end in .html, got {report}")
-    signal = read_input(source, channels_last, value_range, max_pixels)
+    signal = read_input(source, channels_last, value_range, max_pixels, volume)
     signal = with_mask(signal, mask, weights, max_pixels)
     check_outputs(
         {"-o": target, "--report": report, "--overlay": overlay},

@@ -17,7 +17,9 @@ INPUT = Annotated[
     typer.Argument(
         metavar="INPUT",
         show_default=False,
-        help="An image, a TIFF, or a NumPy .npy or .npz array of 1 to 3 axes.",
+        help="An image, a TIFF, a NumPy .npy or .npz array of 1 to 3 axes, a scan (NIfTI, a DICOM file or "
+        "folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; FILE:/PATH names one of "
+        "several.",
     ),
 ]
 CHANNELS_LAST = Annotated[
@@ -37,10 +39,15 @@ VALUE_RANGE = Annotated[
         "LOW,HIGH",
     ),
 ]
+VOLUME = Annotated[
+    int | None,
+    reading("Which volume of a file of several over time, from 0.", "N", min=0),
+]
 MAX_PIXELS = Annotated[
     str | None,
     reading(
-        "Refuse images and label maps of more pixels, before they are decoded. Default: 100 million.",
+        "Refuse images and label maps of more pixels, and scans and arrays of more values, before they are "
+        "decoded. Default: 100 million.",
         "N|none",
     ),
 ]
@@ -76,7 +83,11 @@ def pixel_limit(word: str | None) -> int | None:
 
 
 def read_input(
-    path: Path, channels_last: bool | None, value_range: str | None, max_pixels: str | None
+    path: Path,
+    channels_last: bool | None,
+    value_range: str | None,
+    max_pixels: str | None,
+    volume: int | None = None,
 ) -> partinr.Signal:
     """Read a signal as the options say.
 
@@ -86,7 +97,7 @@ def read_input(
     from partinr.signals import read
 
     limit, interval = pixel_limit(max_pixels), words.interval(value_range)
-    return read(path, channels_last=channels_last, value_range=interval, max_pixels=limit)
+    return read(path, channels_last=channels_last, value_range=interval, max_pixels=limit, volume=volume)
 
 
 def with_mask(

@@ -23,7 +23,8 @@ def render(
     output: Annotated[
         Path,
         option(
-            "The file to write; its suffix says which format: .png, .tif, .npy, .jpg, .webp, .bmp, ...",
+            "The file to write; its suffix says which format: .png, .tif, .npy, .jpg, .webp, .bmp, "
+            ".nii.gz, .zarr, ...",
             "IMAGE",
             "-o",
             "--output",
@@ -94,8 +95,7 @@ def render(
     from partinr.model.memory import free_memory
     from partinr.model.rendering import check_room, output_shape, render_blocks, rendered_spec
     from partinr.report.slopes import picture_of, picture_spec
-    from partinr.signals import write_slabs
-    from partinr.signals.writing import holds_fractions, writable_format
+    from partinr.signals.writing import holds_fractions, writable_format, write_slabs, written_size
 
     model = load(source, max_samples=pixel_limit(max_pixels))
     if between is not None:
@@ -122,7 +122,7 @@ def render(
         write_slabs(output, slabs, shape, spec)
     if not quiet:
         row = signal_row(words.spelled(shape), spec.channels, spec.dtype)
-        say([("output", output), ("values", row), *rows, ("size", f"{output.stat().st_size:,} bytes")])
+        say([("output", output), ("values", row), *rows, ("size", f"{written_size(output):,} bytes")])
 
 
 def _watched(blocks: Iterable[Any], length: int, bar: Bar) -> Iterator[Any]:

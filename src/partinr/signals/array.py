@@ -140,14 +140,13 @@ def read_npz(
             # The checksum is compared at the end.
             file.read(1)
         told = _told(archive)
-    if channels_last is None and isinstance(told.get("channel_axis"), bool):
+    if told is not None and channels_last is None and isinstance(told.get("channel_axis"), bool):
         channels_last = told["channel_axis"]
-    signal = signal_of(
-        values,
-        channel_axis=has_channel_axis(values.shape, channels_last),
-        value_range=value_range or integer_range(told, values.dtype),
-    )
-    return with_told(signal, told) if told else signal
+    if told is not None and value_range is None:
+        value_range = integer_range(told, values.dtype)
+    channel_axis = has_channel_axis(values.shape, channels_last)
+    signal = signal_of(values, channel_axis=channel_axis, value_range=value_range)
+    return signal if told is None else with_told(signal, told)
 
 
 def signal_of(
@@ -332,10 +331,10 @@ def _only_array(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     return members[0]
 
 
-def _told(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """What a .npz file that partinr wrote says beside its array; empty of others."""
+def _told(archive: zipfile.ZipFile) -> dict[str, Any] | None:
+    """What a .npz file that partinr wrote says beside its array; None of others."""
     if TOLD_MEMBER not in archive.namelist():
-        return {}
+        return None
     with archive.open(TOLD_MEMBER) as file:
         return heard(file.read(MOST_TOLD + 1))
 

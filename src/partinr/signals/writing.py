@@ -122,6 +122,15 @@ def holds_fractions(path: str | os.PathLike[str]) -> bool:
     return named is None or "float32" in named.dtypes
 
 
+def written_size(path: str | os.PathLike[str]) -> int:
+    """Bytes of what `write` wrote to a path: all that is in a folder, and the data beside a header."""
+    place = Path(path)
+    if place.is_dir():
+        return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+    beside = envi.data_beside(place) if place.suffix.lower() == ".hdr" else place
+    return sum(file.stat().st_size for file in {place, beside})
+
+
 @dataclass(frozen=True)
 class Format:
     """A file format, what it holds without loss of a value or channel, and how it is written.

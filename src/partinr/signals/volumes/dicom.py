@@ -177,7 +177,7 @@ def _sorted(path: Path, slices: list[Any], wish: Wish) -> list[Any]:
     places = np.array([float(np.dot(normal, _numbers(one.ImagePositionPatient))) for one in slices])
     order = sorted(range(len(slices)), key=lambda i: (places[i], _number(slices[i])))
     steps = np.diff(places[order])
-    usual = float(np.median(steps[steps > 1e-3])) if (steps > 1e-3).any() else 0.0
+    usual = float(steps[steps > 1e-3].min()) if (steps > 1e-3).any() else 0.0
     groups: list[list[int]] = [[order[0]]]
     for i, step in zip(order[1:], steps, strict=True):
         if step > max(_EVEN * usual, 1e-3):
@@ -191,7 +191,8 @@ def _sorted(path: Path, slices: list[Any], wish: Wish) -> list[Any]:
             "at "
             f"{places[odd[0]]:g} mm; leave one out"
         )
-    chosen = [slices[group[wish.chosen(path, counts.pop())]] for group in groups]
+    at = wish.chosen(path, counts.pop())
+    chosen = [slices[group[at]] for group in groups]
     apart = np.diff([places[group[0]] for group in groups])
     wide = np.flatnonzero(np.abs(apart - usual) > _EVEN * usual)
     if wide.size:
@@ -229,6 +230,8 @@ def _normal(one: Any) -> Float64[ndarray, "3"]:
     """The direction in which slices follow each other."""
     across = _numbers(one.get("ImageOrientationPatient") or (1, 0, 0, 0, 1, 0))
     normal: Float64[ndarray, "3"] = np.cross(across[:3], across[3:])
+    if not np.isclose(np.linalg.norm(normal), 1, atol=_EVEN):
+        raise InputError(f"ImageOrientationPatient must be at right angles, got {across.tolist()}")
     return normal
 
 

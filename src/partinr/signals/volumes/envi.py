@@ -9,6 +9,7 @@ Source: NV5 Geospatial, "ENVI Header Files"; "map info" has the place of a corne
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -111,14 +112,19 @@ class _Pair(NamedTuple):
 
 
 @contextlib.contextmanager
-def written_pair(path: Path) -> Iterator[_Pair]:
+def written_pair(path: str | os.PathLike[str]) -> Iterator[_Pair]:
     """A header and the data beside it, which take their places when the block ends without an exception.
 
     Raises:
         InputError: as for `atomic_write`.
     """
-    with atomic_write(path) as header, atomic_write(Path(path).with_suffix(_DATA)) as data:
+    with atomic_write(path) as header, atomic_write(data_beside(path)) as data:
         yield _Pair(header, data)
+
+
+def data_beside(path: str | os.PathLike[str]) -> Path:
+    """The file of numbers that is written beside a header."""
+    return Path(path).with_suffix(_DATA)
 
 
 def write_envi(

@@ -54,7 +54,7 @@ def chosen(place: Location, arrays: Mapping[str, tuple[int, ...]], what: str) ->
     Raises:
         InputError: it is not there, or none was named and there is not exactly one.
     """
-    shown = [f"/{name} ({' x '.join(map(str, shape))})" for name, shape in arrays.items()]
+    shown = [f"/{name} ({' x '.join(map(str, shape))})" for name, shape in sorted(arrays.items())]
     listed = ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} others" if len(shown) > _SHOWN else "")
     if place.inside is not None:
         if place.inside in arrays:
@@ -65,7 +65,7 @@ def chosen(place: Location, arrays: Mapping[str, tuple[int, ...]], what: str) ->
     if not arrays:
         raise InputError(f"{place.file}: expected {what} with an array of numbers, got none")
     if len(arrays) > 1:
-        first = next(iter(arrays))
+        first = min(arrays)
         raise InputError(
             f"{place.file}: expected one array, got {len(arrays)}: {listed}; name one, as in "
             f"{place.file}:/{first}"

@@ -93,6 +93,7 @@ def write_netcdf(
     """
     need("h5netcdf", "writing NetCDF", "volumes")
     import h5netcdf
+    import h5py
 
     plan = layout(shape, spec)
     lengths = (*shape, spec.channels)
@@ -100,8 +101,8 @@ def write_netcdf(
         root.dimensions = {name: lengths[i] for name, i in zip(plan.names, plan.order, strict=True)}
         for name, coordinate in plan.coordinates.items():
             values = coordinate.values
-            texts = values.dtype.kind == "O"
-            made = root.create_variable(name, (name,), str if texts else values.dtype, data=values)
+            kind = h5py.string_dtype() if values.dtype.kind == "O" else values.dtype
+            made = root.create_variable(name, (name,), kind, data=values)
             if coordinate.unit:
                 made.attrs["units"] = coordinate.unit
         attributes = dict(plan.attributes)

@@ -6,6 +6,7 @@ Source: Zarr core specification 3.0 and 2; xarray, "Zarr Encoding Specification"
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -156,7 +157,7 @@ def _microscope(
     return names, places
 
 
-def replaced_zarr(path: Path) -> AbstractContextManager[Path]:
+def replaced_zarr(path: str | os.PathLike[str]) -> AbstractContextManager[Path]:
     """A folder to write to, which takes the place of a path or of the Zarr that is there; see "
     "`atomic_folder`."""
     return atomic_folder(path, MARKS)
