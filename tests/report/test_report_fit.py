@@ -50,7 +50,8 @@ def test_any_signal_has_a_self_contained_page(signal: Signal, tmp_path: Path) ->
     assert stated["Regions"].startswith(f"{result.regions:,} (grid:2")
     assert stated["Steps"] == "3"
     pictures = re.findall(r"<strong>([^<]*)</strong>", html)
-    assert ("Reconstruction, error" in pictures) == (signal.spec.dims > 1)
+    assert ("Reconstruction, error" in pictures) == (signal.spec.dims == 2)
+    assert ("Maximum projection, error" in pictures) == (signal.spec.dims == 3)
     large = min(signal.shape[-2:]) >= 8 and signal.spec.dims > 1
     blended = "Blended over 1 sample of overlap"
     shown = [*ENLARGED * 4, "Each region alone", blended]

@@ -1,11 +1,13 @@
-"""`partinr demo`: the whole of it on one photograph, in under a minute."""
+"""`partinr demo`: the whole of it on one signal, in under a minute."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import partinr
+from partinr.cli import words
 from partinr.cli.console import Bar, counted, decibels, duration, say
 from partinr.cli.options import option
 
@@ -14,17 +16,18 @@ def demo(
     output: Annotated[
         Path, option("The folder to write to; made if missing.", "DIR", "-o", "--output")
     ] = Path("partinr-demo"),
-    seed: Annotated[int, option("Seed of all fits.", "N", min=0, max=2**63 - 1)] = 0,
+    kind: Annotated[
+        words.DemoKind,
+        option("image: a photograph, and partitions compared. volume: a scan, and slices between its own."),
+    ] = "image",
+    seed: Annotated[int, option("Seed of all fits and noise.", "N", min=0, max=2**63 - 1)] = 0,
     quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
     """Fit a photograph that comes with scikit-image, and compare a grid (PoG), a segmentation (PoS) and one
-    network at equal parameters.
+    network at equal parameters; or fit a scan that is made here, and look between its slices.
 
-    Leaves the .inr file, the picture rendered from it, an enlarged part beside bicubic, and a page with
-    curves, partitions and pictures.
+    Leaves the .inr file, what is rendered from it, and a page with curves, partitions and pictures.
     """
-    from partinr.studies.demo import run
-
     with Bar("starting", quiet=quiet) as bar:
 
         def follow(message: str, fraction: float) -> None:
@@ -32,22 +35,44 @@ def demo(
                 left = bar.elapsed * (1 / fraction - 1) if fraction else None
                 bar.show(fraction, f"{duration(left)} left", message)
 
-        done = run(output, follow, seed=seed)
-    if quiet:
-        return
+        rows = {"image": _image, "volume": _volume}[kind](output, follow, seed)
+    if not quiet:
+        say(rows)
+
+
+def _volume(output: Path, follow: Callable[[str, float], None], seed: int) -> list[tuple[str, object]]:
+    """Run the demonstration of a volume; what there is to say of it."""
+    from partinr.studies.demo_volume import run
+
+    done = run(output, follow, seed=seed)
+    ours, linear = (decibels(psnr) for psnr in done.between)
+    return [
+        ("fit", f"{decibels(done.saved.psnr)}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),
+        ("between slices", f"{ours}; interpolation of the scan has {linear}"),
+        ("file", done.inr),
+        ("scan", done.scan),
+        ("thin slices", done.thin),
+        ("page", done.report),
+        ("time", f"{done.seconds:.0f} s in all"),
+    ]
+
+
+def _image(output: Path, follow: Callable[[str, float], None], seed: int) -> list[tuple[str, object]]:
+    """Run the demonstration of a photograph; what there is to say of it."""
+    from partinr.studies.demo import run
+
+    done = run(output, follow, seed=seed)
 
     def quality(run: partinr.Run) -> str:
         regions = counted(run.record.regions, "region")
         return f"{decibels(run.record.psnr)}, {run.record.params:,} parameters in {regions}"
 
-    say(
-        [
-            *((run.variant.name, quality(run)) for run in done.comparison.runs),
-            ("fit", f"{decibels(done.saved.psnr)}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),
-            ("file", done.inr),
-            ("picture", done.picture),
-            ("enlarged", done.enlarged),
-            ("page", done.report),
-            ("time", f"{done.seconds:.0f} s in all"),
-        ]
-    )
+    return [
+        *((run.variant.name, quality(run)) for run in done.comparison.runs),
+        ("fit", f"{decibels(done.saved.psnr)}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),
+        ("file", done.inr),
+        ("picture", done.picture),
+        ("enlarged", done.enlarged),
+        ("page", done.report),
+        ("time", f"{done.seconds:.0f} s in all"),
+    ]

@@ -24,6 +24,7 @@ from partinr.report.figures import Plot, inline
 from partinr.report.pictures import RGB, Picture, Shown, plane, shown_range, signed_error, to_rgb
 from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
+from partinr.report.volume_views import volume_views
 from partinr.shapes import Shaped
 from partinr.signals.codecs import Coded, beside, comparable
 from partinr.signals.metrics import psnr as psnr_of
@@ -246,8 +247,13 @@ def _sections(
 ) -> list[page.Section]:
     several = len(model.networks) > 1 or model.spectra is not None
     drawn = regions("Partition", signal, model.partition, shades(model) if several else None)
+    shows = (
+        page.Section("Slices", volume_views(signal, values))
+        if signal.spec.dims == 3 and signal.spec.kind != "video"
+        else page.Section("Pictures", reconstructions(signal, [Reconstruction("Reconstruction", "", values)]))
+    )
     sections = [
-        page.Section("Pictures", reconstructions(signal, [Reconstruction("Reconstruction", "", values)])),
+        shows,
         page.Section(
             "Partition",
             [
