@@ -54,6 +54,12 @@ SLOW = {
     "lmdb",
     "rich",
     "jaxtyping",
+    "nibabel",
+    "pydicom",
+    "nrrd",
+    "h5py",
+    "h5netcdf",
+    "zarr",
 }
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
 WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors", "cores", "shapes")

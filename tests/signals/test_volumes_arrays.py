@@ -497,3 +497,34 @@ def test_sources_that_cannot_be_written(tmp_path: Path, suffix: str, source: dic
     with pytest.raises(InputError, match=r"coordinates in a source|slope and intercept"):
         write(tmp_path / f"a{suffix}", counts((5, 6, 1)), spec)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- missing values -----------------------------------------------------------------------------------------
+
+
+def test_values_that_stand_for_missing_ones_are_not_fitted_as_numbers(tmp_path: Path) -> None:
+    values = counts((5, 6))
+    values[2, 3] = -999
+    data = xarray.DataArray(values, dims=("y", "x"), name="v", attrs={"_FillValue": np.int16(-999)})
+    data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    tifffile.imwrite(tmp_path / "a.tif", values, extratags=[(42113, 2, 0, "-999", True)], metadata=None)
+    to_zarr(data.to_dataset(), tmp_path / "a.zarr")
+    data.attrs["_FillValue"] = np.float32(-999)
+    to_zarr(data.astype("f4").to_dataset(), tmp_path / "b.zarr")
+    data.astype("f4").to_dataset().to_zarr(tmp_path / "c.zarr", zarr_format=2, consolidated=False)
+    for name in ("a.nc", "a.tif", "a.zarr", "b.zarr", "c.zarr"):
+        with pytest.raises(InputError, match="1 values are -999, which stands for missing ones"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".hdr", ".tif"])
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_the_value_for_missing_ones_is_written_back(tmp_path: Path, suffix: str, dtype: str) -> None:
+    axes = (Axis("y", "m", 2), Axis("x", "m", 2))
+    spec = SignalSpec("array", (5, 6), 2, dtype, (-1000, 3000), True, axes, {"fill": -9999})
+    write(tmp_path / f"a{suffix}", counts((5, 6, 2), dtype), spec)
+    assert read(tmp_path / f"a{suffix}").spec.source["fill"] == -9999
+    if suffix in (".nc", ".zarr"):
+        engine = {"engine": "h5netcdf"} if suffix == ".nc" else {"engine": "zarr", "consolidated": False}
+        with xarray.open_dataset(tmp_path / f"a{suffix}", **engine) as opened:  # type: ignore[arg-type]
+            assert opened["values"].encoding["_FillValue"] == -9999

@@ -18,6 +18,7 @@ from partinr.signals.photometric import Meaning, colour_values, meaning_of
 from partinr.signals.signal import Signal
 from partinr.signals.tiff_places import own_words, places
 from partinr.signals.told import integer_range, with_told
+from partinr.signals.volumes.scan import require_present
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
@@ -77,6 +78,7 @@ def read_tiff(
             metadata["frames"] = len(tiff.pages)
         words = own_words(series.keyframe)
         placed, source = places(tiff, len(axes.space))
+        require_present(values, (words or {"source": source}).get("source", {}).get("fill"))
     channel_axis = values.shape[-1] > 1 or bool(words and words.get("channel_axis") is True)
     if words and value_range is None:
         value_range = integer_range(words, values.dtype)

@@ -91,12 +91,26 @@ def scan_signal(
     told = {name: value for name, value in source.items() if value not in (None, {}, [], "")}
     if told.get("slope", 1.0) == 1.0 and told.get("intercept", 0.0) == 0.0:
         told = {name: value for name, value in told.items() if name not in ("slope", "intercept")}
+    require_present(values, told.get("fill"))
     dims = values.ndim - channel_axis
     span = wish.value_range or scan_range(values)
     kind = kind or ("volume" if dims == 3 else "array")
     signal = signal_of(values, channel_axis=channel_axis, value_range=span, kind=kind)
     spec = replace(signal.spec, axes=None if axes is None else tuple(axes), source=told)
     return Signal(signal.values, spec, signal.metadata)
+
+
+def require_present(values: Shaped[ndarray, "..."], fill: float | None) -> None:
+    """Refuse values that stand for what was not measured.
+
+    Raises:
+        InputError: there are such values.
+    """
+    missing = 0 if fill is None else np.count_nonzero(values == fill)
+    if missing:
+        raise InputError(
+            f"{missing:,} values are {fill:g}, which stands for missing ones; replace them, or cut them off"
+        )
 
 
 def scaling(spec: SignalSpec) -> tuple[float, float]:

@@ -6,7 +6,9 @@ Source: Zarr core specification 3.0 and 2; xarray, "Zarr Encoding Specification"
 
 from __future__ import annotations
 
+import base64
 import os
+import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -90,6 +92,8 @@ def _store(path: Path) -> Iterator[Any]:
 def _named(file: Path, path: str, array: Any, group: Any) -> Named:
     """What is known of an array, from itself and its group."""
     attributes = dict(array.attrs)
+    fill = _fill(array, attributes.pop("_FillValue", None))
+    attributes |= {} if fill is None else {"_FillValue": fill}
     names = _names(array)
     coordinates = {}
     own = attributes.pop("coordinates", None)
@@ -122,6 +126,19 @@ def _names(array: Any) -> tuple[str, ...]:
     if not isinstance(found, list | tuple) or len(found) != len(array.shape):
         return ()
     return tuple(str(name) if name else f"axis{i}" for i, name in enumerate(found))
+
+
+def _fill(array: Any, told: Any) -> Any:
+    """The value that stands for missing ones: xarray writes floating-point ones as eight bytes in base 64.
+
+    In version 2 it is the array's own, where axes have names; 0 is what arrays have that nothing was said of.
+    """
+    if told is None and array.metadata.zarr_format == 2 and "_ARRAY_DIMENSIONS" in dict(array.attrs):
+        return plain(array.fill_value) or None
+    if isinstance(told, str):
+        number = struct.unpack("<d", base64.b64decode(told, validate=True))[0]
+        return number if np.isfinite(number) else None
+    return told
 
 
 def _is_coordinate(path: str, array: Any) -> bool:
@@ -192,6 +209,8 @@ def write_zarr(
             made[...] = c.values
             made.attrs.update({"units": c.unit} if c.unit else {})
     attributes = {name: plain(value) for name, value in plan.attributes.items()}
+    if isinstance(attributes.get("_FillValue"), float):
+        attributes["_FillValue"] = base64.b64encode(struct.pack("<d", attributes["_FillValue"])).decode()
     array: Any = group.create_array(
         plan.variable,
         shape=tuple(lengths[i] for i in plan.order),
