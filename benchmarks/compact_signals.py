@@ -3,9 +3,9 @@
     python benchmarks/compact_signals.py [--sounds FILE ...] [--volumes FILE ...] [--films FILE ...] [--write]
 
 Sounds are read by soundfile, as 16 bits, beside FLAC, which loses nothing, and MP3 and Vorbis, which are made
-for ears and not for PSNR: partinr is asked for the PSNR that each of them has. Volumes are read by nibabel or
-from .npy, films by PyAV as grey frames, at most 64, which are stacked; no codec of films is compared, as they
-know motion. Both stand beside zfp and SZ3 (PyPI zfpy, pysz) in single precision, with the greatest tolerance
+for ears and not for PSNR: partinr is asked for the PSNR that each of them has. Volumes are those that
+partinr reads, films are read by PyAV as grey frames, at most 64, which are stacked; no codec of films is compared,
+as they know motion. Both stand beside zfp and SZ3 (PyPI zfpy, pysz) in single precision, with the greatest tolerance
 that has the PSNR. partinr's bits are of whole files, its PSNR is of the file's rendering.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from tables import machine, publish, table
 
-from partinr import Compact, Signal, fit, from_array, load, render, save
+from partinr import Compact, Signal, fit, from_array, load, read, render, save
 from partinr.signals.metrics import psnr as psnr_of
 
 LEVELS = (35.0, 40.0, 45.0)
@@ -147,15 +147,6 @@ def at_psnr(
     return best
 
 
-def volume(path: Path) -> Signal:
-    if path.suffix == ".npy":
-        return from_array(np.load(path))
-    import nibabel
-
-    loaded: Any = nibabel.load(path)
-    return from_array(np.asarray(loaded.dataobj))
-
-
 def film(path: Path) -> Signal:
     import av
 
@@ -176,7 +167,7 @@ def main() -> None:
     found: dict[str, list[list[str]]] = {}
     if options.sounds:
         found["sounds"] = [line for path in options.sounds for line in sound(path)]
-    for what, paths, opened in (("volumes", options.volumes, volume), ("films", options.films, film)):
+    for what, paths, opened in (("volumes", options.volumes, read), ("films", options.films, film)):
         if paths:
             found[what] = [line for path in paths for line in grid(path.name, opened(path))]
     for what, rows in found.items():

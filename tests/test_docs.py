@@ -7,6 +7,7 @@ import doctest
 import inspect
 import re
 import shlex
+import shutil
 import sys
 from functools import cache
 from importlib import import_module
@@ -105,6 +106,23 @@ def folder_for(tmp_path: Path, rows: int, columns: int, monkeypatch: pytest.Monk
     for i in range(3):
         Image.fromarray(skimage.data.astronaut()[40 * i :][:40, 100:140]).save(f"photos/{i}.png")
     np.save("volume.npy", np.random.default_rng(0).random((6, 20, 24), dtype=np.float32))
+
+
+def scans_for(page: Path) -> None:
+    """The scans that a page starts from, small ones."""
+    if "brain.nii.gz" not in page.read_text(encoding="utf-8"):
+        return
+    import nibabel
+    import xarray
+    from pydicom.data import get_testdata_file
+
+    values = np.random.default_rng(0).integers(0, 999, (6, 7, 5, 13)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(values[..., 0], np.eye(4)), "brain.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), "run.nii.gz")
+    Path("series").mkdir()
+    shutil.copy(str(get_testdata_file("MR_small.dcm")), "series")
+    variable = xarray.DataArray(values[..., 0], dims=("time", "latitude", "longitude"), name="t2m")
+    variable.to_netcdf("climate.nc", engine="h5netcdf")
 
 
 class TestPython:
@@ -267,6 +285,7 @@ class TestCommands:
     def test_runs(self, page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """All in one folder, one after another, as a reader would."""
         folder_for(tmp_path, 190, 300, monkeypatch)
+        scans_for(page)
         for line in partinr_lines(page):
             if not runs(line.words):
                 continue
