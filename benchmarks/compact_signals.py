@@ -3,10 +3,10 @@
     python benchmarks/compact_signals.py [--sounds FILE ...] [--volumes FILE ...] [--films FILE ...] [--write]
 
 Sounds are read by soundfile, as 16 bits, beside FLAC, which loses nothing, and MP3 and Vorbis, which are made
-for ears and not for PSNR: partinr is asked for the PSNR that each of them has. Volumes are those that
-partinr reads, films are read by PyAV as grey frames, at most 64, which are stacked; no codec of films is compared,
-as they know motion. Both stand beside zfp and SZ3 (PyPI zfpy, pysz) in single precision, with the greatest tolerance
-that has the PSNR. partinr's bits are of whole files, its PSNR is of the file's rendering.
+for ears and not for PSNR: partinr is asked for the PSNR that each of them has. Volumes are those that partinr
+reads, films are read by PyAV as grey frames, at most 64, which are stacked; no codec of films is compared, as
+they know motion. Both stand beside zfp and SZ3 (PyPI zfpy, pysz) in single precision, with the greatest
+tolerance that has the PSNR. partinr's bits are of whole files, its PSNR is of the file's rendering.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Seconds are those of reading, fitting and writing, the best of three; codecs are asked as in
 `benchmarks/compact_signals.py`. `--scan` adds a table of what a PSNR means for scans whose integers fill a
-part of their type: errors with the peak that partinr takes, lowest to highest value, and with all of the type.
+part of their type: errors with the peak that partinr takes, lowest to highest value, and with the type's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GOAL_SECONDS, RUNS = 10, 3
 
 
 def from_file_to_file(path: Path, psnr: float) -> tuple[Signal, list[float], float, int, float]:
-    """The signal; seconds of reading, fitting and writing; those of processors; bytes; and the file's PSNR."""
+    """The signal; seconds of reading, fitting, writing; those of processors; bytes; the file's PSNR."""
     best: list[float] = []
     busy = 0.0
     for _ in range(RUNS):

@@ -381,7 +381,7 @@ def test_what_tifffile_logs_of_damaged_files_goes_nowhere(
 
 
 def test_values_that_are_no_signal(tmp_path: Path) -> None:
-    path = tiff(tmp_path / "a.tif", np.array([[0, np.nan]], np.float32), photometric="minisblack")
+    path = tiff(tmp_path / "a.tif", np.array([[0, np.inf]], np.float32), photometric="minisblack")
     with pytest.raises(InputError, match="finite"):
         read(path)
     path = tiff(tmp_path / "a.tif", np.zeros((3, 4), np.complex64), photometric="minisblack")

@@ -502,19 +502,39 @@ def test_sources_that_cannot_be_written(tmp_path: Path, suffix: str, source: dic
 # --- missing values -----------------------------------------------------------------------------------------
 
 
-def test_values_that_stand_for_missing_ones_are_not_fitted_as_numbers(tmp_path: Path) -> None:
+def test_values_that_stand_for_missing_ones_are_missing(tmp_path: Path) -> None:
     values = counts((5, 6))
-    values[2, 3] = -999
-    data = xarray.DataArray(values, dims=("y", "x"), name="v", attrs={"_FillValue": np.int16(-999)})
+    values[2, 3] = -9999
+    there = values != -9999
+    data = xarray.DataArray(values, dims=("y", "x"), name="v", attrs={"_FillValue": np.int16(-9999)})
     data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    tifffile.imwrite(tmp_path / "a.tif", values, extratags=[(42113, 2, 0, "-999", True)], metadata=None)
+    tifffile.imwrite(tmp_path / "a.tif", values, extratags=[(42113, 2, 0, "-9999", True)], metadata=None)
     to_zarr(data.to_dataset(), tmp_path / "a.zarr")
-    data.attrs["_FillValue"] = np.float32(-999)
+    data.attrs["_FillValue"] = np.float32(-9999)
     to_zarr(data.astype("f4").to_dataset(), tmp_path / "b.zarr")
     data.astype("f4").to_dataset().to_zarr(tmp_path / "c.zarr", zarr_format=2, consolidated=False)
     for name in ("a.nc", "a.tif", "a.zarr", "b.zarr", "c.zarr"):
-        with pytest.raises(InputError, match="1 values are -999, which stands for missing ones"):
-            read(tmp_path / name)
+        signal = read(tmp_path / name)
+        np.testing.assert_array_equal(signal.mask, there)
+        np.testing.assert_array_equal(signal.values[..., 0][there], values[there])
+        # The range is that of what is there.
+        if name != "a.tif":
+            assert signal.spec.value_range == (values[there].min(), values[there].max())
+        assert signal.spec.source["fill"] == -9999
+    all_gone = data.copy(data=np.full((5, 6), np.float32(-9999)))
+    to_zarr(all_gone.to_dataset(), tmp_path / "d.zarr")
+    with pytest.raises(InputError, match="all 30 samples are missing"):
+        read(tmp_path / "d.zarr")
+
+
+def test_nan_of_an_array_with_names_is_missing(tmp_path: Path) -> None:
+    cube = bands()
+    cube[3, 2, 4] = np.nan
+    cube.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    signal = read(tmp_path / "a.nc")
+    assert signal.mask is not None
+    assert np.argwhere(~signal.mask).tolist() == [[2, 4]]
+    assert signal.spec.axes is not None
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".hdr", ".tif"])

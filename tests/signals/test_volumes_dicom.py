@@ -107,6 +107,14 @@ def test_a_series_is_sorted_by_place_and_knows_the_world(tmp_path: Path) -> None
     np.testing.assert_allclose(image.affine, affine, atol=1e-6)
 
 
+def test_padding_is_missing(tmp_path: Path) -> None:
+    values = slices()
+    values[:, 0, :3] = -2000
+    signal = read(series(tmp_path / "ct", values, PixelPaddingValue=-2000))
+    np.testing.assert_array_equal(signal.mask, values != -2000)
+    assert signal.spec.value_range == (values[values != -2000].min(), values.max())
+
+
 def test_slices_of_different_slopes_become_what_their_values_mean(tmp_path: Path) -> None:
     folder = tmp_path / "pet"
     folder.mkdir()

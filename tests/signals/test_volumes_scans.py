@@ -371,4 +371,5 @@ def test_what_a_source_says_is_kept_by_inr_files(tmp_path: Path) -> None:
     signal: Signal = read(nifti(tmp_path / "a.nii", counts().T))
     for goal in (partinr.Compact(psnr=30), partinr.Steps(2)):
         partinr.save(partinr.fit(signal, goal=goal).model, tmp_path / "a.inr", signal=signal)
-        assert partinr.load(tmp_path / "a.inr").signal == signal.spec
+        kept = partinr.load(tmp_path / "a.inr").signal
+        assert (kept.kind, kept.axes, kept.source) == (signal.spec.kind, signal.spec.axes, signal.spec.source)

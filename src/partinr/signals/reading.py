@@ -20,7 +20,6 @@ from partinr.signals.image import read_image
 from partinr.signals.radiance import read_hdr, read_pfm
 from partinr.signals.signal import Signal
 from partinr.signals.tiff import read_tiff
-from partinr.signals.weighting import masked, weighted
 from partinr.signals.volumes import dicom, envi, hdf5, metaimage, netcdf, nifti, nrrd
 from partinr.signals.volumes.dicom import read_dicom
 from partinr.signals.volumes.envi import read_envi
@@ -32,6 +31,7 @@ from partinr.signals.volumes.nifti import is_zipped_nifti, read_nifti
 from partinr.signals.volumes.nrrd import read_nrrd
 from partinr.signals.volumes.scan import Wish
 from partinr.signals.volumes.zarr import is_zarr, read_zarr
+from partinr.signals.weighting import masked, weighted
 
 
 def read(

@@ -18,7 +18,7 @@ from partinr.signals.photometric import Meaning, colour_values, meaning_of
 from partinr.signals.signal import Signal
 from partinr.signals.tiff_places import own_words, places
 from partinr.signals.told import integer_range, with_told
-from partinr.signals.volumes.scan import require_present
+from partinr.signals.volumes.scan import present
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
@@ -78,7 +78,7 @@ def read_tiff(
             metadata["frames"] = len(tiff.pages)
         words = own_words(series.keyframe)
         placed, source = places(tiff, len(axes.space))
-        require_present(values, (words or {"source": source}).get("source", {}).get("fill"))
+        mask = present(values, source.get("fill"))
     channel_axis = values.shape[-1] > 1 or bool(words and words.get("channel_axis") is True)
     if words and value_range is None:
         value_range = integer_range(words, values.dtype)
@@ -88,6 +88,7 @@ def read_tiff(
         value_range=value_range or meaning.value_range,
         kind="image",
         metadata=metadata,
+        mask=mask,
     )
     if words is not None:
         return with_told(signal, words)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.shapes import Shaped
+from partinr.shapes import Bool, Shaped
 from partinr.signals.array import signal_of
 from partinr.signals.axes import Axis
 from partinr.signals.decoding import MAX_PIXELS
@@ -81,7 +81,8 @@ def scan_signal(
 ) -> Signal:
     """A signal of stored values, as they are in the file; `source` says what they mean.
 
-    Slope and intercept of 1 and 0 are left out of the source. Where no kind is named, three axes are a
+    Samples that have the source's `fill` are missing, as are those of NaN. Slope and intercept of 1 and 0 are
+    left out of the source. Where no kind is named, three axes are a
     volume, fewer an array.
 
     Raises:
@@ -91,26 +92,26 @@ def scan_signal(
     told = {name: value for name, value in source.items() if value not in (None, {}, [], "")}
     if told.get("slope", 1.0) == 1.0 and told.get("intercept", 0.0) == 0.0:
         told = {name: value for name, value in told.items() if name not in ("slope", "intercept")}
-    require_present(values, told.get("fill"))
     dims = values.ndim - channel_axis
-    span = wish.value_range or scan_range(values)
+    mask = present(values if channel_axis else values[..., None], told.get("fill"))
+    # Where none is there, `signal_of` says so.
+    known = values[mask] if mask is not None and mask.any() else values
+    span = wish.value_range or scan_range(known)
     kind = kind or ("volume" if dims == 3 else "array")
-    signal = signal_of(values, channel_axis=channel_axis, value_range=span, kind=kind)
+    signal = signal_of(values, channel_axis=channel_axis, value_range=span, kind=kind, mask=mask)
     spec = replace(signal.spec, axes=None if axes is None else tuple(axes), source=told)
-    return Signal(signal.values, spec, signal.metadata)
+    return replace(signal, spec=spec)
 
 
-def require_present(values: Shaped[ndarray, "..."], fill: float | None) -> None:
-    """Refuse values that stand for what was not measured.
+def present(values: Shaped[ndarray, "*shape channels"], fill: float | None) -> Bool[ndarray, "*shape"] | None:
+    """Which samples are there: those no channel of which has the value that stands for missing ones.
 
-    Raises:
-        InputError: there are such values.
+    None: all are, as far as that value says.
     """
-    missing = 0 if fill is None else np.count_nonzero(values == fill)
-    if missing:
-        raise InputError(
-            f"{missing:,} values are {fill:g}, which stands for missing ones; replace them, or cut them off"
-        )
+    if fill is None:
+        return None
+    gone: Bool[ndarray, "*shape"] = (values == fill).any(axis=-1)
+    return ~gone if gone.any() else None
 
 
 def scaling(spec: SignalSpec) -> tuple[float, float]:
