@@ -142,8 +142,7 @@ def _data(
 
 
 def _affine(fields: dict[str, str], dims: int) -> Float64[ndarray, "3 4"]:
-    """From (column, row, plane, 1) to the right, to the front and up; ITK's world is to the left and the "
-    "back."""
+    """From (column, row, plane, 1) to the right, front and up; ITK's world is to the left and the back."""
     matrix, spacing, origin = np.eye(dims), np.ones(dims), np.zeros(dims)
     for keys, target in (
         (("TransformMatrix", "Rotation", "Orientation"), matrix),

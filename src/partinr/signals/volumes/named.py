@@ -230,8 +230,7 @@ def layout(shape: tuple[int, ...], spec: SignalSpec) -> Layout:
 
 
 def plain(value: Any) -> Any:
-    """A value of an attribute as JSON has it: numbers, texts, and lists of them; None of what is none of "
-    "these."""
+    """A value of an attribute as JSON has it: numbers, texts, lists of them; None of anything else."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, ndarray | np.generic):

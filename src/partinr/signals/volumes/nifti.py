@@ -144,8 +144,7 @@ def _put(
 
 
 def _check_whole(path: Path, stored: Any, dtype: np.dtype[Any]) -> None:
-    """Refuse a file without compression that is shorter than its header claims, before anything is "
-    "allocated."""
+    """Refuse a file without compression that is shorter than its header claims, by its size alone."""
     name = Path(stored.file_like)
     if name.suffix.lower() in (".gz", ".bz2", ".zst"):
         return
@@ -248,8 +247,7 @@ def _kept(spec: SignalSpec) -> dict[str, Any]:
 
 
 def _place(header: Any, affine: Any, kept: dict[str, Any]) -> None:
-    """State the affine in those of its two forms that the file had; where they do not hold it, in the "
-    "other."""
+    """State the affine in those of its two forms that the file had, or in the other if they cannot."""
     codes = {name: kept.get(name, 0) for name in ("qform_code", "sform_code")}
     if any(code not in range(6) for code in codes.values()):
         raise InputError(f"the source's codes of forms must be 0 to 5, got {codes}")

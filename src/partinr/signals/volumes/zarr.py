@@ -175,8 +175,7 @@ def _microscope(
 
 
 def replaced_zarr(path: str | os.PathLike[str]) -> AbstractContextManager[Path]:
-    """A folder to write to, which takes the place of a path or of the Zarr that is there; see "
-    "`atomic_folder`."""
+    """A folder to write to, which takes the place of the Zarr that is there; see `atomic_folder`."""
     return atomic_folder(path, MARKS)
 
 
