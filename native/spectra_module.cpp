@@ -1,6 +1,7 @@
 // The functions of the module that make, code and read spectra.
 #include "spectra_module.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
@@ -12,6 +13,7 @@ namespace partinr {
 namespace {
 
 using Numbers = Array<int32_t, 1>;
+using Weights = std::optional<Array<const float, 1>>;
 
 Layout layout_of(const std::vector<int64_t>& shape, int64_t channels, int64_t root, int64_t least) {
   Layout layout{{1, 1, 1}, static_cast<int32_t>(shape.size()), static_cast<int32_t>(channels), static_cast<int32_t>(root),
@@ -63,12 +65,13 @@ int64_t samples_of(const std::vector<Box>& boxes) {
 
 nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<int64_t>& shape,
                          const Array<const float, 2>& mixing, double step, double lambda, int64_t root, int64_t least,
-                         const std::vector<int64_t>& roots, int threads) {
+                         const std::vector<int64_t>& roots, const Weights& weights, int threads) {
   check_threads(threads);
   const int64_t channels = static_cast<int64_t>(values.shape(1));
   const Layout layout = layout_of(shape, channels, root, least);
   expect(values, {int64_t{layout.shape[0]} * layout.shape[1] * layout.shape[2], channels}, "values");
   expect(mixing, {channels, channels}, "mixing");
+  if (weights) expect(*weights, {static_cast<int64_t>(values.shape(0))}, "weights");
   if (!(step > 0) || !(lambda >= 0)) refuse("step must be positive and lambda not negative");
   const Place count = layout.roots();
   int64_t samples = 0;
@@ -82,37 +85,40 @@ nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<
   const auto poll = poller(nb::none());
   {
     const nb::gil_scoped_release unlocked;
-    results = search(layout, roots, values.data(), mixing.data(),
+    results = search(layout, roots, {values.data(), mixing.data(), weights ? weights->data() : nullptr},
                      {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads, poll, spectra.data(),
                      chosen.data());
   }
   std::vector<uint8_t> splits;
   std::vector<Box> boxes;
+  std::vector<float> counting;
   double distortion = 0, bits = 0;
   for (const RootResult& result : results) {
     splits.insert(splits.end(), result.splits.begin(), result.splits.end());
     boxes.insert(boxes.end(), result.boxes.begin(), result.boxes.end());
+    counting.insert(counting.end(), result.weights.begin(), result.weights.end());
     distortion += result.distortion;
     bits += result.bits;
   }
   return nb::make_tuple(to_numpy(std::move(splits)), boxes_array(layout, boxes), to_numpy(std::move(spectra)),
-                        to_numpy(std::move(chosen)), distortion, bits);
+                        to_numpy(std::move(chosen)), distortion, bits, to_numpy(std::move(counting)));
 }
 
 nb::tuple choose_spectra(const Array<const int64_t, 3>& boxes, const Array<const float, 1>& spectra,
-                      const std::vector<int64_t>& shape, int64_t channels, double step, double lambda, int threads,
-                      const Numbers& out) {
+                      const std::vector<int64_t>& shape, int64_t channels, double step, double lambda,
+                      const Weights& weights, int threads, const Numbers& out) {
   check_threads(threads);
   const Layout layout = layout_of(shape, channels, 1024, 1);
   const std::vector<Box> all = boxes_from(layout, boxes);
   expect(spectra, {samples_of(all) * channels}, "spectra");
   expect(out, {samples_of(all) * channels}, "out");
+  if (weights) expect(*weights, {static_cast<int64_t>(all.size())}, "weights");
   const auto poll = poller(nb::none());
   std::array<double, 2> found;
   {
     const nb::gil_scoped_release unlocked;
-    found = choose_again(layout, all, spectra.data(), {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads,
-                         poll, out.data());
+    found = choose_again(layout, all, spectra.data(), weights ? weights->data() : nullptr,
+                         {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads, poll, out.data());
   }
   return nb::make_tuple(found[0], found[1]);
 }
@@ -274,9 +280,9 @@ nb::tuple decode_spectra(const std::vector<nb::bytes>& bytes, const std::vector<
 void bind_spectra(nb::module_& m) {
   using namespace nb::literals;
   m.def("search_spectra", &search_spectra, "values"_a.noconvert(), nb::kw_only(), "shape"_a, "mixing"_a.noconvert(),
-        "step"_a, "lambda_"_a, "root"_a, "least"_a, "roots"_a, "threads"_a);
+        "step"_a, "lambda_"_a, "root"_a, "least"_a, "roots"_a, "weights"_a.noconvert() = nb::none(), "threads"_a);
   m.def("choose_spectra", &choose_spectra, "boxes"_a.noconvert(), "spectra"_a.noconvert(), nb::kw_only(), "shape"_a,
-        "channels"_a, "step"_a, "lambda_"_a, "threads"_a, "out"_a.noconvert());
+        "channels"_a, "step"_a, "lambda_"_a, "weights"_a.noconvert() = nb::none(), "threads"_a, "out"_a.noconvert());
   m.def("reach_of_spectra", &reach_of_spectra, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),
         "shape"_a, "channels"_a);
   m.def("spectra_to_cosines", &spectra_to_cosines, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),

@@ -46,18 +46,63 @@ struct Basis {
   }
 };
 
+// Calls visit(first, to) for each row of a box: its first sample in the signal, and in the box.
+template <class Visit>
+void rows_of(const Layout& layout, const Box& box, Visit visit) {
+  int64_t to = 0;
+  for (int32_t i = 0; i < box.size[0]; i++)
+    for (int32_t j = 0; j < box.size[1]; j++, to += box.size[2])
+      visit((int64_t{box.start[0] + i} * layout.shape[1] + box.start[1] + j) * layout.shape[2] + box.start[2], to);
+}
+
+// A box' samples, each channel for itself, mixed.
+void read(const Layout& layout, const Weighted& signal, const Box& box, std::vector<float>& planes) {
+  const int64_t count = box.samples(), channels = layout.channels;
+  planes.resize(count * channels);
+  rows_of(layout, box, [&](int64_t first, int64_t to) {
+    const float* from = signal.values + first * channels;
+    for (int64_t c = 0; c < channels; c++) {
+      float* row = planes.data() + c * count + to;
+      for (int32_t k = 0; k < box.size[2]; k++) row[k] = 0;
+      for (int64_t d = 0; d < channels; d++) {
+        const float factor = signal.mixing[c * channels + d];
+        for (int32_t k = 0; k < box.size[2]; k++) row[k] += factor * from[k * channels + d];
+      }
+    }
+  });
+}
+
+// What the squared error of a box counts: the mean of its samples' weights, each as often as it weighs, so that what
+// counts decides where there is little of it. Where there is none a smooth filling is to be kept all the same, as long as
+// it costs little.
+constexpr float least_weight = 1.0f / 16;
+
+float box_weight(const Layout& layout, const float* weights, const Box& box) {
+  if (!weights) return 1;
+  double sum = 0, squares = 0;
+  rows_of(layout, box, [&](int64_t first, int64_t) {
+    float row = 0, row_squares = 0;
+    for (int32_t k = 0; k < box.size[2]; k++) {
+      row += weights[first + k];
+      row_squares += weights[first + k] * weights[first + k];
+    }
+    sum += row;
+    squares += row_squares;
+  });
+  return sum > 0 ? std::max(static_cast<float>(squares / sum), least_weight) : least_weight;
+}
+
 // Memory of one thread.
 class Searcher {
  public:
-  Searcher(const Layout& layout, const float* values, const float* mixing, const Rate& rate, float* spectra,
-           int32_t* chosen)
-      : layout_(layout), values_(values), mixing_(mixing), rate_(rate), spectra_(spectra), chosen_(chosen) {}
+  Searcher(const Layout& layout, const Weighted& signal, const Rate& rate, float* spectra, int32_t* chosen)
+      : layout_(layout), signal_(signal), rate_(rate), spectra_(spectra), chosen_(chosen) {}
 
   RootResult root(int64_t index, int64_t at) {
     RootResult result;
     const Box box = layout_.root_box(index);
     root_ = box;
-    read(box);
+    read(layout_, signal_, box, planes_);
     const Cost cost = search(box, at, result);
     result.distortion = cost.distortion;
     result.bits = cost.bits;
@@ -72,30 +117,11 @@ class Searcher {
   struct Level {
     std::vector<float> spectrum;
     std::vector<int32_t> chosen;
+    float weight = 1;
   };
 
-  // A root's samples, each channel for itself, mixed.
-  void read(const Box& box) {
-    const int64_t count = box.samples(), channels = layout_.channels;
-    planes_.resize(count * channels);
-    int64_t to = 0;
-    for (int32_t i = 0; i < box.size[0]; i++)
-      for (int32_t j = 0; j < box.size[1]; j++) {
-        const int64_t first = (int64_t{box.start[0] + i} * layout_.shape[1] + box.start[1] + j) * layout_.shape[2] + box.start[2];
-        const float* from = values_ + first * channels;
-        for (int64_t c = 0; c < channels; c++) {
-          float* row = planes_.data() + c * count + to;
-          for (int32_t k = 0; k < box.size[2]; k++) row[k] = 0;
-          for (int64_t d = 0; d < channels; d++) {
-            const float factor = mixing_[c * channels + d];
-            for (int32_t k = 0; k < box.size[2]; k++) row[k] += factor * from[k * channels + d];
-          }
-        }
-        to += box.size[2];
-      }
-  }
-
   Cost evaluate(const Box& box, Level& level) {
+    level.weight = box_weight(layout_, signal_.weights, box);
     const int64_t row = padded(box.size[2]), rows = int64_t{box.size[0]} * box.size[1], room = rows * row;
     const float* forward[3];
     for (int a = 0; a < 3; a++) {
@@ -120,9 +146,9 @@ class Searcher {
       float* spectrum = level.spectrum.data() + c * room;
       kernel_.spectrum(input_.data(), box.size.data(), forward, scratch_.data(), spectrum);
       double distortion, bits;
-      kernel_.choose(spectrum, box.size.data(), layout_.dims, rate_.per_step, rate_.lambda, rate_model(), sizes_.data(),
-                     level.chosen.data() + c * box.samples(), &distortion, &bits);
-      cost.distortion += distortion;
+      kernel_.choose(spectrum, box.size.data(), layout_.dims, rate_.per_step, rate_.lambda / level.weight, rate_model(),
+                     sizes_.data(), level.chosen.data() + c * box.samples(), &distortion, &bits);
+      cost.distortion += distortion * level.weight;
       cost.bits += bits + box_bits;
     }
     return cost;
@@ -148,10 +174,12 @@ class Searcher {
       if (halves.of(rate_.lambda) < own.of(rate_.lambda)) return halves;
       result.splits.resize(split);
       result.boxes.resize(first);
+      result.weights.resize(first);
     }
     if (splits) result.splits.push_back(0);
-    result.boxes.push_back(box);
     const Level& level = levels_[box.depth];
+    result.boxes.push_back(box);
+    result.weights.push_back(level.weight);
     std::copy(level.chosen.begin(), level.chosen.end(), chosen_ + at);
     const int64_t row = padded(box.size[2]);
     for (int64_t r = 0; r < int64_t{box.size[0]} * box.size[1] * layout_.channels; r++)
@@ -160,7 +188,7 @@ class Searcher {
   }
 
   const Layout& layout_;
-  const float *values_, *mixing_;
+  const Weighted signal_;
   const Rate rate_;
   float* spectra_;
   int32_t* chosen_;
@@ -174,9 +202,8 @@ class Searcher {
 
 }  // namespace
 
-std::vector<RootResult> search(const Layout& layout, const std::vector<int64_t>& roots, const float* values,
-                               const float* mixing, const Rate& rate, int64_t threads, const Poll& poll, float* spectra,
-                               int32_t* chosen) {
+std::vector<RootResult> search(const Layout& layout, const std::vector<int64_t>& roots, const Weighted& signal,
+                               const Rate& rate, int64_t threads, const Poll& poll, float* spectra, int32_t* chosen) {
   std::vector<int64_t> at{0};
   for (const int64_t root : roots) at.push_back(at.back() + layout.root_box(root).samples() * layout.channels);
   std::vector<RootResult> results(roots.size());
@@ -191,7 +218,7 @@ std::vector<RootResult> search(const Layout& layout, const std::vector<int64_t>&
         idle.pop_back();
       }
     }
-    if (!mine) mine = std::make_unique<Searcher>(layout, values, mixing, rate, spectra, chosen);
+    if (!mine) mine = std::make_unique<Searcher>(layout, signal, rate, spectra, chosen);
     results[i] = mine->root(roots[i], at[i]);
     const std::lock_guard<std::mutex> lock(mutex);
     idle.push_back(std::move(mine));
@@ -200,7 +227,8 @@ std::vector<RootResult> search(const Layout& layout, const std::vector<int64_t>&
 }
 
 std::array<double, 2> choose_again(const Layout& layout, const std::vector<Box>& boxes, const float* spectra,
-                                   const Rate& rate, int64_t threads, const Poll& poll, int32_t* chosen) {
+                                   const float* weights, const Rate& rate, int64_t threads, const Poll& poll,
+                                   int32_t* chosen) {
   constexpr int64_t together = 64;
   std::vector<int64_t> at{0};
   for (const Box& box : boxes) at.push_back(at.back() + box.samples() * layout.channels);
@@ -211,6 +239,7 @@ std::array<double, 2> choose_again(const Layout& layout, const std::vector<Box>&
     std::vector<int32_t> sizes;
     for (int64_t i = piece * together; i < std::min(count, (piece + 1) * together); i++) {
       const Box& box = boxes[i];
+      const float weight = weights ? weights[i] : 1;
       const int64_t row = padded(box.size[2]), lines = int64_t{box.size[0]} * box.size[1];
       rows.assign(lines * row, 0);
       sizes.resize((box.size[0] + 1) * int64_t{box.size[1] + 2} * (box.size[2] + 4) + 16);
@@ -219,9 +248,9 @@ std::array<double, 2> choose_again(const Layout& layout, const std::vector<Box>&
         for (int64_t r = 0; r < lines; r++)
           std::memcpy(&rows[r * row], spectra + first + r * box.size[2], box.size[2] * sizeof(float));
         double distortion, bits;
-        kernel().choose(rows.data(), box.size.data(), layout.dims, rate.per_step, rate.lambda, rate_model(), sizes.data(),
-                        chosen + first, &distortion, &bits);
-        found[piece][0] += distortion;
+        kernel().choose(rows.data(), box.size.data(), layout.dims, rate.per_step, rate.lambda / weight, rate_model(),
+                        sizes.data(), chosen + first, &distortion, &bits);
+        found[piece][0] += distortion * weight;
         found[piece][1] += bits + box_bits;
       }
     }

@@ -379,8 +379,9 @@ def search_spectra(
     root: int,
     least: int,
     roots: Sequence[int],
+    weights: _F32 | None = None,
     threads: int,
-) -> tuple[NDArray[np.uint8], _I64, _F32, _I32, float, float]:
+) -> tuple[NDArray[np.uint8], _I64, _F32, _I32, float, float, _F32]:
     """Cut some roots into boxes, and round their coefficients, for the least squared error + lambda * bits.
 
     Args:
@@ -390,6 +391,7 @@ def search_spectra(
         lambda_: squared steps that a bit is worth.
         root, least: see `Sides`.
         roots: which, by their places in C order.
+        weights: what the squared error of each sample counts, about 1; None: 1 for all.
 
     Returns:
         splits and boxes as `Spectra` has them, of these roots; the coefficients in steps before they were
@@ -407,10 +409,14 @@ def choose_spectra(
     channels: int,
     step: float,
     lambda_: float,
+    weights: _F32 | None = None,
     threads: int,
     out: _I32,
 ) -> tuple[float, float]:
     """Round coefficients of boxes once more, for another step; write the integers to `out`.
+
+    Args:
+        weights: of the squared errors of each box.
 
     Returns:
         The squared error in steps, and an estimate of the bits.

@@ -47,7 +47,7 @@ def searched(shape: tuple[int, ...], channels: int, sides: Sides, step: float, s
     walk[:, 1:] += 0.7 * walk[:, :1]
     mixing = np.rint(random.uniform(-1, 1, (channels, channels)) * 2**14).astype(np.float32) / 2**14
     roots = int(np.prod([-(-n // sides.root) for n in shape]))
-    splits, boxes, _, integers, _, _ = _native.search_spectra(
+    splits, boxes, _, integers, _, _, _ = _native.search_spectra(
         walk.astype(np.float32),
         shape=shape,
         mixing=np.eye(channels, dtype=np.float32),

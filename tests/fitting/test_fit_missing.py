@@ -145,16 +145,17 @@ def test_weights_are_of_the_squared_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("partition", "how"),
+    ("smoothness", "partition", "how"),
     [
-        (Grid(2, 2), {"goal": Steps(120), "network": Siren(8, 1)}),
-        (Grid(1, 1), {"network": Cosine(8)}),
+        (1, None, {"goal": Compact(bpp=1.0)}),
+        (8, Grid(1, 1), {"goal": Steps(150), "network": Siren(8, 1)}),
+        (8, Grid(1, 1), {"network": Cosine(6)}),
     ],
 )
-def test_what_weighs_more_is_fitted_better(partition: Any, how: dict) -> None:
-    values = gaussian_filter(np.random.default_rng(0).random((48, 48)), 2)
-    weights = np.ones((48, 48))
-    weights[:, np.arange(48) % 24 > 14] = 20
+def test_what_weighs_more_is_fitted_better(smoothness: float, partition: Any, how: dict) -> None:
+    values = gaussian_filter(np.random.default_rng(0).random((96, 96)), smoothness)
+    weights = np.ones((96, 96))
+    weights[:, 56:] = 20
     plain, result = fit(values, partition, **how), fit(values, partition, weights=weights, **how)
     heavy = weights > 1
     gain = psnr(values[heavy], render(result.model)[heavy], 1) - psnr(

@@ -33,8 +33,9 @@ class Cut:
         step: of the coefficients, in normalised values.
         splits, boxes, integers: see `Spectra`.
         coefficients: before they were rounded, in normalised values.
-        error: mean squared error at the samples, in normalised values.
+        error: mean squared error at the samples, weighted, in normalised values.
         bits: that coding is expected to take.
+        weights: of the boxes' squared errors, 1 if all count the same.
     """
 
     step: float
@@ -44,6 +45,7 @@ class Cut:
     integers: Int32[ndarray, "_"]
     error: float
     bits: float
+    weights: Float32[ndarray, "regions"]
 
 
 class Cutter:
@@ -65,6 +67,10 @@ class Cutter:
         self._threads = threads or usable_cores()
         self.sides = Sides.usual(signal.spec.dims)
         self._signal = signal
+        self._weights: Float32[ndarray, "samples"] | None = None
+        if signal.weights is not None:
+            counting = signal.weights.mean(where=True if signal.mask is None else signal.mask)
+            self._weights = (signal.weights / counting).reshape(-1)
         self._values: Float32[ndarray, "samples channels"] | None = self._normalised()
         self._mixing = mixing_for(self._values.reshape(*self._shape, self.channels))
         self._unmixing = unmixing(self._mixing)
@@ -78,13 +84,17 @@ class Cutter:
         self._values = None
 
     def cut(self, step: float, roots: Sequence[int] | None = None) -> Cut:
-        """The tree and the integers that suit a step, of some roots or of all."""
+        """The tree and the integers that suit a step, of some roots or of all.
+
+        Where samples are missing, what is cut is their smooth filling: to replace it by what the function
+        has there, again and again, took 1 to 3 % off the bytes of half of a photograph, for twice the time.
+        """
         from partinr import _native
 
         if self._values is None:
             self._values = self._normalised()
         step = float(np.float32(step))
-        splits, boxes, coefficients, integers, distortion, bits = _native.search_spectra(
+        splits, boxes, coefficients, integers, distortion, bits, weights = _native.search_spectra(
             self._values,
             shape=self._shape,
             mixing=self._unmixing,
@@ -93,10 +103,11 @@ class Cutter:
             root=self.sides.root,
             least=self.sides.least,
             roots=range(self.roots) if roots is None else roots,
+            weights=self._weights,
             threads=self._threads,
         )
         error = distortion * step * step / len(coefficients)
-        return Cut(step, splits, boxes, coefficients, integers, error, bits)
+        return Cut(step, splits, boxes, coefficients, integers, error, bits, weights)
 
     def again(self, cut: Cut, step: float) -> Cut:
         """The same boxes with another step, in the same memory: the given cut holds no longer."""
@@ -110,6 +121,7 @@ class Cutter:
             channels=self.channels,
             step=step,
             lambda_=LAMBDA,
+            weights=cut.weights,
             threads=self._threads,
             out=cut.integers,
         )

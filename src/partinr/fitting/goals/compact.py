@@ -27,6 +27,8 @@ _LOOKS = 6
 # Rounding takes nearly all errors away where so small a share of them may be left.
 _NEARLY_EXACT = 0.01
 _USUAL_PSNR = 42.0
+# Of the filling of missing samples, so much less is lost than of what is there (photographs, 34 to 42 dB).
+_EASIER = 0.36
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,14 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
     allowed = 10 ** (-psnr / 10)
     # What boxes leave is as good as normal.
     aim = most_before_rounding(allowed, signal.spec)
+    # What is cut is the signal with its missing samples filled, of which less is lost than of what is there.
+    aim *= 1 - _EASIER * signal.missing / signal.spec.samples
     cut = cutter.cut(cutter.first_step(lambda some: some.error, aim, 1.25 * math.sqrt(12 * aim)))
     cutter.release()
     tell(0.6)
     best, partition = None, None
     function: Piecewise | None = None
+    gain, before = 1.0, (math.nan, math.nan)
     for look in range(_LOOKS):
         function = None  # before the next takes as much memory
         cut = _with_error(cutter, cut, aim)
@@ -133,12 +138,21 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
         exact = math.isinf(reached) and allowed < _NEARLY_EXACT * aim
         if 0 <= excess <= _EXCESS or exact or tell(0.7 + 0.25 * look / _LOOKS) or cut.error == 0:
             break
+        if signal.missing:
+            gain = _gain((10 * math.log10(cut.error), reached), before, gain)
+            before = (10 * math.log10(cut.error), reached)
         # What is left of the excess is taken back, but not quite.
-        aim *= 10 ** (min(max(excess, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
+        aim *= 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
     if best is not None and best != cut.step:
         return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
     assert function is not None
     return function
+
+
+def _gain(now: tuple[float, float], before: tuple[float, float], usual: float) -> float:
+    """Decibels of the rendering for one of the cut, between two pairs of both, if they are apart."""
+    apart = before[0] - now[0]
+    return min(max((now[1] - before[1]) / apart, 0.5), 2.0) if abs(apart) > 0.05 else usual
 
 
 def _with_error(cutter: Cutter, cut: Cut, aim: float) -> Cut:
