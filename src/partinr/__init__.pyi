@@ -59,6 +59,7 @@ from .model.partition import Grid as Grid
 from .model.partition import Labels as Labels
 from .model.partition import Partition as Partition
 from .model.partition import Rule as Rule
+from .model.partition import Tree as Tree
 from .model.partition import Whole as Whole
 from .model.piecewise import Piecewise as Piecewise
 from .model.rendering import render as render
@@ -68,6 +69,7 @@ from .report.fit_report import write_report as write_report
 from .report.overlay import overlay as overlay
 from .report.overlay import write_overlay as write_overlay
 from .signals import Axis as Axis
+from .signals import Samples as Samples
 from .signals import Signal as Signal
 from .signals import SignalSpec as SignalSpec
 from .signals import from_array as from_array

@@ -1,8 +1,9 @@
-"""`partinr fit` with samples that are missing, and with weights."""
+"""`partinr fit` with samples that are missing or scattered, and with weights."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 import partinr
-from cli_helpers import assert_refused, fit, picture
+from cli_helpers import assert_refused, fit, picture, run
 
 
 @pytest.fixture
@@ -68,3 +69,44 @@ def test_what_does_not_fit(photo: Path, tmp_path: Path, option: str, values: np.
 def test_a_mask_that_is_not_there(photo: Path) -> None:
     assert_refused(fit(photo, "--mask", "nowhere.png"), "nowhere.png", "no such file")
     assert_refused(fit(photo, "--mask", photo), "one number for each sample")
+
+
+@pytest.fixture
+def stations(tmp_path: Path) -> Path:
+    places = np.random.default_rng(0).random((600, 2)) * [10, 5]
+    rows = [f"{i},{y},{x},{np.sin(x) + y}\n" for i, (y, x) in enumerate(places)]
+    (tmp_path / "stations.csv").write_text("id,lat,lon,t\n" + "".join(rows))
+    return tmp_path / "stations.csv"
+
+
+def test_points(stations: Path, tmp_path: Path) -> None:
+    ran = fit(stations, "--coords", "lat, lon", "--values", "t")
+    assert ran.code == 0
+    assert "(at the points that were fitted)" in ran.out
+    assert re.search(r"held out +\d+ other points: \d+\.\d+ dB PSNR, 0\.0\d+ RMS error", ran.out)
+    model = partinr.load(stations.with_suffix(".inr"))
+    assert [axis.name for axis in model.signal.axes] == ["lat", "lon"]
+    assert (
+        run("render", stations.with_suffix(".inr"), "--size", "20x10", "-o", tmp_path / "map.npy").code == 0
+    )
+    assert np.isfinite(np.load(tmp_path / "map.npy")).all()
+    facts = json.loads(fit(stations, "--coords", "2,3", "--values", "t", "--json", "--steps", 20).out)
+    assert facts["held_out"]["points"] + facts["points"] == 600
+    assert facts["missing"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--coords", "lat,lon"), "give both"),
+        (("--values", "t"), "give both"),
+        (("--coords", "lat,x", "--values", "t"), "expected a column 'x', got id, lat, lon, t"),
+        (("--coords", ",", "--values", "t"), "1 to 3 columns"),
+        (("--coords", "lat,lon", "--values", "t", "--psnr", "40", "--network", "siren"), "on grids"),
+        (("--coords", "lat,lon", "--values", "t", "--size", "10kB"), "--size"),
+        (("--coords", "lat,lon", "--values", "t", "--weights", "stations.csv"), "stations.csv"),
+    ],
+)
+def test_points_that_cannot_be_fitted(stations: Path, words: tuple[str, ...], said: str) -> None:
+    assert_refused(fit(stations, *words), said)
+    assert not stations.with_suffix(".inr").exists()

@@ -14,14 +14,17 @@ from partinr.cli.console import Bar, complain, decibels, duration, emit, say
 from partinr.cli.files import check_no_picture, check_outputs, check_picture, inr_beside
 from partinr.cli.inputs import (
     CHANNELS_LAST,
+    COORDS,
     INPUT,
     MASK,
     MAX_PIXELS,
     VALUE_RANGE,
+    VALUES,
     VOLUME,
     WEIGHTS,
     pixel_limit,
     read_input,
+    read_scattered,
     with_mask,
 )
 from partinr.cli.interrupt import Stop, stopping
@@ -52,7 +55,8 @@ def fit(
         str | None,
         what(
             "none, grid:RxC (grid:N on one axis, grid:PxRxC on three), hfs:N, slic:N, felzenszwalb:N, "
-            "labels:FILE, or auto: cells of a fixed number of samples. Default: boxes that suit the signal; "
+            "labels:FILE, tree:N (boxes of N samples that are there), or auto: cells of a fixed number of "
+            "samples. Default: boxes that suit the signal; "
             "where networks are trained auto, and grid:3x3 with --preset paper.",
             "RULE",
         ),
@@ -128,6 +132,8 @@ def fit(
     max_pixels: MAX_PIXELS = None,
     mask: MASK = None,
     weights: WEIGHTS = None,
+    coords: COORDS = None,
+    values: VALUES = None,
     steps: Annotated[int | None, long("Optimiser updates of each region.", "N", max=2**31 - 1)] = None,
     psnr: Annotated[
         float | None,
@@ -213,7 +219,10 @@ def fit(
     start_file = None if init in ("auto", "none") else Path(init)
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report must end in .html, got {report}")
-    signal = read_input(source, channels_last, value_range, max_pixels, volume)
+    if (coords, values) != (None, None):
+        signal = read_scattered(source, coords, values, max_pixels)
+    else:
+        signal = read_input(source, channels_last, value_range, max_pixels, volume)
     signal = with_mask(signal, mask, weights, max_pixels)
     check_outputs(
         {"-o": target, "--report": report, "--overlay": overlay},
@@ -237,13 +246,13 @@ def fit(
     elsewhere = engine == "torch" or device != "cpu" or precision != "auto"
     goal = aims.goal(
         recipe,
-        trained=tuned or elsewhere or wishes.family == "siren",
+        trained=tuned or elsewhere or wishes.family == "siren" or signal.scattered,
         chosen=(wishes.structure and wishes.family not in ("siren", "cosine")) or chosen_start,
         spare=ROUNDING_COST if store == "compact" else 0.0,
     )
     if store not in ("auto", "compact") and (size, bpp) != (None, None):
         raise InputError(f"--size and --bpp are of compact files; leave out --store {store}")
-    margin = default_overlap(recipe, goal, start)
+    margin = default_overlap(recipe, goal, start, signal)
     with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
         chosen, shape = wishes.choose(signal, recipe, start, margin, goal)
         result = partinr.fit(

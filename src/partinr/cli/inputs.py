@@ -69,6 +69,16 @@ WEIGHTS = Annotated[
         "--weights",
     ),
 ]
+COORDS = Annotated[
+    str | None,
+    reading(
+        "Fit scattered points, of a CSV, Parquet or LAS file: the columns that are coordinates, 1 to 3 "
+        "names or numbers.",
+        "X,Y",
+        "--coords",
+    ),
+]
+VALUES = Annotated[str | None, reading("The columns that are values at the --coords.", "V,W", "--values")]
 
 
 def pixel_limit(word: str | None) -> int | None:
@@ -98,6 +108,25 @@ def read_input(
 
     limit, interval = pixel_limit(max_pixels), words.interval(value_range)
     return read(path, channels_last=channels_last, value_range=interval, max_pixels=limit, volume=volume)
+
+
+def read_scattered(
+    path: Path, coords: str | None, values: str | None, max_pixels: str | None
+) -> partinr.Signal:
+    """Scattered points as two options say.
+
+    Raises:
+        InputError: one of them is missing, or a file that cannot be read.
+    """
+    from partinr.signals import as_signal
+    from partinr.signals.points import read_points
+
+    if coords is None or values is None:
+        raise InputError("points need --coords X,Y and --values V, the names of their columns; give both")
+    places, channels = (
+        [name.strip() for name in word.split(",") if name.strip()] for word in (coords, values)
+    )
+    return as_signal(read_points(path, places, channels, pixel_limit(max_pixels)))
 
 
 def with_mask(

@@ -87,7 +87,9 @@ class Outcome:
             "shape": spec.shape,
             "channels": spec.channels,
             "dtype": spec.dtype,
-            "missing": result.signal.missing,
+            "missing": 0 if result.signal.scattered else result.signal.missing,
+            "points": result.signal.fitted - result.signal.missing if result.signal.scattered else None,
+            "held_out": None if result.held_out is None else result.held_out._asdict(),
             "weighted": result.signal.weights is not None,
         }
 
@@ -105,6 +107,8 @@ class Outcome:
             ("output", self.saved.path),
             ("quality", f"{decibels(self.saved.psnr)} PSNR{similarity}{self._judged}"),
             *([("missing", self._missing)] if facts["missing"] else []),
+            *([("points", f"{facts['points']:,} fitted")] if result.signal.scattered else []),
+            *([("held out", self._held_out)] if result.held_out is not None else []),
             ("size", size_row(self.saved.bytes, result.signal.spec.samples, self.saved.store)),
             *(("network", row) for row in network_rows(networks)),
             ("regions", f"{facts['regions']:,} ({facts['partition']}), {facts['frame']} frame"),
@@ -119,8 +123,15 @@ class Outcome:
         """What the PSNR is over, where that is not the usual."""
         signal = self.result.signal
         over = ["weighted"] if signal.weights is not None else []
-        over += ["over what is there"] if signal.missing else []
+        over += ["over what is there"] if signal.missing and not signal.scattered else []
+        over += ["at the points that were fitted"] if signal.scattered else []
         return f" ({', '.join(over)})" if over else ""
+
+    @property
+    def _held_out(self) -> str:
+        found = self.result.held_out
+        assert found is not None
+        return f"{found.points:,} other points: {decibels(found.psnr)} PSNR, {found.rms:.3g} RMS error"
 
     @property
     def _missing(self) -> str:

@@ -10,8 +10,7 @@ from partinr.engines.sampling import region_keys
 from partinr.model.packing import pack
 from partinr.model.structure import Structure
 from partinr.shapes import Float32
-from partinr.signals import frames
-from partinr.signals.signal import Signal
+from partinr.signals.signal import Signal, Sites
 
 # What the squared error of the smooth filling counts where samples are missing, beside those that are there.
 # It keeps networks, which may have more parameters than there are samples, from being anything in between
@@ -26,13 +25,15 @@ def pack_groups(structure: Structure, signal: Signal, seed: int) -> list[Samples
     by its own weight. Those that are missing are there as what fills them, and count little.
     """
     keys = region_keys(seed, structure.regions)
-    shared, factors = structure.assign_samples(), _factors(structure, signal)
+    sites = signal.sites()
+    shared = structure.assign(sites.coords) if signal.scattered else structure.assign_samples()
+    factors = _factors(structure, sites, weighted=signal.weights is not None)
     # Regions in the order of their groups: what a group has is a slice of what all have.
     packing = pack(structure.rank[shared.regions], structure.regions)
     points, owners = shared.points[packing.order], shared.regions[packing.order]
-    own = structure.own_coords(frames.raster(signal.shape)[points], owners)
-    values = signal.normalised().reshape(-1, signal.channels)[points]
-    shares = shared.weights[packing.order] if structure.overlap else None
+    own = structure.own_coords(sites.coords[points], owners)
+    values = sites.values[points]
+    shares = shared.weights[packing.order] if structure.overlap or signal.scattered else None
     weights = shares if factors is None else factors[points]
     if shares is not None and factors is not None:
         weights = weights * shares
@@ -58,17 +59,17 @@ def pack_groups(structure: Structure, signal: Signal, seed: int) -> list[Samples
     return packed
 
 
-def _factors(structure: Structure, signal: Signal) -> Float32[ndarray, "samples"] | None:
+def _factors(structure: Structure, sites: Sites, *, weighted: bool) -> Float32[ndarray, "samples"] | None:
     """What each sample's squared error counts, 1 in the mean. None: all count the same.
 
     Networks that are solved for in one step see the filling as if it were there: boxes of which nothing is
     left out are solved axis by axis.
     """
-    importance, mask = signal.importance(), signal.mask
+    importance, mask = sites.importance, sites.mask
     if importance is None or mask is None:
         return None if importance is None else importance.reshape(-1)
     solved = any(network.solved for network in structure.networks)
-    if solved and signal.weights is None:
+    if solved and not weighted:
         return None
     filling = (1 if solved else _FILLING) * importance[mask].mean()
     factors: Float32[ndarray, "_"] = np.where(mask, importance, filling).reshape(-1)

@@ -44,7 +44,7 @@ class Retraining:
     def _aim_at_blend(self, signal: Signal) -> None:
         own = zip(self._model.networks, self._model.parameters, self._samples, strict=True)
         found = [self._engine.evaluate(network, parameters, samples) for network, parameters, samples in own]
-        errors = signal.normalised().reshape(-1, signal.channels).copy()
+        errors = signal.sites().values.copy()
         for values, samples in zip(found, self._samples, strict=True):
             assert samples.points is not None
             assert samples.shares is not None

@@ -19,6 +19,7 @@ from partinr.model.partition.auto import Auto
 from partinr.model.partition.grid import Grid
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
+from partinr.model.partition.tree import Tree
 from partinr.signals.signal import Between, Signal, SignalSpec
 
 # Published experiments compare piecewise networks with one network at equal numbers of parameters; "equal"
@@ -73,7 +74,8 @@ def choose(
         InputError: the partition does not fit the signal, or the budget is too small.
     """
     if partition is None:
-        partition = Auto() if recipe.cells is None else Grid(*[recipe.cells] * signal.spec.dims)
+        usual = Tree() if signal.scattered else Auto()
+        partition = usual if recipe.cells is None else Grid(*[recipe.cells] * signal.spec.dims)
     budget = network.params if isinstance(network, Budget) else None
     like = network.like if isinstance(network, Budget) else network
     chosen = divide(signal, partition, like, budget)
@@ -98,12 +100,15 @@ def divide(
     Raises:
         InputError: the partition does not fit the signal.
     """
-    if isinstance(partition, Auto) and params is not None:
+    if isinstance(partition, Auto | Tree) and params is not None:
         like = (
             network if network is not None else Siren(hidden=BUDGETS[signal.spec.dims].width, layers=_LAYERS)
         )
         each = like.params(signal.spec.dims, signal.channels)
-        partition = replace(partition, samples=max(1.0, signal.spec.samples * each / params))
+        samples = max(1.0, signal.spec.samples * each / params)
+        partition = (
+            Tree(round(samples)) if isinstance(partition, Tree) else replace(partition, samples=samples)
+        )
     chosen = partition if isinstance(partition, Partition) else partition.partition(signal)
     if chosen.shape != signal.shape:
         raise InputError(f"the partition must have the signal's shape {signal.shape}, got {chosen.shape}")

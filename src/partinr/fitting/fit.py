@@ -13,6 +13,7 @@ from partinr.errors import InputError
 from partinr.fitting.defaults import Budget, between_for, choose, precision_for
 from partinr.fitting.goals.compact import usual_goal
 from partinr.fitting.goals.goal import Course, Goal, Solved, Trained
+from partinr.fitting.goals.growing import Growing
 from partinr.fitting.goals.steps import Steps
 from partinr.fitting.history import History
 from partinr.fitting.loop import Keep, Loop, Progress, Stopped, Watch
@@ -27,7 +28,7 @@ from partinr.model.networks.network import Network, Parameters
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
 from partinr.model.piecewise import Piecewise
-from partinr.model.rendering import quality
+from partinr.model.rendering import HeldOut, held_out, quality
 from partinr.model.structure import Structure
 from partinr.signals import as_signal
 from partinr.signals.signal import Between, Signal
@@ -37,6 +38,8 @@ from partinr.signals.signal import Between, Signal
 _LEARNED_RIDGE = 0.3
 _MOST_THREADS = 1024
 _OVERLAP = 1
+# Of scattered points, more steps learn the points rather than what lies between (`benchmarks/scattered.py`).
+_SCATTERED_STEPS = 150
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class FitResult:
         goal: what was asked for.
         recipe, seed, engine, device, precision: how it was made.
         start: what it was started from; None for a random draw.
+        held_out: number of scattered points that were not fitted, PSNR in dB and root of the mean squared
+            error there; None where none were kept back.
     """
 
     model: Piecewise
@@ -111,6 +116,7 @@ class FitResult:
     device: str
     precision: Precision
     start: Piecewise | Start | None
+    held_out: HeldOut | None = None
 
     @property
     def reached(self) -> bool:
@@ -159,14 +165,15 @@ def fit(
     whatever the recipe's frame.
 
     Args:
-        signal: a `Signal`, the path of a file (see `read`), or an array or tensor (see `from_array`).
+        signal: a `Signal`, the path of a file (see `read`), an array or tensor (see `from_array`), or
+            `Samples` at coordinates anywhere, whose networks are trained on boxes with equally many points.
         partition: a rule such as `Grid(3, 3)`, a `Partition`, or None for the recipe's own choice.
         network: the network of every region, a `Budget` of parameters, or None for the recipe's own choice.
         goal: when it is done: `Compact(38)`, which cuts the signal into boxes of cosines with few bytes;
             `Steps(600)`, `Quality(38)`; `Growing(38)`, which chooses partition and network itself. None:
             `usual_goal()` where nothing is said that only training knows (partition, network, recipe,
             start, keep, another engine than the CPU's, precision, moments to measure at), and else
-            `Steps()`, the recipe's.
+            `Steps()`, the recipe's; fewer where points are scattered.
         recipe: `FAST` or `PAPER`, one of these `changed`, or your own.
         start: "auto" starts from hidden layers that were learned on photographs (`shipped_start`) where such
             are part of the package for the fit's network, dimension and frame, and the recipe solves output
@@ -202,16 +209,23 @@ def fit(
     if not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be 0 to 2^64 - 1, got {seed}")
     where, seen = compute or Compute(), watch or Watch()
+    what = as_signal(signal, mask, weights)
     trains = (
-        any(choice is not None for choice in (partition, network, keep))
+        what.scattered
+        or any(choice is not None for choice in (partition, network, keep))
         or (replace(recipe, between=FAST.between), start) != (FAST, "auto")
         or where.trains
         or bool(seen.measure_at)
     )
-    aim = goal if goal is not None else Steps() if trains else usual_goal()
+    usual = Steps(_SCATTERED_STEPS) if what.scattered else Steps() if trains else usual_goal()
+    aim = usual if goal is None else goal
     if not isinstance(aim, Goal):
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
-    what = as_signal(signal, mask, weights)
+    if what.scattered and isinstance(aim, Solved | Growing):
+        raise InputError(
+            f"{type(aim).__name__} is for signals on grids, got {len(what.places()):,} points on none; take "
+            "Steps or Quality"
+        )
     began = time.perf_counter()
     what = what.with_between(between_for(what, between or recipe.between))
     if isinstance(aim, Solved):
@@ -232,7 +246,7 @@ def fit(
             )
         like, precision, given = structure.networks[0], where.precision or "fp32", course.start
     else:
-        overlap = default_overlap(recipe, aim, given)
+        overlap = default_overlap(recipe, aim, given, what)
         partition, network, recipe = _from_start(what, partition, network, given, recipe)
         chosen, like = choose(what, partition, network, recipe, overlap, as_it_is=isinstance(given, Start))
         if like.frame is not None:
@@ -283,6 +297,7 @@ def fit(
         device=engine.device,
         precision=engine.precision,
         start=given,
+        held_out=held_out(state.function(), what),
     )
 
 
@@ -326,13 +341,16 @@ def _solved(
     )
 
 
-def default_overlap(recipe: Recipe, goal: Goal, start: Piecewise | Start | None) -> int:
+def default_overlap(recipe: Recipe, goal: Goal, start: Piecewise | Start | None, signal: Signal) -> int:
     """Samples of margin: those that the recipe says, or where it says "auto", those of another fit that goes
-    on; or else one where regions blend and the goal allows it, none elsewhere."""
+    on; or else one where regions blend and the goal allows it, none elsewhere. Where scattered points are,
+    between samples, neighbours are blended in any case, and trained on it."""
     if recipe.overlap != "auto":
-        return recipe.overlap
+        return max(recipe.overlap, _OVERLAP) if signal.scattered and recipe.blend else recipe.overlap
     if not recipe.blend:
         return 0
+    if signal.scattered and start is None:
+        return _OVERLAP
     if isinstance(start, Piecewise):
         return start.overlap
     return _OVERLAP if goal.overlaps else 0

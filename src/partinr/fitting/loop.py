@@ -214,13 +214,13 @@ class Loop:
         if not np.isfinite(squared).all():
             step = start + int(np.flatnonzero(~np.isfinite(squared))[0])
             raise DivergedError(f"the loss is no longer finite at step {step}; lower the learning rate")
-        fit.history.extend(squared / fit.signal.spec.samples, fit.seconds)
+        fit.history.extend(squared / fit.signal.fitted, fit.seconds)
         return True
 
     def _work(self, start: int, stop: int) -> tuple[list[Work], list[Int64[ndarray, "_"]]]:
         """What the engine is to do in a round, and the regions of each piece of it."""
         fit, recipe = self.fit, self.fit.recipe
-        counts = fit.structure.partition.counts
+        counts = fit.counts if fit.signal.scattered else fit.structure.partition.counts
         work, regions = [], []
         for network, members, state, samples in zip(
             fit.structure.networks, fit.structure.members, fit.states, fit.samples, strict=True
@@ -236,7 +236,7 @@ class Loop:
                     start=start,
                     batch=recipe.batch_for(own, samples.counts[alike].mean() / own),
                     whole_signal=recipe.whole_signal,
-                    signal_samples=fit.signal.spec.samples,
+                    signal_samples=fit.signal.fitted,
                     adam=recipe.adam,
                 )
                 work.append(Work(network, state, samples, plan))

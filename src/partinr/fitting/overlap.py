@@ -54,11 +54,11 @@ class Overlap:
             points.append(packed.points[shared])
             weights.append(weight[shared])
         raster = np.concatenate(points)
-        known = np.zeros(signal.spec.samples, bool)
+        known = np.zeros(signal.fitted, bool)
         known[raster] = True
         place = np.cumsum(known)[raster] - 1
         by_point = pack(place, int(known.sum()))
-        truth = np.ascontiguousarray(signal.normalised().reshape(-1, signal.channels)[known])
+        truth = np.ascontiguousarray(signal.sites().values[known])
         self._shared = SharedSamples(
             rows,
             np.concatenate(weights),

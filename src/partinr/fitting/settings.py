@@ -21,6 +21,7 @@ def settings_of(signal: Signal, structure: Structure, **others: Any) -> Settings
         "signal": digest(signal.values),
         "shape": list(signal.values.shape),
         **({} if (importance := signal.importance()) is None else {"importance": digest(importance)}),
+        **({"sites": digest(*signal.sites()[:2])} if signal.scattered else {}),
         "partition": digest(structure.partition.label_map),
         "networks": [network.config() for network in structure.networks],
         "frame": structure.frame,

@@ -74,7 +74,7 @@ class Fit:
         self.structure = structure
         self.samples = pack_groups(structure, self.signal, self.seed)
         self.overlap = None
-        if structure.overlap and structure.blends:
+        if structure.blends and (structure.overlap or self.signal.scattered):
             self.overlap = Overlap(structure, self.signal, self.samples, self.engine)
         self.states = []
         self.active = np.ones(structure.regions, bool)
@@ -119,7 +119,7 @@ class Fit:
     @property
     def values(self) -> int:
         """Number of values of the signal: samples times channels."""
-        return self.signal.spec.samples * self.signal.channels
+        return self.signal.fitted * self.signal.channels
 
     def function(self) -> Piecewise:
         """The function as it is now; it changes as training goes on."""

@@ -20,6 +20,7 @@ from partinr.model.piecewise import Piecewise
 from partinr.shapes import Float32, Shaped
 from partinr.signals import frames
 from partinr.signals.metrics import psnr, ssim
+from partinr.signals.scattered import Scattered
 from partinr.signals.signal import Between, Signal, SignalSpec
 
 # Longest axis that can be asked for: whatever is less than this in bytes is looked at closely.
@@ -360,8 +361,7 @@ def rendered_psnr(model: Piecewise, signal: Signal) -> float:
         >>> rendered_psnr(result.model, result.signal) == result.psnr
         True
     """
-    rendered = _like(model, signal)
-    return psnr(signal.values, rendered, _peak(model), signal.importance())
+    return psnr(*_judged(model, signal))
 
 
 class Quality(NamedTuple):
@@ -373,8 +373,41 @@ class Quality(NamedTuple):
 
 def quality(model: Piecewise, signal: Signal) -> Quality:
     """PSNR and SSIM of the rendering at the signal's own size; see `rendered_psnr`."""
-    rendered, peak, weights = _like(model, signal), _peak(model), signal.importance()
-    return Quality(psnr(signal.values, rendered, peak, weights), ssim(signal.values, rendered, peak, weights))
+    judged = _judged(model, signal)
+    return Quality(psnr(*judged), None if signal.scattered else ssim(*judged))
+
+
+class HeldOut(NamedTuple):
+    """The error at points that were not fitted.
+
+    Attributes:
+        points: how many.
+        psnr: in dB.
+        rms: root of the mean squared error, in the signal's units.
+    """
+
+    points: int
+    psnr: float
+    rms: float
+
+
+def held_out(model: Piecewise, signal: Signal) -> HeldOut | None:
+    """The error at points of scattered samples that were kept back; None where there are none."""
+    if not isinstance(signal, Scattered) or not len(signal.held_points):
+        return None
+    found = model.signal.quantise(model(signal.held_points))
+    errors = np.square(found.astype(np.float64) - signal.held_values)
+    return HeldOut(len(found), psnr(signal.held_values, found, _peak(model)), float(np.sqrt(errors.mean())))
+
+
+def _judged(
+    model: Piecewise, signal: Signal
+) -> tuple[Shaped[ndarray, "..."], Shaped[ndarray, "..."], float, Float32[ndarray, "..."] | None]:
+    """What is there, what the function has there, the peak, and weights."""
+    if isinstance(signal, Scattered):
+        found = model.signal.quantise(model(signal.points))
+        return signal.exact, found, _peak(model), signal.counting
+    return signal.values, _like(model, signal), _peak(model), signal.importance()
 
 
 def _like(model: Piecewise, signal: Signal) -> Shaped[ndarray, "*shape channels"]:

@@ -4,6 +4,7 @@ from partinr.signals.array import from_array
 from partinr.signals.axes import Axis
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.reading import READERS, Reader, as_signal, read
+from partinr.signals.scattered import Samples
 from partinr.signals.signal import Kind, Signal, SignalSpec
 from partinr.signals.writing import FORMATS, Format, writable_format, write, write_slabs
 
@@ -15,6 +16,7 @@ __all__ = [
     "Format",
     "Kind",
     "Reader",
+    "Samples",
     "Signal",
     "SignalSpec",
     "as_signal",

@@ -18,6 +18,7 @@ from partinr.signals.array import from_array, read_npy, read_npz
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.image import read_image
 from partinr.signals.radiance import read_hdr, read_pfm
+from partinr.signals.scattered import Samples, scattered
 from partinr.signals.signal import Signal
 from partinr.signals.tiff import read_tiff
 from partinr.signals.volumes import dicom, envi, hdf5, metaimage, netcdf, nifti, nrrd
@@ -87,13 +88,16 @@ def read(
 
 
 def as_signal(signal: Any, mask: Any = None, weights: Any = None) -> Signal:
-    """The signal itself, that of the file at a path, or what `from_array` makes of an array or a tensor.
+    """The signal itself, that of the file at a path or of samples anywhere, or what `from_array` makes of an
+    array or a tensor.
 
     Args:
         signal: what it is made of.
         mask: which of its samples are there; see `from_array`.
         weights: of its samples' squared errors, see `partinr.signals.weighting.weighted`.
     """
+    if isinstance(signal, Samples):
+        signal = scattered(signal)
     if isinstance(signal, str | PathLike | Signal):
         found = signal if isinstance(signal, Signal) else read(Path(signal))
         found = found if mask is None else masked(found, mask)

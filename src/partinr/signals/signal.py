@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from reprlib import repr as brief
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.shapes import Bool, Float, Float32, Shaped
+from partinr.shapes import Bool, Float, Float32, Int64, Shaped
 from partinr.signals.axes import JSON, Axis, checked_source
+from partinr.signals.frames import raster
 
 Kind = Literal["image", "array", "sound", "video", "volume"]
 
@@ -123,6 +124,22 @@ class SignalSpec:
         return quantised
 
 
+class Sites(NamedTuple):
+    """Points that a function is fitted to.
+
+    Attributes:
+        coords: global coordinates.
+        values: normalised.
+        importance: what squared errors count, see `Signal.importance`; any shape.
+        mask: which of the values are there, not filled; any shape; None: all.
+    """
+
+    coords: Float32[ndarray, "sites dims"]
+    values: Float32[ndarray, "sites channels"]
+    importance: Float32[ndarray, "..."] | None
+    mask: Bool[ndarray, "..."] | None
+
+
 @dataclass(frozen=True, eq=False)
 class Signal:
     """Values of shape (*shape, channels) in the source's own data type, with their description.
@@ -185,6 +202,25 @@ class Signal:
     def normalised(self) -> Float32[ndarray, "*shape channels"]:
         """Values scaled so that the value range becomes 0..1, in single precision."""
         return normalised(self.values, self.spec.value_range)
+
+    @property
+    def scattered(self) -> bool:
+        """Whether points on no grid are fitted, see `Samples`; values are means around the grid's samples."""
+        return False
+
+    @property
+    def fitted(self) -> int:
+        """Number of points that a function is fitted to, those included that are filled."""
+        return self.spec.samples
+
+    def places(self) -> Int64[ndarray, "there dims"]:
+        """Indices of the samples that are there."""
+        return np.argwhere(np.ones(self.shape, bool) if self.mask is None else self.mask)
+
+    def sites(self) -> Sites:
+        """Where a function is fitted to what: all samples, in raster order."""
+        values = self.normalised().reshape(-1, self.channels)
+        return Sites(raster(self.shape), values, self.importance(), self.mask)
 
     def importance(self) -> Float32[ndarray, "*shape"] | None:
         """Weight of each sample's squared error, with the mean 1: the sum of what they weigh, divided by the

@@ -28,6 +28,7 @@ def masked(signal: Signal, mask: Any) -> Signal:
     Raises:
         InputError: the mask has another shape, or no sample is there.
     """
+    _check_grid(signal, "a mask")
     there = there_of(mask, signal.shape)
     there = there if signal.mask is None else there & signal.mask
     if there.all():
@@ -54,6 +55,7 @@ def weighted(signal: Signal, weights: Any) -> Signal:
     Raises:
         InputError: weights that are negative or not finite, of another shape, or all 0.
     """
+    _check_grid(signal, "weights")
     found = np.asarray(weights)
     if found.dtype.kind not in "buif":
         raise InputError(f"weights must be numbers, got {found.dtype}")
@@ -73,3 +75,10 @@ def weighted(signal: Signal, weights: Any) -> Signal:
     signal = masked(signal, own > 0)
     counting = own[own > 0]
     return replace(signal, weights=None if (counting == counting[0]).all() else own)
+
+
+def _check_grid(signal: Signal, what: str) -> None:
+    if signal.scattered:
+        raise InputError(
+            f"{what} must be of samples on a grid; leave points out, or give Samples(weights=...)"
+        )

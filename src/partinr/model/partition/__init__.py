@@ -16,6 +16,7 @@ from partinr.model.partition.merge import connected_components, merge_small
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
 from partinr.model.partition.slic import SLIC
+from partinr.model.partition.tree import Tree
 from partinr.model.partition.whole import Whole
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Labels",
     "Partition",
     "Rule",
+    "Tree",
     "Whole",
     "boundaries",
     "connected_components",
@@ -45,6 +47,7 @@ RULES: Mapping[str, type[Rule]] = {
         Felzenszwalb,
         Labels,
         Auto,
+        Tree,
     )
 }
 """Every rule by its name."""
