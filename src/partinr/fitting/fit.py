@@ -38,8 +38,6 @@ from partinr.signals.signal import Between, Signal
 _LEARNED_RIDGE = 0.3
 _MOST_THREADS = 1024
 _OVERLAP = 1
-# Of scattered points, more steps learn the points rather than what lies between (`benchmarks/scattered.py`).
-_SCATTERED_STEPS = 150
 
 
 @dataclass(frozen=True)
@@ -217,7 +215,7 @@ def fit(
         or where.trains
         or bool(seen.measure_at)
     )
-    usual = Steps(_SCATTERED_STEPS) if what.scattered else Steps() if trains else usual_goal()
+    usual = Steps() if trains else usual_goal()
     aim = usual if goal is None else goal
     if not isinstance(aim, Goal):
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
@@ -253,7 +251,7 @@ def fit(
             recipe = replace(recipe, frame=like.frame)
         if start == "auto" and recipe.solve_readout and not like.solved:
             given = shipped_start(like, what.spec.dims, recipe.frame)
-        steps = aim.planned(recipe, what.spec.dims)
+        steps = aim.planned(recipe, what)
         if isinstance(given, Start) and not given.inner_steps and steps is not None:
             recipe = recipe.from_start(steps)
         precision = where.precision or precision_for(recipe, like, where.engine, where.device)

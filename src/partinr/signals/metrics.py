@@ -155,7 +155,7 @@ def _squares(
         with np.errstate(over="ignore", invalid="ignore"):
             error = _difference(a, b, before)
             if weights is not None:
-                error[weights == 0] = 0
+                error = np.where(weights > 0, error, 0.0)
             if after:
                 error *= 2.0**after
             error *= error

@@ -51,7 +51,8 @@ def with_filling(
 ) -> Shaped[ndarray, "*shape channels"]:
     """The same values where they are there, and a smooth filling elsewhere, whatever stood there."""
     low = np.asarray(spec.value_range[0]).astype(values.dtype)
-    known = np.where(mask[..., None], values, low)
+    each = np.repeat(mask.reshape(-1), values.shape[-1]).reshape(values.shape)
+    known = np.where(each, values, low)
     filling = spec.quantise(filled(normalised(known, spec.value_range), mask))
-    both: Shaped[ndarray, "*shape channels"] = np.where(mask[..., None], values, filling)
+    both: Shaped[ndarray, "*shape channels"] = np.where(each, values, filling)
     return both

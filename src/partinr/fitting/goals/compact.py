@@ -20,7 +20,7 @@ from partinr.model.rendering import rendered_psnr
 from partinr.model.synthesis import synthesised
 from partinr.signals.signal import Signal
 
-# A PSNR is met to so many dB, and a size to this share.
+# A PSNR is met to so many dB, to twice as many where samples are missing, and a size to this share.
 _EXCESS = 0.01
 _FILLED = 0.996
 _LOOKS = 6
@@ -124,6 +124,7 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
     tell(0.6)
     best, partition = None, None
     function: Piecewise | None = None
+    near = _EXCESS * (2 if signal.missing else 1)
     gain, before = 1.0, (math.nan, math.nan)
     for look in range(_LOOKS):
         function = None  # before the next takes as much memory
@@ -136,13 +137,14 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
         elif best is None and cut.step <= FINEST:
             break
         exact = math.isinf(reached) and allowed < _NEARLY_EXACT * aim
-        if 0 <= excess <= _EXCESS or exact or tell(0.7 + 0.25 * look / _LOOKS) or cut.error == 0:
+        if 0 <= excess <= near or exact or tell(0.7 + 0.25 * look / _LOOKS) or cut.error == 0:
             break
         if signal.missing:
             gain = _gain((10 * math.log10(cut.error), reached), before, gain)
             before = (10 * math.log10(cut.error), reached)
         # What is left of the excess is taken back, but not quite.
-        aim *= 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
+        spare = 0.9998 if excess >= 0 else 0.999 if signal.missing else 0.9995
+        aim *= 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * spare
     if best is not None and best != cut.step:
         return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
     assert function is not None

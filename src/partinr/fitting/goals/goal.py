@@ -134,8 +134,8 @@ class Trained(Goal):
         """
 
     @abstractmethod
-    def planned(self, recipe: Recipe, axes: int) -> int | None:
-        """Steps that are planned ahead for a signal of so many axes; None where they are found out."""
+    def planned(self, recipe: Recipe, signal: Signal) -> int | None:
+        """Steps that are planned ahead for a signal; None where they are found out."""
 
 
 class Course(ABC):

@@ -136,7 +136,7 @@ class Growing(Trained):
             )
         return GrowingCourse(self, signal, recipe, learned)
 
-    def planned(self, recipe: Recipe, axes: int) -> None:
+    def planned(self, recipe: Recipe, signal: Signal) -> None:
         """See `Goal.planned`."""
 
 

@@ -88,7 +88,7 @@ class Quality(Trained):
             return StepsCourse(most, self.psnr)
         return QualityCourse(self.psnr, signal.spec, recipe, most)
 
-    def planned(self, recipe: Recipe, axes: int) -> None:
+    def planned(self, recipe: Recipe, signal: Signal) -> None:
         """See `Goal.planned`."""
 
 

@@ -21,6 +21,8 @@ from partinr.signals.signal import Signal
 # A PSNR is looked at after every so many steps: rendered once the training loss is this near to it (dB).
 _LOOK_STEPS = 20
 _NEAR = 1.0
+# Of scattered points, more steps learn the points rather than what lies between (`benchmarks/scattered.py`).
+_SCATTERED_STEPS = 150
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,14 @@ class Steps(Trained):
     def begin(self, signal: Signal, recipe: Recipe, learned: bool) -> StepsCourse:  # noqa: ARG002
         """See `Goal.begin`."""
         endless = self.steps is None and self.within is not None
-        return StepsCourse(ENDLESS if endless else self.planned(recipe, signal.spec.dims), self.psnr)
+        return StepsCourse(ENDLESS if endless else self.planned(recipe, signal), self.psnr)
 
-    def planned(self, recipe: Recipe, axes: int) -> int:
+    def planned(self, recipe: Recipe, signal: Signal) -> int:
         """See `Goal.planned`."""
-        return recipe.steps_for(axes) if self.steps is None else self.steps
+        if self.steps is not None:
+            return self.steps
+        usual = recipe.steps_for(signal.spec.dims)
+        return min(usual, _SCATTERED_STEPS) if signal.scattered else usual
 
 
 class StepsCourse(Course):
