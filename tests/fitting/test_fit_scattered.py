@@ -47,6 +47,7 @@ def samples(points: int, dims: int = 2) -> Samples:
 def test_what_lies_between_points_is_found(dims: int) -> None:
     result = fit(samples(3000, dims))
     assert result.signal.scattered
+    assert result.model.signal.between == "none"
     assert result.held_out.points == pytest.approx(150, abs=50)
     assert result.held_out.psnr > 30
     assert result.psnr > 30

@@ -119,10 +119,13 @@ def between_for(signal: Signal, wanted: Between | Literal["auto"]) -> Between:
     """What the function of a signal is between its samples, where "auto" is what suits the signal.
 
     Pictures have details that were learned from photographs, which suit drawings, text and labels as well
-    (`experiments/enlarging.py`); other data are smooth between samples.
+    (`experiments/enlarging.py`); other data are smooth between samples. Networks of scattered points were
+    fitted there.
     """
     if wanted != "auto":
         return wanted
+    if signal.scattered:
+        return "none"
     spec = signal.spec
     picture = spec.dims == 2 and (spec.kind == "image" or (spec.kind, spec.dtype) == ("array", "uint8"))
     return "learned" if picture else "smooth"
