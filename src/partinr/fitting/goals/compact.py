@@ -142,9 +142,9 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
         if signal.missing:
             gain = _gain((10 * math.log10(cut.error), reached), before, gain)
             before = (10 * math.log10(cut.error), reached)
+            excess -= near / 2
         # What is left of the excess is taken back, but not quite.
-        spare = 0.9998 if excess >= 0 else 0.999 if signal.missing else 0.9995
-        aim *= 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * spare
+        aim *= 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
     if best is not None and best != cut.step:
         return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
     assert function is not None
