@@ -73,7 +73,16 @@ def main() -> None:
     for how, goal in GOALS.items():
         rows += measured(f"photograph, {how}", picture, goal, options.repeats)
         rows += measured(f"waves, {how}", waves(400, 600), goal, options.repeats)
-    header = ["fit", "missing", "seconds", "of cores", "beside whole", "bytes", "PSNR of what is there", "in the holes"]
+    header = [
+        "fit",
+        "missing",
+        "seconds",
+        "of cores",
+        "beside whole",
+        "bytes",
+        "PSNR of what is there",
+        "in the holes",
+    ]
     name = "astronaut" if options.picture is None else options.picture.name
     what = f"{name} and a smooth function of 400 x 600 samples"
     text = f"{table(header, rows)}\n\n{what}; {machine()}; `benchmarks/missing.py`."
