@@ -1,6 +1,6 @@
 """What lies between the samples of photographs: the networks that ship in `partinr/model/between/data/`.
 
-    python experiments/between.py -o photographs.safetensors [--steps 16000] [--seed 0] [--threads N]
+    python experiments/between.py -o photographs.safetensors [--steps 14000] [--seed 0] [--threads N]
         [--pictures FOLDER]
 
 Every photograph is made smaller by 2 and by 4, by means over boxes, Pillow's bicubic and its Lanczos filter.
@@ -267,7 +267,7 @@ def learn(known: dict[str, list[Pair]], before: Sequence[Learner], steps: int, s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", dest="output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=16000)
+    parser.add_argument("--steps", type=int, default=14000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--pictures", type=Path, default=None)
