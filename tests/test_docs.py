@@ -106,6 +106,9 @@ def folder_for(tmp_path: Path, rows: int, columns: int, monkeypatch: pytest.Monk
     for i in range(3):
         Image.fromarray(skimage.data.astronaut()[40 * i :][:40, 100:140]).save(f"photos/{i}.png")
     np.save("volume.npy", np.random.default_rng(0).random((6, 20, 24), dtype=np.float32))
+    places = np.random.default_rng(0).random((80, 2))
+    rows = (f"{lat},{lon},{lat + lon}\n" for lat, lon in places.tolist())
+    Path("stations.csv").write_text("lat,lon,t\n" + "".join(rows))
 
 
 def scans_for(page: Path) -> None:
