@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -198,7 +199,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert fit_command(*words).code == 0
     told = run("info", out).out
     assert "local" in told
-    assert f"started from  {start}" in told
+    assert re.search(rf"started from\s+{re.escape(str(start))}\n", told)
     for more, message in (
         (("--hidden", 5), "--hidden 5 does not go with the start, which has 8"),
         (("--network", "gauss"), "--network gauss does not go with the start, which has siren"),
