@@ -72,6 +72,7 @@ EXPERIMENTS = (
     ),
     Script("meta.md", 10, ("experiments/meta_modes.py", IMAGES)),
     Script("compact.md", 15, ("experiments/rate_distortion.py", IMAGES)),
+    Script("between.md", 15, ("experiments/enlarging.py", IMAGES)),
 )
 """Figures and tables that follow from seeds."""
 

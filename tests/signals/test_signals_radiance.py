@@ -52,7 +52,8 @@ def test_float_maps_are_written_as_others_read_them(tmp_path: Path, channels: in
         (b"Pf", "expected PF or Pf"),
         (b"PF\n0 9\n1\n", "at least one pixel"),
         (b"PF\n90000 90000\n1\n", "at most 100,000,000 pixels"),
-        (pfm(VALUES * np.float32("nan")), "must be finite"),
+        (pfm(VALUES * np.float32("nan")), "all 180 samples are missing"),
+        (pfm(VALUES * np.float32("inf")), "must be finite"),
     ],
 )
 def test_what_is_no_float_map(tmp_path: Path, content: bytes, message: str) -> None:

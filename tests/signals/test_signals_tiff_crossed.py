@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -253,7 +254,7 @@ def test_12_bits_through_a_fit(tmp_path: Path) -> None:
     result = partinr.fit(read(path), partinr.Grid(2, 2), goal=partinr.Steps(2))
     partinr.save(result.model, fitted)
     model = partinr.load(fitted)
-    assert model.signal == read(path).spec
+    assert model.signal == replace(read(path).spec, between="learned")
     values = partinr.render(model)
     assert result.psnr == pytest.approx(partinr.psnr(read(path).values[..., 0], values, 4095), abs=0.01)
     write(rendered, values[..., None], model.signal)
@@ -430,7 +431,7 @@ def test_pages_that_mean_different_things(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
 @pytest.mark.parametrize("suffix", [".tif", ".npy"])
 def test_what_is_wrong_with_values_names_their_file(tmp_path: Path, suffix: str, bad: float) -> None:
     path = tmp_path / f"a{suffix}"

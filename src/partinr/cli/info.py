@@ -131,7 +131,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         *(("network", row) for row in network_rows(facts["networks"])),
         ("frame", facts["frame"]),
         ("borders", _borders_row(facts)),
-        ("between samples", _BETWEEN[facts["between"]]),
+        ("between", _BETWEEN[facts["between"]]),
         ("parameters", f"{facts['params']:,}"),
         ("quality", f"{decibels(facts['psnr'])} PSNR when it was written"),
         *_summary_rows(facts["summary"]),
