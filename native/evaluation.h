@@ -19,14 +19,14 @@ void evaluate_points(const Evaluator& of, const Array<const float, 2>& coords, c
 
 // Adds weighted sums of values of regions, whose weights are products over the axes, on a lattice, or of derivatives
 // as above; there are slopes for every axis then.
-void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 1>>& coords,
+void evaluate_lattice(const Evaluator& of, const std::vector<Array<const double, 1>>& coords,
                       const std::vector<Array<const int64_t, 1>>& entries,
                       const std::vector<Array<const int64_t, 1>>& places,
                       const std::vector<Array<const float, 1>>& shares,
                       const std::vector<Array<const float, 1>>& slopes,
                       const std::vector<Array<const int64_t, 1>>& offsets, const Array<const int64_t, 2>& spans,
                       const std::vector<int64_t>& sizes, const Array<const int64_t, 1>& members,
-                      const Array<const float, 2>& scale, const Array<const float, 2>& shift, const Derivative& what,
-                      int threads, const Array<float, 2>& out);
+                      const Array<const double, 2>& scale, const Array<const double, 2>& shift, bool exact,
+                      const Derivative& what, int threads, const Array<float, 2>& out);
 
 }  // namespace partinr

@@ -8,7 +8,8 @@ namespace partinr {
 // Where along one axis the functions of regions are evaluated, and where in the output their values count.
 struct Axis {
   int64_t size, spans;
-  const float *coords, *shares, *slopes;  // slopes: derivatives of the shares; null for values
+  const double* coords;
+  const float *shares, *slopes;  // slopes: derivatives of the shares; null for values
   const int64_t *places, *entries, *offsets;
 
   // Whether some node counts for several places, as in means.
@@ -20,7 +21,7 @@ struct Nodes {
   const Axis* axis;
   int64_t node, nodes;
   int64_t place, places;
-  std::vector<float> own;
+  std::vector<double> own;
   float scale;  // of the region's coordinates against the axis' own
 };
 

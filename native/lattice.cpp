@@ -10,7 +10,7 @@ void check_ascending(const int64_t* starts, int64_t items, int64_t end, const ch
   if (!good) refuse(std::string(name) + " must ascend from 0 to " + std::to_string(end));
 }
 
-Axis checked(const Array<const float, 1>& coords, const Array<const int64_t, 1>& entries,
+Axis checked(const Array<const double, 1>& coords, const Array<const int64_t, 1>& entries,
              const Array<const int64_t, 1>& places, const Array<const float, 1>& shares,
              const Array<const float, 1>* slopes, const Array<const int64_t, 1>& offsets, int64_t size) {
   const Axis axis{size, static_cast<int64_t>(offsets.shape(0)) - 1, coords.data(), shares.data(),
@@ -28,7 +28,8 @@ Axis checked(const Array<const float, 1>& coords, const Array<const int64_t, 1>&
 }
 
 // An axis of one span, one node and one place, which stands in for those that are missing.
-constexpr float nowhere[] = {0}, all_of_it[] = {1}, level[] = {0};
+constexpr double nowhere[] = {0};
+constexpr float all_of_it[] = {1}, level[] = {0};
 constexpr int64_t only[] = {0}, alone[] = {0, 1};
 constexpr Axis none{1, 1, nowhere, all_of_it, level, only, alone, alone};
 
@@ -81,15 +82,15 @@ std::vector<Piece> cut(const std::vector<Axis>& axes, const Array<const int64_t,
 
 }  // namespace
 
-void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 1>>& coords,
+void evaluate_lattice(const Evaluator& of, const std::vector<Array<const double, 1>>& coords,
                       const std::vector<Array<const int64_t, 1>>& entries,
                       const std::vector<Array<const int64_t, 1>>& places,
                       const std::vector<Array<const float, 1>>& shares,
                       const std::vector<Array<const float, 1>>& slopes,
                       const std::vector<Array<const int64_t, 1>>& offsets, const Array<const int64_t, 2>& spans,
                       const std::vector<int64_t>& sizes, const Array<const int64_t, 1>& members,
-                      const Array<const float, 2>& scale, const Array<const float, 2>& shift, const Derivative& what,
-                      int threads, const Array<float, 2>& out) {
+                      const Array<const double, 2>& scale, const Array<const double, 2>& shift, bool exact,
+                      const Derivative& what, int threads, const Array<float, 2>& out) {
   const int64_t count = of.regions, channels = what.planes() * of.channels;
   const size_t dims = static_cast<size_t>(of.dims), missing = 3 - dims;
   check_threads(threads);
@@ -119,7 +120,7 @@ void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 
 
   const auto poll = poller(nb::none());
   float* const out_at = out.data();
-  const float *const scale_at = scale.data(), *const shift_at = shift.data();
+  const double *const scale_at = scale.data(), *const shift_at = shift.data();
   const int64_t* const member_of = members.data();
   const nb::gil_scoped_release unlocked;
   const std::vector<Piece> pieces = cut(axes, spans, members, channels, of.longest());
@@ -136,12 +137,15 @@ void evaluate_lattice(const Evaluator& of, const std::vector<Array<const float, 
         for (size_t at = 0; at < 3; at++) {
           nodes[at] = {&axes[at], piece.node[at], piece.nodes[at], piece.place[at], piece.places[at], {0}, 1};
           if (at < missing) continue;
-          const float* const coords_at = axes[at].coords + piece.node[at];
+          const double* const coords_at = axes[at].coords + piece.node[at];
           const size_t r = static_cast<size_t>(piece.region) * dims + at - missing;
-          nodes[at].scale = scale_at[r];
+          nodes[at].scale = static_cast<float>(scale_at[r]);
           nodes[at].own.resize(static_cast<size_t>(piece.nodes[at]));
+          // In the precision that the coordinates have.
+          const float factor = static_cast<float>(scale_at[r]), offset = static_cast<float>(shift_at[r]);
           for (size_t i = 0; i < nodes[at].own.size(); i++)
-            nodes[at].own[i] = coords_at[i] * scale_at[r] + shift_at[r];
+            nodes[at].own[i] = exact ? coords_at[i] * scale_at[r] + shift_at[r]
+                                     : double{static_cast<float>(coords_at[i]) * factor + offset};
         }
         of.sums(worker, member_of[piece.region], nodes, what, sums.data() + piece.sums, halt);
       },

@@ -160,19 +160,19 @@ void define(nb::module_& m) {
       "axes"_a = std::vector<int>(), "slopes"_a.noconvert() = nb::none());
   m.def(
       "evaluate_lattice",
-      [](const Spec& net, const Matrices& weights, const Rows& biases, const std::vector<Array<const float, 1>>& coords,
+      [](const Spec& net, const Matrices& weights, const Rows& biases, const std::vector<Array<const double, 1>>& coords,
          const std::vector<Array<const int64_t, 1>>& entries, const std::vector<Array<const int64_t, 1>>& places,
          const std::vector<Array<const float, 1>>& shares, const std::vector<Array<const int64_t, 1>>& offsets,
          const Array<const int64_t, 2>& spans, const std::vector<int64_t>& sizes,
-         const Array<const int64_t, 1>& members, const Array<const float, 2>& scale,
-         const Array<const float, 2>& shift, int threads, const Array<float, 2>& out, int order,
+         const Array<const int64_t, 1>& members, const Array<const double, 2>& scale,
+         const Array<const double, 2>& shift, bool exact, int threads, const Array<float, 2>& out, int order,
          const std::vector<int>& axes, const std::vector<Array<const float, 1>>& slopes) {
         evaluate_lattice(Regions(net, weights, biases), coords, entries, places, shares, slopes, offsets, spans, sizes,
-                         members, scale, shift, derivative(order, axes, net.dims), threads, out);
+                         members, scale, shift, exact, derivative(order, axes, net.dims), threads, out);
       },
       "net"_a, "weights"_a.noconvert(), "biases"_a.noconvert(), "coords"_a.noconvert(), "entries"_a.noconvert(),
       "places"_a.noconvert(), "shares"_a.noconvert(), "offsets"_a.noconvert(), "spans"_a.noconvert(), "sizes"_a,
-      "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "threads"_a,
+      "members"_a.noconvert(), "scale"_a.noconvert(), "shift"_a.noconvert(), nb::kw_only(), "exact"_a, "threads"_a,
       "out"_a.noconvert(), "order"_a = 0, "axes"_a = std::vector<int>(),
       "slopes"_a.noconvert() = std::vector<Array<const float, 1>>());
   m.def(

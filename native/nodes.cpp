@@ -217,7 +217,7 @@ std::vector<Entry> integrate(const Extent& extent, const std::vector<double>& no
 
 }  // namespace
 
-std::tuple<Indices, Floats, Indices, Indices, Floats> mean_nodes(int64_t samples, int64_t width,
+std::tuple<Indices, Doubles, Indices, Indices, Floats> mean_nodes(int64_t samples, int64_t width,
                                                                  const Array<const int64_t, 2>& spans,
                                                                  const Array<const double, 1>& pitches,
                                                                  const Array<const double, 1>& edges) {
@@ -234,7 +234,8 @@ std::tuple<Indices, Floats, Indices, Indices, Floats> mean_nodes(int64_t samples
     if (!(pitch_at[s] > 0)) refuse("pitches must be positive");
   }
   std::vector<int64_t> offsets{0}, entries{0}, places;
-  std::vector<float> coords, shares;
+  std::vector<double> coords;
+  std::vector<float> shares;
   const double step = 2.0 / static_cast<double>(std::max<int64_t>(samples - 1, 1));
   std::vector<size_t> next;
   for (int64_t s = 0; s < count; s++) {
@@ -249,7 +250,7 @@ std::tuple<Indices, Floats, Indices, Indices, Floats> mean_nodes(int64_t samples
       for (size_t j = 0; j < nodes.size(); j++) {
         const size_t own = std::exchange(next[j], total);
         if (own == 0) continue;
-        coords.push_back(static_cast<float>(nodes[j] * step - 1));
+        coords.push_back(nodes[j] * step - 1);
         entries.push_back(static_cast<int64_t>(total += own));
       }
       places.resize(total);

@@ -105,12 +105,12 @@ void Perceptrons::sums(void* worker, int64_t region, const Nodes (&nodes)[3], co
   const int64_t rows = nodes[0].nodes * nodes[1].nodes, samples = rows * last.nodes, missing = 3 - dims;
   std::vector<float> own(static_cast<size_t>(samples * dims));
   float* next = own.data();
-  for (const float x : nodes[0].own)
-    for (const float y : nodes[1].own)
-      for (const float z : last.own) {
-        if (missing < 1) *next++ = x;
-        if (missing < 2) *next++ = y;
-        *next++ = z;
+  for (const double x : nodes[0].own)
+    for (const double y : nodes[1].own)
+      for (const double z : last.own) {
+        if (missing < 1) *next++ = static_cast<float>(x);
+        if (missing < 2) *next++ = static_cast<float>(y);
+        *next++ = static_cast<float>(z);
       }
   Region it{};
   it.index = region;

@@ -73,21 +73,30 @@ class Reader:
         told = self.header["signal"]["axes"][axis]
         return told["name"], told.get("unit", ""), told.get("origin", 0) + i * told.get("spacing", 1)
 
-    def sample_coordinate(self, i: int, n: int) -> fl:
+    @property
+    def number(self) -> Any:
+        """What coordinates are rounded to."""
+        cosines = all(config["name"] == "cosine" for config in self.header["networks"])
+        return float if self.header["frame"] == "area" and cosines else fl
+
+    def sample_coordinate(self, i: int, n: int) -> Any:
         if n == 1:
-            return fl(0)
+            return self.number(0)
+        if self.number is float:
+            return -1 + 2 * i / (n - 1)
         s = float(fl(fl(2) / fl(n - 1)))
         return fl(-1 + s * i) if i < n // 2 else fl(1 - s * (n - 1 - i))
 
-    def resampled(self, k: int, m: int, n: int, start: float, stop: float) -> fl:
+    def resampled(self, k: int, m: int, n: int, start: float, stop: float) -> Any:
         if n == 1:
-            return fl(0)
+            return self.number(0)
         if (start, stop, m) == (0, n, n):
             return self.sample_coordinate(k, n)
         c = start + (k + 0.5) * ((stop - start) / m) - 0.5
-        return fl(c * (2 / (n - 1)) - 1)
+        return self.number(c * (2 / (n - 1)) - 1)
 
-    def positions(self, point: ndarray) -> list[fl]:
+    def positions(self, point: ndarray) -> list[Any]:
+        fl = self.number
         return [
             min(max(fl(fl(x + fl(1)) * fl((n - 1) / 2)), fl(0)), fl(n - 1))
             for x, n in zip(point, self.shape, strict=True)
@@ -107,8 +116,9 @@ class Reader:
             weights[region] = weights.get(region, 0.0) + math.prod(share for _, share in samples)
         return weights
 
-    def window(self, t: fl, n: int) -> list[tuple[int, float]]:
+    def window(self, t: Any, n: int) -> list[tuple[int, float]]:
         """The samples in a point's window along an axis, with their shares of it."""
+        fl = self.number
         overlap, near = self.header["overlap"], fl(0.001)
         width = 2 * overlap + 1
         before = [0.0]
@@ -121,7 +131,8 @@ class Reader:
     def own(self, point: ndarray, region: int) -> ndarray:
         if self.header["frame"] == "global":
             return point
-        u = []
+        u: list[Any] = []
+        fl = self.number
         local = self.header["frame"] == "local"
         for axis, (x, n) in enumerate(zip(point, self.shape, strict=True)):
             used = np.nonzero(self.labels == region)[axis]
@@ -136,7 +147,7 @@ class Reader:
                 if not local:
                     scale, shift = fl((n - 1) / side), fl((n - 2 * a - side) / side)
             u.append(fl(fl(x * scale) + shift))
-        return np.array(u, np.float32)
+        return np.array(u, fl)
 
     # Networks
 
@@ -183,7 +194,7 @@ class Reader:
             [self.resampled(k, m, n, *part) for k in range(m)]
             for m, n, part in zip(size, self.shape, crop, strict=True)
         ]
-        values = [self.value(self.normalised(np.array(x, np.float32))) for x in product(*axes)]
+        values = [self.value(self.normalised(np.array(x, self.number))) for x in product(*axes)]
         array = np.array(values).reshape(*size, self.channels)
         return array if self.header["signal"]["channel_axis"] else array[..., 0]
 

@@ -196,7 +196,7 @@ def evaluate_lattice(
     net: NetSpec | Cosines,
     weights: Sequence[_F32],
     biases: Sequence[_F32],
-    coords: Sequence[_F32],
+    coords: Sequence[_F64],
     entries: Sequence[_I64],
     places: Sequence[_I64],
     shares: Sequence[_F32],
@@ -204,9 +204,10 @@ def evaluate_lattice(
     spans: _I64,
     sizes: Sequence[int],
     members: _I64,
-    scale: _F32,
-    shift: _F32,
+    scale: _F64,
+    shift: _F64,
     *,
+    exact: bool,
     threads: int,
     out: _F32,
     order: int = 0,
@@ -225,6 +226,7 @@ def evaluate_lattice(
         spans: (regions, dims), the span of each region along each axis.
         sizes: places along each axis of the output.
         members, scale, shift, order, axes: see `evaluate_points`.
+        exact: whether coordinates are scaled and shifted in double precision, not in single.
         slopes: (entries,) for each axis: derivatives of the shares, where derivatives are asked for.
 
     The result doesn't depend on the number of threads.
@@ -232,7 +234,7 @@ def evaluate_lattice(
 
 def mean_nodes(
     samples: int, width: int, spans: _I64, pitches: _F64, edges: _F64
-) -> tuple[_I64, _F32, _I64, _I64, _F32]:
+) -> tuple[_I64, _F64, _I64, _I64, _F32]:
     """Where boxes are evaluated along one axis for means over pixels, and with which weights.
 
     Args:

@@ -317,7 +317,7 @@ def _own_coords(graph: _Graph, model: Piecewise, coords: str, chunk_region: str 
     if model.frame == "global":
         return coords
     scale, shift = (
-        graph.constant(value[:, None], name)  # (regions, 1, dims)
+        graph.constant(value[:, None].astype(np.float32), name)  # (regions, 1, dims)
         for name, value in zip(("scale", "shift"), model.structure.affine, strict=True)
     )
     if chunk_region is not None:

@@ -18,7 +18,7 @@ from partinr.model import kernel
 from partinr.model.derivatives import VALUE, Derivative
 from partinr.model.lattice import STENCIL, Blend, Nodes, gauss, pitch
 from partinr.model.piecewise import Piecewise
-from partinr.shapes import Bool, Float32, Float64, Int64
+from partinr.shapes import Bool, Float, Float32, Float64, Int64
 from partinr.signals import frames
 
 # Pixels with more samples along an axis are means of smaller ones, fewer of which have several regions.
@@ -160,7 +160,7 @@ def _between_bends(
     few = max(1, most // math.prod(coords.shape[1] for coords, _ in rules))
     for some in np.split(places, range(few, len(places), few)):
         shape = (len(some), *(coords.shape[1] for coords, _ in rules))
-        points = np.empty((*shape, dims), np.float32)
+        points = np.empty((*shape, dims), rules[0][0].dtype)
         shares = np.ones(shape)
         for a, (coords, weights) in enumerate(rules):
             along = [len(some), *(shape[1 + a] if a == b else 1 for b in range(dims))]
@@ -176,7 +176,7 @@ def _between_bends(
 
 def _rule(
     pixels: frames.Pixels, samples: int, bend: float, nodes: int
-) -> tuple[Float32[ndarray, "size nodes"], Float64[ndarray, "size nodes"]]:
+) -> tuple[Float[ndarray, "size nodes"], Float64[ndarray, "size nodes"]]:
     """Coordinates and weights of Gauss's rule between bends in each pixel; those of weight 0 fill up.
 
     Args:
@@ -194,11 +194,11 @@ def _rule(
     length = np.diff(cuts, axis=1)
     position = (cuts[:, :-1, None] + length[:, :, None] * x).reshape(len(cuts), -1)
     shares = (length[:, :, None] * weights).reshape(len(cuts), -1) / (stop - start)
-    return (position * (2 / max(samples - 1, 1)) - 1).astype(np.float32), shares
+    return (position * (2 / max(samples - 1, 1)) - 1).astype(pixels.coords.dtype), shares
 
 
 def _evaluated(
-    model: Piecewise, points: Float32[ndarray, "points dims"], most: int, what: Derivative
+    model: Piecewise, points: Float[ndarray, "points dims"], most: int, what: Derivative
 ) -> Float64[ndarray, "points columns"]:
     values = np.empty((len(points), what.planes * model.signal.channels))
     for first in range(0, len(points), most):

@@ -90,7 +90,7 @@ def add_values(
         coords,
         *pairs[:3],
         members,
-        *affine,
+        *(values.astype(np.float32) for values in affine),
         threads=usable_cores(),
         out=out,
         order=what.order,
@@ -109,6 +109,8 @@ def add_lattice(
     affine: tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]],
     what: Derivative,
     out: Float32[ndarray, "pixels columns"],
+    *,
+    exact: bool,
 ) -> None:
     """Add weighted sums of a group's networks, whose regions are boxes, on a lattice to `out`, or of
     derivatives of such products.
@@ -123,6 +125,7 @@ def add_lattice(
         affine: scale and shift from the global frame to each region's own.
         what: for derivatives, the nodes have slopes along its axes.
         out: pixels in raster order, planes after one another, of all channels each; changed in place.
+        exact: whether coordinates are computed in double precision.
     """
     from partinr import _native
 
@@ -137,7 +140,8 @@ def add_lattice(
         spans,
         sizes,
         members,
-        *affine,
+        *(values.astype(np.float64) for values in affine),
+        exact=exact,
         threads=usable_cores(),
         out=out,
         order=what.order,

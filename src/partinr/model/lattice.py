@@ -23,7 +23,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.model.blending import AT_SAMPLE, before, slope_before
-from partinr.shapes import Float32, Float64, Int64, Shaped
+from partinr.shapes import Float, Float32, Float64, Int64, Shaped
 from partinr.signals import frames
 
 # Samples between nodes where a pixel is as large as a sample, and how much more with every fourfold number of
@@ -52,7 +52,7 @@ class Nodes(NamedTuple):
     """
 
     offsets: Int64[ndarray, " _"]
-    coords: Float32[ndarray, "nodes"]
+    coords: Float64[ndarray, "nodes"]
     entries: Int64[ndarray, " _"]
     places: Int64[ndarray, "entries"]
     shares: Float32[ndarray, "entries"]
@@ -96,7 +96,7 @@ class Blend(NamedTuple):
         pitches = np.full(len(self.spans), pitch)
         return Nodes(*_native.mean_nodes(self.samples, self.width, self.spans, pitches, pixels.edges))
 
-    def _points(self, coords: Float32[ndarray, " _"], sloping: bool) -> Nodes:
+    def _points(self, coords: Float[ndarray, " _"], sloping: bool) -> Nodes:
         """A node for each position and each span with a weight or a slope there; as `Structure.assign`."""
         position = np.clip(frames.to_index(coords, self.samples), 0, self.samples - 1)
         if self.overlap is None:
@@ -135,13 +135,14 @@ def _values(
     places: Int64[ndarray, "nodes"],
     shares: Shaped[ndarray, "nodes"],
     slopes: Shaped[ndarray, "nodes"] | None,
-    coords: Float32[ndarray, "size"],
+    coords: Float[ndarray, "size"],
     spans: int,
 ) -> Nodes:
     """A node for each value at a pixel's middle and each span."""
     each = np.arange(len(places) + 1)
     slopes = None if slopes is None else slopes.astype(np.float32)
-    return Nodes(_offsets(span, spans), coords[places], each, places, shares.astype(np.float32), slopes)
+    exact = coords[places].astype(np.float64)
+    return Nodes(_offsets(span, spans), exact, each, places, shares.astype(np.float32), slopes)
 
 
 def _ranges(

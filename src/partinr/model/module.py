@@ -91,7 +91,9 @@ class PiecewiseINR(nn.Module):
 
     def _set_frames(self, device: torch.device) -> None:
         for name, values in zip(("scale", "shift"), self.structure.affine, strict=True):
-            self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
+            self.register_buffer(
+                name, torch.tensor(values, dtype=torch.float32, device=device), persistent=False
+            )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PiecewiseINR:
         """Frames stay in single precision, whatever that of the parameters becomes."""

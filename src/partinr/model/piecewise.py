@@ -19,7 +19,7 @@ from partinr.model.networks.network import Network, Parameters
 from partinr.model.packing import IN_CACHE, batches, pack
 from partinr.model.partition.partition import Partition
 from partinr.model.structure import Structure
-from partinr.shapes import Float32, Int64
+from partinr.shapes import Float, Float32, Int64
 from partinr.signals import frames
 from partinr.signals.frames import Frame
 from partinr.signals.signal import Between, SignalSpec
@@ -138,8 +138,9 @@ class Piecewise:
         """Normalised values at global coordinates (-1..1 over the signal, first axis first).
 
         Args:
-            coords: shape (..., dims), real numbers; computed in single precision. Where one is not finite,
-                neither is the value.
+            coords: shape (..., dims), real numbers; computed in single precision, which tells samples
+                of axes of up to a million or so apart; renderings do better. Where one is not finite, neither
+                is the value.
 
         Raises:
             InputError: these are no such coordinates.
@@ -202,7 +203,8 @@ class Piecewise:
                 f"coordinates must be real numbers of shape (..., {self.signal.dims}), "
                 f"got {given.dtype} of {given.shape}"
             )
-        points = np.ascontiguousarray(given, np.float32).reshape(-1, self.signal.dims)
+        precision = np.float64 if given.dtype == np.float64 else np.float32
+        points = np.ascontiguousarray(given, precision).reshape(-1, self.signal.dims)
         finite = np.isfinite(points).all(axis=1)
         if finite.all():
             out = self.at_points(points, what)
@@ -212,13 +214,16 @@ class Piecewise:
         return out.reshape(*given.shape[:-1], what.planes, self.signal.channels)
 
     def at_points(
-        self, points: Float32[ndarray, "points dims"], what: Derivative
+        self, points: Float[ndarray, "points dims"], what: Derivative
     ) -> Float32[ndarray, "points columns"]:
         """Normalised values, or derivatives by global coordinates, at finite global coordinates.
 
         Returns:
             Planes after one another, of all channels each.
         """
+        # NumPy can tell apart samples of long axes; see `on_lattice`.
+        if self._native or not self.structure.exact:
+            points = points.astype(np.float32, copy=False)
         out = np.zeros((len(points), what.planes * self.signal.channels), np.float32)
         for first in range(0, len(points), _BLOCK):
             block, values = points[first : first + _BLOCK], out[first : first + _BLOCK]
@@ -243,7 +248,7 @@ class Piecewise:
 
     def _add(
         self,
-        coords: Float32[ndarray, "points dims"],
+        coords: Float[ndarray, "points dims"],
         assigned: Assignment,
         what: Derivative,
         out: Float32[ndarray, "points columns"],
@@ -252,10 +257,8 @@ class Piecewise:
         points, regions = assigned.points[packing.order], assigned.regions[packing.order]
         own = self.structure.own_coords(coords[points], regions)
         # A unit of each axis asked for, in each region's own coordinates.
-        units = (
-            np.eye(self.signal.dims, dtype=np.float32)[list(what.axes)][:, None]
-            * (self.structure.affine[0][regions])
-        )
+        scale = self.structure.affine[0][regions].astype(np.float32)
+        units = np.eye(self.signal.dims, dtype=np.float32)[list(what.axes)][:, None] * scale
         values = np.empty((1 + what.order * len(what.axes), len(own), self.signal.channels), np.float32)
         first = 0
         for network, parameters, members in zip(
@@ -315,7 +318,10 @@ class Piecewise:
         affine = self.structure.affine
         for g, (network, parameters) in enumerate(zip(self.networks, self.parameters, strict=True)):
             members = self.structure.slots(g)
-            kernel.add_lattice(network, parameters, nodes, which, sizes, members, affine, what, out)
+            exact = self.structure.exact
+            kernel.add_lattice(
+                network, parameters, nodes, which, sizes, members, affine, what, out, exact=exact
+            )
         return out
 
     @property

@@ -252,7 +252,7 @@ def _networks_values(
     model: Piecewise, shape: tuple[int, ...], window: Crop, point: bool, what: Derivative
 ) -> Iterator[Float32[ndarray, "_ *rest columns"]]:
     pixels = [
-        frames.pixels(n, length, float(start), float(stop), point=point)
+        frames.pixels(n, length, float(start), float(stop), point=point, exact=model.structure.exact)
         for n, length, (start, stop) in zip(model.signal.shape, shape, window, strict=True)
     ]
     # As many samples of the output, or of the signal where the output has fewer.

@@ -26,7 +26,7 @@ from partinr.model.blending import (
 )
 from partinr.model.networks.network import Network, Parameters
 from partinr.model.partition.partition import Partition
-from partinr.shapes import Float, Float32, Int, Int64
+from partinr.shapes import Float, Int, Int64
 from partinr.signals import frames
 from partinr.signals.frames import Frame
 from partinr.signals.signal import SignalSpec
@@ -129,10 +129,16 @@ class Structure:
         """Bounding boxes of the regions, margins included."""
         return widened(self.partition.bounding_boxes, self.overlap, self.signal.shape)
 
+    @property
+    def exact(self) -> bool:
+        """Whether coordinates are in double precision wherever they can be: of boxes of cosines, whose axes
+        may be so long that single precision does not tell samples apart."""
+        return self.frame == "area" and all(network.frame == "area" for network in self.networks)
+
     @cached_property
-    def affine(self) -> tuple[Float32[ndarray, "regions dims"], Float32[ndarray, "regions dims"]]:
+    def affine(self) -> tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]]:
         """Scale and shift that take global coordinates to each region's frame."""
-        return frames.frame_affine(self.frame, self.reach, self.signal.shape)
+        return frames.frame_affine(self.frame, self.reach, self.signal.shape, exact=self.exact)
 
     @cached_property
     def edges(self) -> list[Int64[ndarray, "_"]]:
@@ -297,4 +303,4 @@ class Structure:
             return coords
         scale, shift = self.affine
         own: Float[ndarray, "points dims"] = coords * scale[regions] + shift[regions]
-        return own
+        return own.astype(np.float32, copy=False)

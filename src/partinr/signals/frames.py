@@ -22,22 +22,24 @@ StartFrame = Literal["global", "local", "centred"]
 """Frames of a learned start: those of a fit, and sample / samples - 1/2 along each axis of the signal."""
 
 
-def axis(samples: int) -> Float32[ndarray, "samples"]:
-    """Global coordinates of the samples of one axis, -1 to 1 inclusive.
+def axis(samples: int, *, exact: bool = False) -> Float[ndarray, "samples"]:
+    """Global coordinates of the samples of one axis, -1 to 1 inclusive; in double precision if `exact`.
 
     Computed from both ends with a step in single precision and one rounding, which makes the axis exactly
     antisymmetric and equal, bit for bit, to `torch.linspace(-1, 1, samples)` on processors with fused
     multiply-add: encodings with very high frequencies tell such coordinates apart.
     """
     if samples == 1:
-        return np.zeros(1, np.float32)
+        return np.zeros(1, np.float64 if exact else np.float32)
+    if exact:
+        return np.arange(samples) * (2 / (samples - 1)) - 1
     step = np.float64(np.float32(2) / np.float32(samples - 1))
     i = np.arange(samples)
     coords = np.where(i < samples // 2, -1 + step * i, 1 - step * (samples - 1 - i))
     return coords.astype(np.float32)
 
 
-def lattice(axes: list[Float32[ndarray, "_"]]) -> Float32[ndarray, "samples dims"]:
+def lattice(axes: list[Float[ndarray, "_"]]) -> Float[ndarray, "samples dims"]:
     """All combinations of the coordinates along each axis, in raster order."""
     mesh = np.meshgrid(*axes, indexing="ij")
     return np.stack([m.ravel() for m in mesh], axis=1)
@@ -49,20 +51,22 @@ def raster(shape: tuple[int, ...]) -> Float32[ndarray, "samples dims"]:
 
 
 def resampled_axis(
-    samples: int, size: int, start: float = 0.0, stop: float | None = None
-) -> Float32[ndarray, "size"]:
+    samples: int, size: int, start: float = 0.0, stop: float | None = None, *, exact: bool = False
+) -> Float[ndarray, "size"]:
     """Global coordinates of `size` output samples that cover the samples `start` to `stop` of an axis.
 
     Samples are areas here, as in every image viewer: sample i covers [i, i + 1), and an output sample is
-    evaluated at the centre of its own area. At the native size this gives exactly `axis(samples)`.
+    evaluated at the centre of its own area. At the native size this gives exactly `axis(samples)`. In double
+    precision if `exact`, in single otherwise.
     """
     stop = float(samples) if stop is None else stop
     if (start, stop, size) == (0.0, float(samples), samples):
-        return axis(samples)
+        return axis(samples, exact=exact)
+    precision = np.float64 if exact else np.float32
     centres = start + (np.arange(size) + 0.5) * ((stop - start) / size) - 0.5
     if samples == 1:
-        return np.zeros(size, np.float32)
-    return (centres * (2.0 / (samples - 1)) - 1.0).astype(np.float32)
+        return np.zeros(size, precision)
+    return (centres * (2.0 / (samples - 1)) - 1.0).astype(precision)
 
 
 class Pixels(NamedTuple):
@@ -73,7 +77,7 @@ class Pixels(NamedTuple):
         edges: where means are meant, the ends of the pixels in samples (0 is the first sample's centre).
     """
 
-    coords: Float32[ndarray, "size"]
+    coords: Float[ndarray, "size"]
     edges: Float64[ndarray, " _"] | None = None
 
     def part(self, first: int, last: int) -> Pixels:
@@ -96,12 +100,14 @@ class Pixels(NamedTuple):
         return Pixels((self.edges * (2.0 / (samples - 1)) - 1.0).astype(np.float32))
 
 
-def pixels(samples: int, size: int, start: float, stop: float, *, point: bool = False) -> Pixels:
+def pixels(
+    samples: int, size: int, start: float, stop: float, *, point: bool = False, exact: bool = False
+) -> Pixels:
     """`size` pixels that cover the samples `start` to `stop` of an axis; see `resampled_axis`.
 
     Pixels larger than a sample are meant as means, unless `point` asks for values at their middles.
     """
-    middles = resampled_axis(samples, size, start, stop)
+    middles = resampled_axis(samples, size, start, stop, exact=exact)
     if point or stop - start <= size:
         return Pixels(middles)
     return Pixels(middles, start - 0.5 + np.arange(size + 1) * ((stop - start) / size))
@@ -123,8 +129,12 @@ def inside(coordinate: Float[ndarray, "*points"], samples: int) -> Float[ndarray
 
 
 def frame_affine(
-    frame: Frame | StartFrame, boxes: Int[ndarray, "regions 2 dims"], shape: tuple[int, ...]
-) -> tuple[Float32[ndarray, "regions dims"], Float32[ndarray, "regions dims"]]:
+    frame: Frame | StartFrame,
+    boxes: Int[ndarray, "regions 2 dims"],
+    shape: tuple[int, ...],
+    *,
+    exact: bool = False,
+) -> tuple[Float[ndarray, "regions dims"], Float[ndarray, "regions dims"]]:
     """Scale and shift per region that take global coordinates to the region's own frame.
 
     `boxes` holds each region's bounding box: first sample and one past the last sample, per axis. In the
@@ -134,7 +144,8 @@ def frame_affine(
     identity. In the centred frame sample i of n is at i / n - 1/2, whatever its region.
 
     Returns:
-        scale and shift, with `own = global * scale + shift`.
+        scale and shift, with `own = global * scale + shift`; of the area frame in double precision if
+        `exact`.
     """
     regions, _, dims = boxes.shape
     if frame == "global":
@@ -150,7 +161,7 @@ def frame_affine(
         samples, sides = np.asarray(shape, np.float64), (boxes[:, 1] - boxes[:, 0]).astype(np.float64)
         scale = np.where(one, 0.0, (samples - 1) / sides)
         shift = np.where(one, 0.0, (samples - 2 * boxes[:, 0] - sides) / sides)
-        return scale.astype(np.float32), shift.astype(np.float32)
+        return (scale, shift) if exact else (scale.astype(np.float32), shift.astype(np.float32))
     extent = np.maximum(np.asarray(shape, np.float64) - 1, 1)
     first = boxes[:, 0] * (2 / extent) - 1
     last = (boxes[:, 1] - 1) * (2 / extent) - 1
