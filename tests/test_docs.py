@@ -109,6 +109,8 @@ def folder_for(tmp_path: Path, rows: int, columns: int, monkeypatch: pytest.Monk
     places = np.random.default_rng(0).random((80, 2))
     rows = (f"{lat},{lon},{lat + lon}\n" for lat, lon in places.tolist())
     Path("stations.csv").write_text("lat,lon,t\n" + "".join(rows))
+    sound = melody(0.2)
+    partinr.write("melody.wav", sound.values, sound.spec)
 
 
 def scans_for(page: Path) -> None:

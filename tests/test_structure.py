@@ -52,6 +52,7 @@ SLOW = {
     "onnx",
     "onnxruntime",
     "lmdb",
+    "soundfile",
     "rich",
     "jaxtyping",
     "nibabel",

@@ -78,6 +78,8 @@ from .signals import write as write
 from .signals.frames import Frame as Frame
 from .signals.metrics import psnr as psnr
 from .signals.metrics import ssim as ssim
+from .signals.snr import psnr_for_snr as psnr_for_snr
+from .signals.snr import snr as snr
 from .studies.comparison import Comparison as Comparison
 from .studies.comparison import Record as Record
 from .studies.comparison import Rival as Rival

@@ -95,8 +95,8 @@ def test_what_only_training_knows_trains(photo: Path, given: tuple[object, ...])
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("--psnr", 30, "--size", "5kB"), "give one of --psnr, --size and --bpp"),
-        (("--size", "5kB", "--bpp", 1), "give one of --psnr, --size and --bpp"),
+        (("--psnr", 30, "--size", "5kB"), "give one of --psnr, --snr, --size and --bpp"),
+        (("--size", "5kB", "--bpp", 1), "give one of --psnr, --snr, --size and --bpp"),
         (("--bpp", 0), "bpp must be a positive number"),
         (("--bpp", -2), "bpp must be a positive number"),
         (("--size", 0), "--size must be a number of bytes"),

@@ -18,15 +18,19 @@ def demo(
     ] = Path("partinr-demo"),
     kind: Annotated[
         words.DemoKind,
-        option("image: a photograph, and partitions compared. volume: a scan, and slices between its own."),
+        option(
+            "image: a photograph, and partitions compared. sound: a melody, at two rates. volume: a scan, "
+            "and slices between its own."
+        ),
     ] = "image",
     seed: Annotated[int, option("Seed of all fits and noise.", "N", min=0, max=2**63 - 1)] = 0,
     quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
     """Fit a photograph that comes with scikit-image, and compare a grid (PoG), a segmentation (PoS) and one
-    network at equal parameters; or fit a scan that is made here, and look between its slices.
+    network at equal parameters; or fit a melody or a scan that is made here, and look between its samples.
 
-    Leaves the .inr file, what is rendered from it, and a page with curves, partitions and pictures.
+    Leaves the .inr file, what is rendered from it, and a page with curves, partitions and pictures, which
+    plays sounds.
     """
     with Bar("starting", quiet=quiet) as bar:
 
@@ -35,7 +39,7 @@ def demo(
                 left = bar.elapsed * (1 / fraction - 1) if fraction else None
                 bar.show(fraction, f"{duration(left)} left", message)
 
-        rows = {"image": _image, "volume": _volume}[kind](output, follow, seed)
+        rows = {"image": _image, "sound": _sound, "volume": _volume}[kind](output, follow, seed)
     if not quiet:
         say(rows)
 
@@ -75,4 +79,20 @@ def _image(output: Path, follow: Callable[[str, float], None], seed: int) -> lis
         ("enlarged", done.enlarged),
         ("page", done.report),
         ("time", f"{done.seconds:.0f} s in all"),
+    ]
+
+
+def _sound(output: Path, follow: Callable[[str, float], None], seed: int) -> list[tuple[str, object]]:  # noqa: ARG001
+    """Run the demonstration of a sound, whose fit draws nothing; what there is to say of it."""
+    from partinr.studies.demo_sound import run_sound
+
+    done = run_sound(output, follow)
+    quality = f"{decibels(done.saved.psnr)} PSNR, {decibels(done.saved.snr)} SNR"
+    return [
+        ("melody", done.made),
+        ("fit", f"{quality}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),
+        ("file", done.inr),
+        ("rendered", done.rendered),
+        ("half rate", done.lower),
+        ("page", done.report),
     ]

@@ -11,6 +11,7 @@ from partinr.files import check_folder, check_replaceable, check_writable
 
 SUFFIX = ".inr"
 PICTURES = (
+    *(".wav", ".flac"),
     *(".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz"),
     *(".nii", ".nii.gz", ".zarr", ".nc", ".hdr"),
 )

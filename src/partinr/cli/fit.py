@@ -18,6 +18,8 @@ from partinr.cli.inputs import (
     INPUT,
     MASK,
     MAX_PIXELS,
+    START,
+    STOP,
     VALUE_RANGE,
     VALUES,
     VOLUME,
@@ -134,6 +136,8 @@ def fit(
     weights: WEIGHTS = None,
     coords: COORDS = None,
     values: VALUES = None,
+    start: START = None,
+    stop: STOP = None,
     steps: Annotated[int | None, long("Optimiser updates of each region.", "N", max=2**31 - 1)] = None,
     psnr: Annotated[
         float | None,
@@ -142,6 +146,12 @@ def fit(
             "--network siren by regions and widths that do. With other options of the structure: by as many "
             "steps as it takes. Exit code 1 if it is not reached.",
             "DB",
+        ),
+    ] = None,
+    snr: Annotated[
+        float | None,
+        long(
+            "The same, as the ratio of the signal's power to that of the error. Default for sounds: 40.", "DB"
         ),
     ] = None,
     size: Annotated[
@@ -213,7 +223,7 @@ def fit(
     )
     wishes.check_frame(frame)
     samples = words.batch(batch)
-    aims = Aims(psnr, None if size is None else words.file_size(size), bpp, steps, seconds, max_params)
+    aims = Aims(psnr, snr, None if size is None else words.file_size(size), bpp, steps, seconds, max_params)
     if resume and checkpoint is None:
         raise InputError("--resume needs --checkpoint DIR; name the folder of the unfinished fit")
     start_file = None if init in ("auto", "none") else Path(init)
@@ -222,8 +232,9 @@ def fit(
     if (coords, values) != (None, None):
         signal = read_scattered(source, coords, values, max_pixels)
     else:
-        signal = read_input(source, channels_last, value_range, max_pixels, volume)
+        signal = read_input(source, channels_last, value_range, max_pixels, volume, start, stop)
     signal = with_mask(signal, mask, weights, max_pixels)
+    aims = aims.of(signal)
     check_outputs(
         {"-o": target, "--report": report, "--overlay": overlay},
         [source, words.labels_file(partition), mask, weights],
@@ -235,16 +246,17 @@ def fit(
     from partinr.fitting.fit import default_overlap
     from partinr.fitting.recipe import RECIPES
 
-    start = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
+    begun = None if start_file is None else _start(start_file, pixel_limit(max_pixels))
     recipe = RECIPES[preset].changed(
         **_given(learning_rate=lr, batch=samples, overlap=overlap),
         blend=blend,
-        frame=_frame(frame, start) or RECIPES[preset].frame,
+        frame=_frame(frame, begun) or RECIPES[preset].frame,
     )
-    chosen_start = start is not None or bool(overlap)
+    chosen_start = begun is not None or bool(overlap)
     tuned = recipe != RECIPES["fast"] or init != "auto" or checkpoint is not None
     elsewhere = engine == "torch" or device != "cpu" or precision != "auto"
     goal = aims.goal(
+        signal,
         recipe,
         trained=tuned or elsewhere or wishes.family == "siren" or signal.scattered,
         chosen=(wishes.structure and wishes.family not in ("siren", "cosine")) or chosen_start,
@@ -252,25 +264,25 @@ def fit(
     )
     if store not in ("auto", "compact") and (size, bpp) != (None, None):
         raise InputError(f"--size and --bpp are of compact files; leave out --store {store}")
-    margin = default_overlap(recipe, goal, start, signal)
-    with stopping() as stop, Bar("fitting", quiet=quiet) as bar:
-        chosen, shape = wishes.choose(signal, recipe, start, margin, goal)
+    margin = default_overlap(recipe, goal, begun, signal)
+    with stopping() as asked, Bar("fitting", quiet=quiet) as bar:
+        chosen, shape = wishes.choose(signal, recipe, begun, margin, goal)
         result = partinr.fit(
             signal,
             chosen,
             shape,
             goal=goal,
             recipe=recipe,
-            start="auto" if init == "auto" else start,
+            start="auto" if init == "auto" else begun,
             between=between,
             compute=partinr.Compute(engine, device, threads, None if precision == "auto" else precision),
             keep=None if checkpoint is None else partinr.Keep(checkpoint, resume),
-            watch=partinr.Watch(lambda progress: _follow(bar, stop, progress)),
+            watch=partinr.Watch(lambda progress: _follow(bar, asked, progress)),
             seed=seed,
         )
         bar.show(1.0, what="writing")
         came_from = result.started_from if start_file is None else init
-        outcome = write_outcome(result, target, store, report, overlay, came_from, psnr or goal.psnr)
+        outcome = write_outcome(result, target, store, report, overlay, came_from, aims.psnr or goal.psnr)
     if as_json:
         emit(outcome.facts())
     elif not quiet:

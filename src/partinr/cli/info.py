@@ -108,7 +108,8 @@ def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -
         "overlap": model.overlap,
         "between": spec.between,
         "params": model.params,
-        "psnr": _told_psnr(header["summary"]),
+        "psnr": _told(header["summary"], "psnr"),
+        "snr": _told(header["summary"], "snr"),
         "summary": header["summary"],
     }
     if seams:
@@ -133,13 +134,14 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("borders", _borders_row(facts)),
         ("between", _BETWEEN[facts["between"]]),
         ("parameters", f"{facts['params']:,}"),
-        ("quality", f"{decibels(facts['psnr'])} PSNR when it was written"),
+        ("quality", f"{decibels(facts['psnr'])} PSNR{_snr(facts['snr'])} when it was written"),
         *_summary_rows(facts["summary"]),
     ]
     if "reference" in facts:
         compared = facts["reference"]
         similarity = "" if compared["ssim"] is None else f", {compared['ssim']:.4f} SSIM"
-        rows.append(("measured", f"{decibels(compared['psnr'])} PSNR{similarity} against {compared['file']}"))
+        beside = similarity if facts["kind"] != "sound" else _snr(compared["snr"])
+        rows.append(("measured", f"{decibels(compared['psnr'])} PSNR{beside} against {compared['file']}"))
         png = compared["png_bytes"]
         if png is None:
             rows.append(("PNG", "cannot hold such data"))
@@ -152,6 +154,10 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
                 at = f" at {decibels(coded['psnr'])}"
                 rows.append((coded["codec"], _codec_row(coded["bytes"], at, samples, facts["bytes"])))
     return rows
+
+
+def _snr(told: float | None) -> str:
+    return "" if told is None else f", {decibels(told)} SNR"
 
 
 def _codec_row(size: int, at: str, samples: int, ours: int) -> str:
@@ -183,8 +189,8 @@ def _summary_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
     return rows if init == "none" else [*rows, ("started from", init)]
 
 
-def _told_psnr(summary: dict[str, Any]) -> float | None:
-    told = summary.get("psnr")
+def _told(summary: dict[str, Any], name: str) -> float | None:
+    told = summary.get(name)
     return float(told) if isinstance(told, (int, float)) else None
 
 
@@ -201,6 +207,7 @@ def _compared(model: partinr.Piecewise, path: Path, limit: int | None) -> dict[s
     """The model against the signal in a file."""
     from partinr.model.rendering import quality
     from partinr.signals import codecs, read
+    from partinr.signals.snr import snr_at
 
     spec = model.signal
     signal = read(path, channels_last=spec.channel_axis, max_pixels=limit)
@@ -218,6 +225,7 @@ def _compared(model: partinr.Piecewise, path: Path, limit: int | None) -> dict[s
         "bytes": path.stat().st_size,
         "psnr": measured.psnr,
         "ssim": measured.ssim,
+        "snr": snr_at(signal, measured.psnr) if spec.kind == "sound" else None,
         "png_bytes": png,
         "png_bits_per_sample": None if png is None else bits_per_sample(png, spec.samples),
         "codecs": [

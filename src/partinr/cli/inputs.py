@@ -17,8 +17,8 @@ INPUT = Annotated[
     typer.Argument(
         metavar="INPUT",
         show_default=False,
-        help="An image, a TIFF, a NumPy .npy or .npz array of 1 to 3 axes, a scan (NIfTI, a DICOM file or "
-        "folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; FILE:/PATH names one of "
+        help="An image, a TIFF, a sound, a NumPy .npy or .npz array of 1 to 3 axes, a scan (NIfTI, a DICOM "
+        "file or folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; FILE:/PATH names one of "
         "several.",
     ),
 ]
@@ -46,8 +46,8 @@ VOLUME = Annotated[
 MAX_PIXELS = Annotated[
     str | None,
     reading(
-        "Refuse images and label maps of more pixels, and scans and arrays of more values, before they are "
-        "decoded. Default: 100 million.",
+        "Refuse images and label maps of more pixels, sounds of more samples, and scans and arrays of more "
+        "values, before they are decoded. Default: 100 million.",
         "N|none",
     ),
 ]
@@ -79,6 +79,8 @@ COORDS = Annotated[
     ),
 ]
 VALUES = Annotated[str | None, reading("The columns that are values at the --coords.", "V,W", "--values")]
+START = Annotated[float | None, reading("Where in a sound to begin.", "SECONDS")]
+STOP = Annotated[float | None, reading("Where in a sound to end.", "SECONDS")]
 
 
 def pixel_limit(word: str | None) -> int | None:
@@ -98,6 +100,8 @@ def read_input(
     value_range: str | None,
     max_pixels: str | None,
     volume: int | None = None,
+    start: float | None = None,
+    stop: float | None = None,
 ) -> partinr.Signal:
     """Read a signal as the options say.
 
@@ -107,7 +111,15 @@ def read_input(
     from partinr.signals import read
 
     limit, interval = pixel_limit(max_pixels), words.interval(value_range)
-    return read(path, channels_last=channels_last, value_range=interval, max_pixels=limit, volume=volume)
+    return read(
+        path,
+        channels_last=channels_last,
+        value_range=interval,
+        max_pixels=limit,
+        volume=volume,
+        start=start,
+        stop=stop,
+    )
 
 
 def read_scattered(

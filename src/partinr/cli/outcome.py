@@ -63,6 +63,7 @@ class Outcome:
             "store": saved.store,
             "psnr": saved.psnr,
             "ssim": self.saved.ssim,
+            "snr": saved.snr,
             "params": result.params,
             "regions": result.regions,
             "steps": result.steps,
@@ -102,10 +103,14 @@ class Outcome:
         if facts["precision"] != "fp32":
             where = f"{where} in {facts['precision']}"
         how = f"{counted(result.steps, 'step')}, " if result.steps else ""
-        similarity = "" if self.saved.ssim is None else f", {self.saved.ssim:.4f} SSIM"
+        saved, sound = self.saved, result.signal.spec.kind == "sound"
+        if sound:
+            beside = "" if saved.snr is None else f", {decibels(saved.snr)} SNR"
+        else:
+            beside = "" if saved.ssim is None else f", {saved.ssim:.4f} SSIM"
         return [
             ("output", self.saved.path),
-            ("quality", f"{decibels(self.saved.psnr)} PSNR{similarity}{self._judged}"),
+            ("quality", f"{decibels(saved.psnr)} PSNR{beside}{self._judged}"),
             *([("missing", self._missing)] if facts["missing"] else []),
             *([("points", f"{facts['points']:,} fitted")] if result.signal.scattered else []),
             *([("held out", self._held_out)] if result.held_out is not None else []),

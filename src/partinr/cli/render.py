@@ -1,4 +1,4 @@
-"""`partinr render`: an .inr file becomes a picture or an array of any size."""
+"""`partinr render`: an .inr file becomes a picture, a sound or an array of any size."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from partinr.cli.files import check_outputs
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
 from partinr.cli.options import option
 from partinr.cli.rows import signal_row
+from partinr.errors import InputError
 
 
 def render(
@@ -23,9 +24,9 @@ def render(
     output: Annotated[
         Path,
         option(
-            "The file to write; its suffix says which format: .png, .tif, .npy, .jpg, .webp, .bmp, "
+            "The file to write; its suffix says which format: .png, .tif, .npy, .jpg, .webp, .wav, .flac, "
             ".nii.gz, .zarr, ...",
-            "IMAGE",
+            "FILE",
             "-o",
             "--output",
             show_default=False,
@@ -40,6 +41,7 @@ def render(
         ),
     ] = None,
     scale: Annotated[float | None, option("Factor for every axis, instead of --size.", "S")] = None,
+    rate: Annotated[float | None, option("Of sounds: samples a second, instead of --size.", "HZ")] = None,
     crop: Annotated[
         str | None,
         option(
@@ -95,6 +97,7 @@ def render(
     from partinr.model.memory import free_memory
     from partinr.model.rendering import check_room, output_shape, render_blocks, rendered_spec
     from partinr.report.slopes import picture_of, picture_spec
+    from partinr.signals.sound import at_rate
     from partinr.signals.writing import holds_fractions, writable_format, write_slabs, written_size
 
     model = load(source, max_samples=pixel_limit(max_pixels))
@@ -102,6 +105,11 @@ def render(
         model = model.with_between(between)
     dims = model.signal.dims
     wanted, part = words.size(size, dims), words.crop(crop, dims)
+    if rate is not None:
+        if wanted is not None or scale is not None:
+            raise InputError("give one of --size, --scale and --rate")
+        length, part = at_rate(model.signal, rate, part)
+        wanted = (length,)
     shape = output_shape(model, wanted, scale, part)
     spec = rendered_spec(model, derivative).resampled(shape, part)
     check_room(shape, spec, shutil.disk_usage(output.resolve().parent).free, f"on the disk of {output}")

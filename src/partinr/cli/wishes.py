@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import partinr
 from partinr.cli import words
@@ -12,13 +12,14 @@ from partinr.report.words import listed
 
 @dataclass(frozen=True)
 class Aims:
-    """What --psnr, --size, --bpp, --steps, --time and --max-params name; None: nothing.
+    """What --psnr, --snr, --size, --bpp, --steps, --time and --max-params name; None: nothing.
 
     Raises:
         InputError: what was asked for does not go together.
     """
 
     psnr: float | None
+    snr: float | None
     size: int | None
     bpp: float | None
     steps: int | None
@@ -28,18 +29,35 @@ class Aims:
     def __post_init__(self) -> None:
         given = [
             name
-            for name, aim in (("--psnr", self.psnr), ("--size", self.size), ("--bpp", self.bpp))
+            for name, aim in (
+                ("--psnr", self.psnr),
+                ("--snr", self.snr),
+                ("--size", self.size),
+                ("--bpp", self.bpp),
+            )
             if aim is not None
         ]
         if len(given) > 1:
-            raise InputError(f"give one of --psnr, --size and --bpp, got {listed(given)}")
+            raise InputError(f"give one of --psnr, --snr, --size and --bpp, got {listed(given)}")
+
+    def of(self, signal: partinr.Signal) -> Aims:
+        """With the PSNR that an SNR means for a signal.
+
+        Raises:
+            InputError: it has no such SNR.
+        """
+        return (
+            self if self.snr is None else replace(self, psnr=partinr.psnr_for_snr(signal, self.snr), snr=None)
+        )
 
     @property
     def trains(self) -> bool:
         """Whether something was asked for that only training knows."""
         return any(aim is not None for aim in (self.steps, self.seconds, self.max_params))
 
-    def goal(self, recipe: partinr.Recipe, *, trained: bool, chosen: bool, spare: float) -> partinr.Goal:
+    def goal(
+        self, signal: partinr.Signal, recipe: partinr.Recipe, *, trained: bool, chosen: bool, spare: float
+    ) -> partinr.Goal:
         """The goal that they name together.
 
         Where nothing was asked for that only training knows, cosines are fitted, in few bytes. A PSNR alone
@@ -48,6 +66,7 @@ class Aims:
         they are given.
 
         Args:
+            signal: what is fitted.
             recipe: the preset.
             trained: whether anything else was asked for that only training knows.
             chosen: whether partition, network, start or overlap were.
@@ -58,7 +77,7 @@ class Aims:
         """
         within = None if self.seconds is None else partinr.Seconds(self.seconds)
         if not (trained or chosen or self.trains):
-            return partinr.usual_goal(self.psnr) if self._bytes is None else self._compact
+            return partinr.usual_goal(self.psnr, signal) if self._bytes is None else self._compact
         if self._bytes is not None:
             raise InputError(
                 f"{self._bytes} is kept by cosines over boxes of their own; leave out options of partition, "

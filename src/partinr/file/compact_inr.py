@@ -29,25 +29,27 @@ def compact(model: Piecewise, payload: bytes, summary: Mapping[str, Any]) -> byt
     Args:
         model: the function as the payload gives it back.
         payload: its parameters, coded.
-        summary: how it was made; where the parameters are spectra, whose structure says it all, the PSNR
-            alone is kept of it.
+        summary: how it was made; where the parameters are spectra, whose structure says it all, PSNR and SNR
+            alone are kept of it.
     """
     if model.spectra is None:
         fields = {**describe(model.structure, summary), "coding": "parameters"}
         return packed(fields, [write_partition(model.structure), payload])
-    return _spectra_file(model.signal, payload, summary.get("psnr"))
+    quality = {name: summary[name] for name in ("psnr", "snr") if summary.get(name) is not None}
+    return _spectra_file(model.signal, payload, quality)
 
 
-def _spectra_file(spec: SignalSpec, payload: bytes, psnr: float | None) -> bytes:
-    """A file of spectra: how they were made is said by their structure, so the PSNR alone is kept of it."""
-    told = {} if psnr is None else {"psnr": round(psnr, _DIGITS) if np.isfinite(psnr) else None}
+def _spectra_file(spec: SignalSpec, payload: bytes, quality: Mapping[str, float]) -> bytes:
+    """A file of spectra: how they were made is said by their structure, so only quality is kept of it."""
+    told = {name: round(value, _DIGITS) if np.isfinite(value) else None for name, value in quality.items()}
     fields = {"signal": describe_signal(spec), "blend": True, "coding": "spectra", "summary": told}
     return packed(fields, [payload])
 
 
 def spectra_size(spectra: Spectra, spec: SignalSpec) -> int:
     """Bytes of the compact file of spectra of a signal."""
-    return len(_spectra_file(spec, write_spectra(spectra), _SOME_PSNR))
+    quality = {"psnr": _SOME_PSNR} | ({"snr": _SOME_PSNR} if spec.kind == "sound" else {})
+    return len(_spectra_file(spec, write_spectra(spectra), quality))
 
 
 def compact_size(model: Piecewise) -> int:

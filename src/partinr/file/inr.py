@@ -36,6 +36,7 @@ from partinr.model.structure import Structure
 from partinr.shapes import Float32
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.signal import Signal
+from partinr.signals.snr import snr_at
 
 Precision = Literal["float32", "float16"]
 Store = Literal["float32", "float16", "compact", "auto"]
@@ -60,6 +61,7 @@ class Saved:
         store: "float32", "float16" or "compact".
         psnr: PSNR in dB of the rendering of the stored parameters; None without a signal to compare with.
         ssim: structural similarity of the same; None too where an axis is shorter than 11 samples.
+        snr: signal-to-noise ratio in dB of the same, of sounds; None for other signals, and silence.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class Saved:
     store: str
     psnr: float | None
     ssim: float | None
+    snr: float | None = None
 
 
 def save(
@@ -119,15 +122,14 @@ def save(
         if found is not None:
             with atomic_write(path) as file:
                 file.write(found.whole)
-            return Saved(Path(path), len(found.whole), "compact", *(found.reached or (None, None)))
+            return Saved(Path(path), len(found.whole), "compact", *_quality(found.reached, signal))
     others: Literal["float32", "float16", "auto"] = "auto" if store == "compact" else store
     chosen, reached = _choose_store(model, others, signal, target, measured)
     if not _finite(model, chosen):
         raise InputError('the model has parameters beyond what float16 can hold; use store="float32"')
-    if reached is not None:
-        told = {**told, "psnr": reached.psnr}
+    told = told | _measured(reached, signal)
     size = write_sealed(path, _tensors(model, chosen), describe(model.structure, told))
-    return Saved(Path(path), size, chosen, *(reached or (None, None)))
+    return Saved(Path(path), size, chosen, *_quality(reached, signal))
 
 
 def load(path: str | Path, *, max_samples: int | None = MAX_PIXELS) -> Piecewise:
@@ -209,8 +211,24 @@ def _compact(
         lost = before.psnr - reached.psnr > 2 * ROUNDING_COST
         if gently and (lost or (target is not None and reached.psnr < target <= before.psnr)):
             return None
-    told = summary if reached is None else {**summary, "psnr": reached.psnr}
+    told = summary | _measured(reached, signal)
     return _Found(compact(model, payload, told), reached)
+
+
+def _quality(
+    reached: Quality | None, signal: Signal | None
+) -> tuple[float | None, float | None, float | None]:
+    """PSNR, SSIM, and of sounds SNR, as far as they are known."""
+    if reached is None:
+        return None, None, None
+    sound = signal if signal is not None and signal.spec.kind == "sound" else None
+    return *reached, None if sound is None else snr_at(sound, reached.psnr)
+
+
+def _measured(reached: Quality | None, signal: Signal | None) -> dict[str, Any]:
+    """What a header says of the quality."""
+    psnr, _, snr = _quality(reached, signal)
+    return {name: value for name, value in (("psnr", psnr), ("snr", snr)) if value is not None}
 
 
 def _allowed_loss(target: float | None, measured: Quality) -> float:

@@ -32,6 +32,7 @@ from partinr.model.rendering import HeldOut, held_out, quality
 from partinr.model.structure import Structure
 from partinr.signals import as_signal
 from partinr.signals.signal import Between, Signal
+from partinr.signals.snr import snr_at
 
 # Features of a learned start are smoother than random ones and nearly dependent. Solved as tightly as those,
 # the readout has weights so large that Adam's first steps on the hidden layers undo it.
@@ -120,6 +121,11 @@ class FitResult:
     def reached(self) -> bool:
         """False if a PSNR or a size was asked for and not reached."""
         return self.goal.reached(self.model, self.psnr)
+
+    @property
+    def snr(self) -> float | None:
+        """SNR in dB of the rendered signal, see `partinr.snr`; None if the signal is constant."""
+        return snr_at(self.signal, self.psnr)
 
     @property
     def started_from(self) -> str:
@@ -215,7 +221,7 @@ def fit(
         or where.trains
         or bool(seen.measure_at)
     )
-    usual = Steps() if trains else usual_goal()
+    usual = Steps() if trains else usual_goal(signal=what)
     aim = usual if goal is None else goal
     if not isinstance(aim, Goal):
         raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")

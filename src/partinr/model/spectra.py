@@ -27,7 +27,7 @@ class Sides:
     @classmethod
     def usual(cls, dims: int) -> Sides:
         """Those that signals of so many axes are cut into (`benchmarks/compact_signals.py`)."""
-        return (cls(512, 16), cls(64, 8), cls(16, 2))[dims - 1]
+        return (cls(1024, 16), cls(64, 8), cls(16, 2))[dims - 1]
 
 
 @dataclass(frozen=True, eq=False)

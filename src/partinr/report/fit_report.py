@@ -24,12 +24,14 @@ from partinr.report.figures import Plot, inline
 from partinr.report.pictures import RGB, Picture, Shown, plane, shown_range, signed_error, to_rgb
 from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
+from partinr.report.sound import sound_sections
 from partinr.report.volume_views import volume_views
 from partinr.shapes import Shaped
 from partinr.signals.codecs import Coded, beside, comparable
 from partinr.signals.metrics import psnr as psnr_of
 from partinr.signals.metrics import ssim as ssim_of
 from partinr.signals.signal import Signal
+from partinr.signals.snr import snr_at
 from partinr.text import utf8
 
 Values = Shaped[ndarray, "*shape channels"]
@@ -94,8 +96,10 @@ def fit_sections(
         if signal.spec.dims == 1
         else _sections(model, signal, values, reference)
     )
+    heard = sound_sections(signal, values) if signal.spec.kind == "sound" else []
     return [
         page.Section("Result", [page.facts(result_facts(result, saved, values))]),
+        *heard,
         *codec_sections(signal, saved),
         *of_dims,
         *([] if _solved(model) else [page.Section("Learning", _learning(result))]),
@@ -117,7 +121,9 @@ def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list
                 f"{result.goal.psnr:g} dB, {'reached' if psnr >= result.goal.psnr else 'not reached'}",
             )
         )
-    if ssim is not None:
+    if spec.kind == "sound":
+        rows.append(("SNR", words.decibels(snr_at(result.signal, psnr))))
+    elif ssim is not None:
         rows.append(("SSIM", f"{ssim:.4f}"))
     rows += [
         ("Regions", f"{result.regions:,} ({result.model.partition.rule})"),

@@ -99,6 +99,17 @@ def plots(drawn: Sequence[tuple[str, str]]) -> Html:
     return Html(f'<div class="plots">{figures}</div>')
 
 
+def players(sounds: Sequence[tuple[str, bytes, str]]) -> Html:
+    """Sounds to be played, each with its label, its WAV file, and what else there is to say."""
+    figures = "".join(
+        f"<figure><figcaption><strong>{escape(label)}</strong> {escape(note)}</figcaption>"
+        '<audio controls preload="metadata" src="data:audio/wav;base64,'
+        f'{base64.b64encode(wav).decode("ascii")}"></audio></figure>'
+        for label, wav, note in sounds
+    )
+    return Html(f'<div class="plots">{figures}</div>')
+
+
 def colour_bar(stops: Sequence[str], low: str, high: str, what: str) -> Html:
     """A scale of colours for the pictures beside it, with what its ends stand for."""
     return Html(
@@ -145,6 +156,7 @@ figcaption,caption{font-size:.85rem;line-height:1.4;text-align:left;margin-top:.
 caption{caption-side:bottom;padding-top:.35rem}
 figcaption strong{color:var(--text)}
 img{display:block;width:100%;height:auto;border-radius:3px;background:var(--tint)}
+audio{display:block;width:100%;margin-top:.35rem}
 .pixels{image-rendering:pixelated}
 .gallery,.plots,.large{display:grid;gap:1rem;margin:.8rem 0}
 .gallery{grid-template-columns:repeat(auto-fit,minmax(min(100%,10rem),1fr))}

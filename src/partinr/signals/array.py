@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from partinr.errors import InputError
 from partinr.shapes import Bool, Shaped
+from partinr.signals.axes import JSON, Axis
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, quiet
 from partinr.signals.missing import mask_of, there_of, with_filling
 from partinr.signals.pillow import is_picture, picture_values
@@ -37,6 +39,7 @@ def from_array(
     value_range: tuple[float, float] | None = None,
     kind: Kind | None = None,
     mask: Any = None,
+    axes: Sequence[Axis] | None = None,
 ) -> Signal:
     """A signal from an array or a picture in memory; the values are copied.
 
@@ -49,10 +52,12 @@ def from_array(
         channels_last: whether the last axis holds the channels. None: it does in an array of four axes, and
             in one of three axes whose last has 1 to 4 entries; otherwise there is one channel.
         value_range: lowest and highest possible value, in the array's units. None: what `default_range` says.
-        kind: "image" if the channels mean grey, grey and alpha, RGB, or RGB and alpha. None: "image" for
-            pictures of Pillow's, "array" for all else.
+        kind: "image" if the channels mean grey, grey and alpha, RGB, or RGB and alpha; "sound" if the only
+            axis but that of the channels is time. None: "image" for pictures of Pillow's, "array" for all
+            else.
         mask: array of the shape (*shape): true or not 0 where a sample is there. None: all are that are not
             missing by what the values say.
+        axes: where the samples lie along each axis, without channels: `[Axis("t", "s", 1 / 44100)]`.
 
     Raises:
         InputError: too many or too few axes, an empty array, infinity, nothing but missing samples, a mask of
@@ -71,6 +76,8 @@ def from_array(
         array, channel_axis, kind = np.array(picture, order="C"), picture.ndim == 3, kind or "image"
     else:
         array = np.array(_to_numpy(values), order="C")
+        if kind == "sound" and channels_last is None:
+            channels_last = array.ndim == 2
         channel_axis = has_channel_axis(array.shape, channels_last)
     there: Bool[ndarray, "*shape"] | None = None
     if mask is not None:
@@ -86,6 +93,7 @@ def from_array(
         kind=kind or "array",
         metadata=metadata,
         mask=there,
+        axes=axes,
     )
 
 
@@ -157,6 +165,8 @@ def signal_of(
     kind: Kind = "array",
     metadata: dict[str, Any] | None = None,
     mask: Bool[ndarray, "*shape"] | None = None,
+    axes: Sequence[Axis] | None = None,
+    source: Mapping[str, JSON] | None = None,
 ) -> Signal:
     """A signal that takes over an array, without a copy where the array is already native and contiguous.
 
@@ -167,6 +177,8 @@ def signal_of(
         kind: which writers suit it.
         metadata: what else is known of the source.
         mask: which samples are there, of those that are not NaN; None: all of these.
+        axes: where the samples lie.
+        source: what the file says that must be written back.
 
     Raises:
         InputError: as for `from_array`.
@@ -186,8 +198,10 @@ def signal_of(
     mask = mask_of(values, mask)
     known = values if mask is None else values[mask]
     require_finite(known)
-    span = default_range(known) if value_range is None else _checked_range(known, value_range)
-    spec = SignalSpec(kind, shape, channels, values.dtype.name, span, channel_axis)
+    usual = sound_range if kind == "sound" else default_range
+    span = usual(known) if value_range is None else _checked_range(known, value_range)
+    where = None if axes is None else tuple(axes)
+    spec = SignalSpec(kind, shape, channels, values.dtype.name, span, channel_axis, where, source or {})
     if mask is not None:
         values = with_filling(values, mask, spec)
     values.flags.writeable = False
@@ -226,6 +240,24 @@ def default_range(values: Shaped[ndarray, "..."]) -> tuple[float, float]:
             f"signal values must span a range that a double can hold, got {low}..{high}; scale them"
         )
     return low, high
+
+
+def sound_range(values: Shaped[ndarray, "..."]) -> tuple[float, float]:
+    """The value range of a sound: all that its type can hold; for floating-point numbers -1..1, or as far as
+    they go where that is further.
+
+    Args:
+        values: finite numbers, at least one.
+
+    Raises:
+        InputError: as for `default_range`.
+    """
+    if values.dtype.kind != "f":
+        wide = values.dtype.kind in "ui" and values.dtype.itemsize == 4
+        info = np.iinfo(values.dtype) if wide else None
+        return default_range(values) if info is None else (float(info.min), float(info.max))
+    most = max(1.0, float(np.abs(values).max()))
+    return _checked_range(values, (-most, most))
 
 
 def _checked_range(values: Shaped[ndarray, "..."], value_range: tuple[float, float]) -> tuple[float, float]:

@@ -94,25 +94,30 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def check_pixels(path: Path, shape: tuple[int, ...], max_pixels: int | None) -> None:
-    """Refuse an image by the size that its header states, before it is decoded.
+def check_pixels(
+    path: Path, shape: tuple[int, ...], max_pixels: int | None, what: str = "image", sample: str = "pixel"
+) -> None:
+    """Refuse an image, or what else it is, by the size that its header states, before it is decoded.
 
     Args:
         path: the file, for error messages.
         shape: samples along each axis, without channels.
         max_pixels: the greatest number of pixels, all planes together; None for no limit.
+        what: an image, or what else it is.
+        sample: what it has in place of pixels.
 
     Raises:
         InputError: the image has no pixels or too many.
     """
-    pixels = math.prod(shape)
+    pixels, article = math.prod(shape), "an" if what[0] in "aeiou" else "a"
     size = " x ".join(map(str, shape))
     if pixels == 0:
-        raise InputError(f"{path}: an image needs at least one pixel, got {size}")
+        raise InputError(f"{path}: {article} {what} needs at least one {sample}, got {size}")
     if max_pixels is not None and pixels > max_pixels:
         raise InputError(
-            f"{path}: an image may have at most {max_pixels:,} pixels, got {pixels:,} ({size}); if you trust "
-            f"the file, pass --max-pixels {pixels} (in Python max_pixels={pixels}), or none for no limit"
+            f"{path}: {article} {what} may have at most {max_pixels:,} {sample}s, got {pixels:,} ({size}); "
+            f"if you trust the file, pass --max-pixels {pixels} (in Python max_pixels={pixels}), or none for "
+            "no limit"
         )
 
 

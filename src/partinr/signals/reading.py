@@ -20,6 +20,7 @@ from partinr.signals.image import read_image
 from partinr.signals.radiance import read_hdr, read_pfm
 from partinr.signals.scattered import Samples, scattered
 from partinr.signals.signal import Signal
+from partinr.signals.sound import Part, read_sound
 from partinr.signals.tiff import read_tiff
 from partinr.signals.volumes import dicom, envi, hdf5, metaimage, netcdf, nifti, nrrd
 from partinr.signals.volumes.dicom import read_dicom
@@ -32,6 +33,7 @@ from partinr.signals.volumes.nifti import is_zipped_nifti, read_nifti
 from partinr.signals.volumes.nrrd import read_nrrd
 from partinr.signals.volumes.scan import Wish
 from partinr.signals.volumes.zarr import is_zarr, read_zarr
+from partinr.signals.wav import read_wav
 from partinr.signals.weighting import masked, weighted
 
 
@@ -42,11 +44,14 @@ def read(
     value_range: tuple[float, float] | None = None,
     max_pixels: int | None = MAX_PIXELS,
     volume: int | None = None,
+    start: float | None = None,
+    stop: float | None = None,
 ) -> Signal:
-    """Read a signal from a file: a NumPy array, a TIFF of any depth, an image, a scan, or a named array.
+    """Read a signal from a file: a NumPy array, a TIFF, an image, a sound, a scan, or a named array.
 
     .npy and .npz files of one array, TIFF, portable float maps (.pfm), Radiance pictures (.hdr), and every
-    image that Pillow reads; NIfTI, DICOM, NRRD and MetaImage; arrays in HDF5, NetCDF and Zarr; ENVI.
+    image that Pillow reads; WAV, and with the extra `sound` every sound that libsndfile reads; NIfTI, DICOM,
+    NRRD and MetaImage; arrays in HDF5, NetCDF and Zarr; ENVI.
 
     What a file is, is seen from its first bytes, not from its name.
 
@@ -55,10 +60,13 @@ def read(
             several.
         channels_last: for NumPy's files, whether the last axis holds the channels; None: as `from_array`.
         value_range: lowest and highest possible value, in the file's units. None: for integers of 8 and 16
-            bits all that the type can hold, for other data the lowest and the highest value.
-        max_pixels: greatest number of pixels of an image, or of values of a scan or an array, checked before
-            they are decoded; None for no limit.
+            bits all that the type can hold, for other data the lowest and the highest value; for sounds all
+            that the bits can hold, and -1..1 for floating-point numbers.
+        max_pixels: greatest number of pixels of an image, samples of a sound, or values of a scan or an
+            array, checked before they are decoded; None for no limit.
         volume: which volume of a file of several, from 0; None: there is one.
+        start: the second of a sound at which to begin; None for its beginning.
+        stop: the second at which to end; None for its end.
 
     Raises:
         InputError: the file does not exist, cannot be read, is empty, damaged, truncated, of another kind or
@@ -73,11 +81,15 @@ def read(
     """
     place = located(Path(path))
     path = place.file
-    options = _Options(channels_last, value_range, max_pixels, volume, place.inside)
+    options = _Options(channels_last, value_range, max_pixels, volume, place.inside, (start, stop))
     reader = _reader_of(path)
     if not reader.several and (volume is not None or place.inside is not None):
         what = f"--volume {volume}" if place.inside is None else f":/{place.inside}"
         raise InputError(f"{path}: is a file of one signal ({reader.name}), without parts; leave out {what}")
+    if (start, stop) != (None, None) and not reader.timed:
+        raise InputError(
+            f"{path}: start and stop are for sounds, got a file of the kind '{reader.name}'; leave them out"
+        )
     try:
         return reader.read(path, options)
     except InputError as error:
@@ -135,6 +147,7 @@ class _Options:
     max_pixels: int | None
     volume: int | None = None
     inside: str | None = None
+    part: Part = (None, None)
 
     def wish(self) -> Wish:
         """The same for readers of volumes."""
@@ -151,6 +164,7 @@ class Reader:
         read: reads one.
         at: where that stands.
         several: whether such a file may hold several signals.
+        timed: whether a part of it can be read, in seconds.
     """
 
     name: str
@@ -158,6 +172,7 @@ class Reader:
     read: Callable[[Path, _Options], Signal]
     at: int = 0
     several: bool = False
+    timed: bool = False
 
 
 def _npy(path: Path, options: _Options) -> Signal:
@@ -229,6 +244,14 @@ def _image(path: Path, options: _Options) -> Signal:
     return read_image(path, value_range=options.value_range, max_pixels=options.max_pixels)
 
 
+def _wav(path: Path, options: _Options) -> Signal:
+    return read_wav(path, value_range=options.value_range, max_pixels=options.max_pixels, part=options.part)
+
+
+def _sound(path: Path, options: _Options) -> Signal:
+    return read_sound(path, value_range=options.value_range, max_pixels=options.max_pixels, part=options.part)
+
+
 READERS = (
     Reader("NumPy array", (b"\x93NUMPY",), _npy),
     Reader("NumPy archive or zipped Zarr", (b"PK\x03\x04", b"PK\x05\x06"), _zip, several=True),
@@ -245,6 +268,16 @@ READERS = (
     Reader("Radiance picture", (b"#?",), _hdr),
     # Little and big endian, classic and BigTIFF.
     Reader("TIFF", (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _tiff),
+    Reader("WAV sound", (b"WAVE",), _wav, at=8, timed=True),
+    Reader("AIFF sound", (b"AIFF", b"AIFC"), _sound, at=8, timed=True),
+    # The others are Sony's, Apple's and Sun's; MP3 has a tag, or begins with one of its frames.
+    Reader("sound", (b"fLaC", b"OggS", b"riff", b"caff", b".snd"), _sound, timed=True),
+    Reader(
+        "MP3 sound",
+        (b"ID3", *(bytes([0xFF, n]) for n in (0xE2, 0xE3, 0xF2, 0xF3, 0xFA, 0xFB))),
+        _sound,
+        timed=True,
+    ),
     Reader("image", (b"",), _image),
 )
 """Every reader, the first that a file's beginning fits is taken; a new one is one line here."""

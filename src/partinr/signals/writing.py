@@ -22,12 +22,14 @@ from partinr.shapes import Shaped
 from partinr.signals.array import TOLD_MEMBER
 from partinr.signals.png import write_png
 from partinr.signals.signal import Kind, SignalSpec
+from partinr.signals.sound import flac_holds, write_flac
 from partinr.signals.tiff_places import description, tags
 from partinr.signals.told import told
 from partinr.signals.volumes import envi
 from partinr.signals.volumes.netcdf import write_netcdf
 from partinr.signals.volumes.nifti import write_nifti, write_zipped_nifti
 from partinr.signals.volumes.zarr import replaced_zarr, write_zarr
+from partinr.signals.wav import wav_holds, write_wav
 
 Slabs = Iterable[Shaped[ndarray, "_ *rest channels"]]
 """Consecutive parts of a signal along its first axis, together all of it."""
@@ -47,8 +49,8 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
     """Write a signal in the format that the suffix of the path names, or leave everything as it was.
 
     Args:
-        path: the file; .png, .tif, .tiff, .npy, .npz, .nii, .nii.gz, .zarr, .nc, .hdr (ENVI), .pfm, .jpg,
-            .jpeg, .webp, .bmp, .ppm, .pgm.
+        path: the file; .wav, .flac, .png, .tif, .tiff, .npy, .npz, .nii, .nii.gz, .zarr, .nc, .hdr (ENVI),
+            .pfm, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
         values: values in the source's units and data type, as `spec.quantise` gives them. The lengths of the
             axes may differ from the spec's: a rendering at another size is written with the signal's spec.
         spec: the description of the signal.
@@ -146,6 +148,7 @@ class Format:
         longest: greatest length of an axis.
         suits: kinds of signals for which it is proposed.
         place: what takes the place of a path once it is whole: a file, a folder, or a pair of files.
+        also: what else must be so of a shape and a spec.
     """
 
     name: str
@@ -158,6 +161,7 @@ class Format:
     longest: int = 2**31 - 1
     suits: tuple[Kind, ...] = get_args(Kind)
     place: Callable[[Any], AbstractContextManager[Any]] = atomic_write
+    also: Callable[[tuple[int, ...], SignalSpec], bool] = lambda shape, spec: True  # noqa: ARG005
 
     def holds(self, shape: tuple[int, ...], spec: SignalSpec) -> bool:
         """Whether it holds a signal of this shape and spec."""
@@ -168,6 +172,7 @@ class Format:
             and len(shape) in self.dims
             and max(shape) <= self.longest
             and (self.channels is None or (spec.channels in self.channels and not pair))
+            and self.also(shape, spec)
         )
 
 
@@ -340,6 +345,7 @@ def _eight_bits(
 
 
 _INTEGERS = ("uint8", "uint16", "uint32", "int8", "int16", "int32")
+_SOUND = ("uint8", "int8", "int16", "int32")
 _FLOATS = ("float16", "float32", "float64")
 _ARRAYS = ("arrays of numbers", ("bool", "uint64", "int64", *_INTEGERS, *_FLOATS), (1, 2, 3), None)
 _SCANS = (
@@ -354,7 +360,12 @@ _DEEP = "8 or 16-bit pictures of 1 to 4 channels (two: grey and alpha)"
 _STACKS = "pictures and stacks of up to 32-bit integers or 64-bit floating-point numbers"
 _REAL = "32-bit floating-point pictures of 1 or 3 channels"
 
+_WAV = ("sounds of 8 to 32 bits or floating-point numbers below 4 GiB", (*_SOUND, *_FLOATS), (1,), None)
+_FLAC = ("sounds of 8 to 24 bits and up to 8 channels", _SOUND, (1,), tuple(range(1, 9)))
+
 FORMATS = (
+    Format("WAV", (".wav",), *_WAV, write_wav, also=wav_holds),
+    Format("FLAC", (".flac",), *_FLAC, write_flac, also=flac_holds),
     Format("PNG", (".png",), _DEEP, ("uint8", "uint16"), (2,), (1, 2, 3, 4), _write_png),
     Format("TIFF", (".tif", ".tiff"), _STACKS, _INTEGERS + _FLOATS, (2, 3), None, _write_tiff),
     Format("NumPy", (".npy",), *_ARRAYS, _write_npy),

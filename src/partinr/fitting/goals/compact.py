@@ -19,6 +19,7 @@ from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
 from partinr.model.synthesis import synthesised
 from partinr.signals.signal import Signal
+from partinr.signals.snr import psnr_for_snr, snr_at
 
 # A PSNR is met to so many dB, to twice as many where samples are missing, and a size to this share.
 _EXCESS = 0.01
@@ -29,6 +30,7 @@ _NEARLY_EXACT = 0.01
 _USUAL_PSNR = 42.0
 # Of the filling of missing samples, so much less is lost than of what is there (photographs, 34 to 42 dB).
 _EASIER = 0.36
+_USUAL_SNR = 40.0
 
 
 @dataclass(frozen=True)
@@ -99,17 +101,21 @@ class Compact(Solved):
         return _to_size(signal, cutter, most, tell)
 
 
-def usual_goal(psnr: float | None = None) -> Compact:
+def usual_goal(psnr: float | None = None, signal: Signal | None = None) -> Compact:
     """The goal of a fit of which nothing is said that only training knows.
 
     Args:
-        psnr: in dB; None for 42, where eyes see no difference (`docs/choosing.md`).
+        psnr: in dB; None for 42, where eyes see no difference (`docs/choosing.md`), or the PSNR at which a
+            sound has an SNR of 40 dB, as its PSNR says as much of how loud it is as of its error.
+        signal: what is fitted.
 
     Example:
         >>> import partinr
         >>> partinr.usual_goal()
         Compact(psnr=42.0, size=None, bpp=None)
     """
+    if psnr is None and signal is not None and signal.spec.kind == "sound" and snr_at(signal, 0) is not None:
+        psnr = psnr_for_snr(signal, _USUAL_SNR)
     return Compact(psnr=_USUAL_PSNR if psnr is None else psnr)
 
 
@@ -143,8 +149,10 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
             gain = _gain((10 * math.log10(cut.error), reached), before, gain)
             before = (10 * math.log10(cut.error), reached)
             excess -= near / 2
-        # What is left of the excess is taken back, but not quite.
-        aim *= 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * (0.9995 if excess < 0 else 0.9998)
+        # What is left of the excess is taken back, but not quite; what fell short has to change by more than
+        # the error of a step is looked for.
+        known, share = (min(aim, cut.error), 0.9988) if excess < 0 else (aim, 0.9998)
+        aim = known * 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * share
     if best is not None and best != cut.step:
         return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
     assert function is not None
