@@ -1,0 +1,100 @@
+// Bits from a narrowing interval, and integers of bits whose probabilities are learned (docs/format.md, "Integers").
+import { Damaged } from "./bytes.mjs";
+
+/** A string of bytes read bit by bit, each with a probability in 2^-16 that it is 1. */
+export class Bits {
+  /** @param {Uint8Array} bytes */
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.read = 0;
+    // Low and high end of the interval, and the bits that are looked at.
+    this.state = new Uint32Array([0, 0xffffffff, 0]);
+    for (let i = 0; i < 4; i++) this.state[2] = (this.state[2] << 8) | this.next();
+  }
+
+  next() {
+    return this.read < this.bytes.length ? this.bytes[this.read++] : (this.read++, 0);
+  }
+
+  /**
+   * @param {number} one probability that the bit is 1
+   * @returns {number} 0 or 1
+   */
+  bit(one) {
+    const state = this.state;
+    let low = state[0], high = state[1];
+    const range = high - low;
+    const middle = low + (range >>> 16) * one + (((range & 0xffff) * one) >>> 16);
+    const bit = state[2] <= middle ? 1 : 0;
+    if (bit) high = middle;
+    else low = middle + 1;
+    while ((low ^ high) >>> 24 === 0) {
+      low = (low << 8) >>> 0;
+      high = ((high << 8) | 255) >>> 0;
+      state[2] = (state[2] << 8) | this.next();
+    }
+    state[0] = low;
+    state[1] = high;
+    return bit;
+  }
+
+  /** Whether more was read than any writer leaves out. */
+  get overrun() {
+    return this.read > this.bytes.length + 4;
+  }
+
+  finish() {
+    if (this.read < this.bytes.length || this.overrun) throw new Damaged("coded numbers end too early or too late");
+  }
+}
+
+/** Probabilities of bits that are learned, each with how often it was seen. */
+export class Chances {
+  /**
+   * @param {Bits} bits
+   * @param {number} count
+   */
+  constructor(bits, count) {
+    this.bits = bits;
+    this.one = new Uint16Array(count).fill(32768);
+    this.seen = new Uint8Array(count);
+  }
+
+  /** @param {number} context */
+  bit(context) {
+    const one = this.one[context], seen = this.seen[context], rate = (65536 / (seen + 2)) | 0;
+    const bit = this.bits.bit(one);
+    const moved = bit ? one + (((65536 - one) * rate) >>> 16) : one - ((one * rate) >>> 16);
+    this.one[context] = Math.min(Math.max(moved, 32), 65504);
+    if (seen < 254) this.seen[context]++;
+    return bit;
+  }
+}
+
+/** Integers of 64 classes. */
+export class Integers {
+  /** @param {Uint8Array} bytes */
+  constructor(bytes) {
+    this.bits = new Bits(bytes);
+    // Of each class: 32 for lengths in binary, and four for the first digits after each length.
+    this.chances = new Chances(this.bits, 64 * 128);
+  }
+
+  /** @param {number} kind its class */
+  next(kind) {
+    const base = kind * 128;
+    let length = 1;
+    for (let i = 0; i < 5; i++) length = 2 * length + this.chances.bit(base + length);
+    length -= 32;
+    if (length > 20 || this.bits.overrun) throw new Damaged("coded numbers are cut short");
+    if (length === 0) return 0;
+    let size = 1;
+    for (let i = 1; i < length; i++)
+      size = 2 * size + (i <= 2 ? this.chances.bit(base + 32 + 4 * length + size) : this.bits.bit(32768));
+    return this.bits.bit(32768) ? -size : size;
+  }
+
+  finish() {
+    this.bits.finish();
+  }
+}
