@@ -13,7 +13,7 @@ function power(i) {
  * Number of binary digits of a whole number below 2^53.
  * @param {number} x
  */
-function digits(x) {
+function binaryDigits(x) {
   const high = Math.floor(x / 2 ** 32);
   return high ? 64 - Math.clz32(high) : 32 - Math.clz32(x >>> 0);
 }
@@ -40,13 +40,13 @@ export function codedParameters(bytes, groups) {
       for (let r = 0; r < regions; r++)
         for (let c = 0; c < fanOut; c++) {
           if (below === null) {
-            gains[r * fanOut + c] = digits(samples[r]) - 1;
+            gains[r * fanOut + c] = binaryDigits(samples[r]) - 1;
             continue;
           }
           let sum = 0;
           const row = (r * belowIn + (c % belowIn)) * belowOut;
           for (let i = 0; i < belowOut; i++) sum += below[row + i] ** 2;
-          gains[r * fanOut + c] = digits(2 * Math.min(sum, 2 ** 50) + 1) - 1;
+          gains[r * fanOut + c] = binaryDigits(2 * Math.min(sum, 2 ** 50) + 1) - 1;
         }
       /** @param {number} rows of each region */
       const part = (rows) => {

@@ -92,6 +92,8 @@ function largeSum(face, start, inner, n, weight) {
 /** @typedef {{start: number[], size: number[], depth: number}} Box along three axes, the first of one sample where there are fewer */
 
 export class Borders {
+  /** @type {Box} */ box;
+  /** @type {number[]} */ rows;
   /**
    * @param {Box} slice
    * @param {number} first axes before it have one sample
@@ -175,7 +177,7 @@ export class Borders {
    * @param {number} channel
    */
   leave(channel) {
-    const box = /** @type {Box} */ (this.box);
+    const { box } = this;
     for (let a = this.first; a < 3; a++) {
       const across = box.size[ACROSS[a]], along = box.size[ALONG[a]], shown = this.shown[a];
       for (let i = 0; i < shown.length; i++) shown[i] = clipped(Math.floor((shown[i] + 128) / 256), MOST_FACE);

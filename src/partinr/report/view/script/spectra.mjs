@@ -102,6 +102,8 @@ class Trace {
 
 /** Reads the trees of a slice. */
 class SliceReader {
+  /** @type {number[]} places from one frequency to the next, in sizes with zeros around them */ steps;
+  /** @type {number} where the first one is */ origin;
   /**
    * @param {Uint8Array} bytes
    * @param {Box} slice
@@ -293,7 +295,7 @@ class SliceReader {
   channel(box, c, all, before, trace) {
     const { own, others, sums, counts, nothing, dims, first, bands, alongBands, kinds, sizes, plain, bits } = this, n = box.size;
     const samples = n[0] * n[1] * n[2], base = c * samples, kind = Math.min(c, 2);
-    const steps = /** @type {number[]} */ (this.steps), origin = /** @type {number} */ (this.origin);
+    const { steps, origin } = this;
     this.borders.enter(box, c);
     const most = n[0] + n[1] + n[2] - 2;
     const usual = before ? 1 + Math.min(6, Math.floor(level(Math.floor((before.reach[c] * most) / 64)) / 3)) : 0;

@@ -1,0 +1,1 @@
+"""Pages in which the browser itself evaluates a function."""

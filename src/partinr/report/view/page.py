@@ -1,0 +1,216 @@
+"""A page that is the function: the file, and a script with which any browser evaluates its networks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+import os
+import zlib
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import numpy as np
+from numpy import ndarray
+
+from partinr.errors import InputError
+from partinr.file.inr import load_with_header
+from partinr.files import atomic_write
+from partinr.model.networks.network import Network
+from partinr.model.piecewise import Piecewise
+from partinr.model.rendering import render
+from partinr.report import words
+from partinr.report.pictures import RGB, plane, to_rgb
+from partinr.report.view.script import script
+from partinr.shapes import Shaped
+from partinr.signals.signal import Signal
+from partinr.text import utf8
+
+MOST_SAMPLES = 1 << 24
+"""Samples along all axes that a page shows: browsers have room for these on every machine."""
+MOST_BYTES = 1 << 26
+"""Bytes of a file that a page holds."""
+MOST_UNITS = 1024
+"""Numbers between two layers that shaders keep."""
+
+# Longest side of the still picture in pixels, its quality, and bytes that it may have.
+_SIDE, _QUALITY, _MOST_STILL = 320, 50, 8000
+# Modules that files of cosines never reach, those that others never do, and those for one axis and for several.
+_TRAINED, _COSINES = frozenset({"trained", "networks"}), frozenset({"boxes", "cosines"})
+_LINE, _PICTURE = frozenset({"curve"}), frozenset({"picture"})
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a page came to.
+
+    Attributes:
+        bytes: of the page.
+        file: bytes of the .inr file in it.
+        script: characters of its script, unpacked.
+    """
+
+    bytes: int
+    file: int
+    script: int
+
+
+def write_view(
+    path: str | os.PathLike[str], source: str | os.PathLike[str], original: Signal | None = None
+) -> Written:
+    """Write a self-contained HTML page that shows the function of an .inr file at any size.
+
+    Args:
+        path: the page; an old one is replaced once the new one is whole.
+        source: the .inr file.
+        original: what was fitted, for the page to compare with; it makes the page larger.
+
+    Raises:
+        InputError: the file cannot be read, is more than a page can show, or the original has another shape.
+        OSError: the disk is full.
+
+    Example:
+        >>> import numpy as np, partinr, tempfile, pathlib
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> result = partinr.fit(np.eye(48), goal=partinr.Steps(5))
+        >>> _ = partinr.save(result.model, folder / "eye.inr")
+        >>> write_view(folder / "eye.html", folder / "eye.inr").bytes < 60_000
+        True
+    """
+    html, written = view(source, original)
+    with atomic_write(path) as file:
+        file.write(html)
+    return written
+
+
+def view(source: str | os.PathLike[str], original: Signal | None = None) -> tuple[bytes, Written]:
+    """The page, and what it came to; see `write_view`."""
+    name = Path(source).name
+    size = Path(source).stat().st_size if Path(source).is_file() else 0
+    if size > MOST_BYTES:
+        raise InputError(
+            f"{name} has {size:,} bytes, and a page holds at most {MOST_BYTES:,}; "
+            "fit a crop or a smaller size, or render parts of it with `partinr render --crop`"
+        )
+    model, header = load_with_header(source, max_samples=MOST_SAMPLES)
+    _check(model, name)
+    whole = Path(source).read_bytes()
+    spec = model.signal
+    text = script(
+        (_TRAINED if model.spectra is not None else _COSINES) | (_PICTURE if spec.dims == 1 else _LINE)
+    )
+    psnr = header["summary"].get("psnr")
+    facts = [
+        f"{words.extent(spec.shape)} samples",
+        words.counted(spec.channels, "channel"),
+        words.counted(model.regions, "region"),
+        f"{len(whole):,} bytes",
+        *([words.decibels(psnr)] if isinstance(psnr, (int, float)) else []),
+    ]
+    folder = files("partinr.report.view")
+    html = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(name),
+        facts=escape(" · ".join(facts)),
+        style=(folder / "page.css").read_text(encoding="utf-8"),
+        still=_still(model),
+        file=_base64(whole),
+        original="" if original is None else _original(model, original),
+        script=_base64(zlib.compress(text.encode(), 9)),
+    )
+    found = utf8(html)
+    return found, Written(len(found), len(whole), len(text))
+
+
+def _check(model: Piecewise, name: str) -> None:
+    """Refuse what a browser has no room for."""
+    spec = model.signal
+    if spec.samples > MOST_SAMPLES:
+        raise InputError(
+            f"{name} has {words.extent(spec.shape)} = {spec.samples:,} samples, and a page shows at most "
+            f"{MOST_SAMPLES:,}; fit a crop or a smaller size, or render parts of it with `partinr render --crop`"
+        )
+    widest = max(_units(network, spec.dims, spec.channels) for network in model.networks)
+    if widest > MOST_UNITS:
+        raise InputError(
+            f"{name} has networks of {widest:,} units or features, and a page computes at most {MOST_UNITS:,}; "
+            "render it with `partinr render`, or fit it in more regions"
+        )
+
+
+def _units(network: Network, dims: int, channels: int) -> int:
+    """Numbers that go into a layer of a network."""
+    if network.solved:
+        return 0
+    return max(layer.fan_in for layer in network.layer_shapes(dims, channels))
+
+
+def _original(model: Piecewise, original: Signal) -> str:
+    """The signal's values in the page: differences along samples, each byte of them apart, deflated."""
+    spec = model.signal
+    if original.spec.array_shape != spec.array_shape:
+        raise InputError(
+            f"the original must have the shape {spec.array_shape} of the file, got {original.spec.array_shape}"
+        )
+    low, high = spec.value_range
+    wide = 1 if spec.dtype == "uint8" and (low, high) == (0, 255) else 2
+    most = 256**wide - 1
+    values = original.values.reshape(-1, spec.channels)
+    whole = np.rint(np.clip((values.astype(np.float64) - low) / (high - low), 0, 1) * most).astype(np.int64)
+    steps = np.diff(whole, axis=0, prepend=0) % (most + 1)
+    parts = [(steps >> (8 * i) & 255).astype(np.uint8).tobytes() for i in range(wide)]
+    packed = zlib.compress(b"".join(parts), 9)
+    told = {
+        "sum": hashlib.sha256(packed).hexdigest()[:16],
+        "size": wide,
+        "samples": spec.samples,
+        "channels": spec.channels,
+    }
+    attributes = " ".join(f'data-{key}="{value}"' for key, value in told.items())
+    return f'<script type="text/plain" id="original" {attributes}>{_base64(packed)}</script>\n'
+
+
+def _still(model: Piecewise) -> str:
+    """A small picture of the function, for where no script runs and for print."""
+    from PIL import Image
+
+    picture = Image.fromarray(_curve(model) if model.signal.dims == 1 else _picture(model))
+    quality, data = _QUALITY, b""
+    while not data or (len(data) > _MOST_STILL and quality > 0):
+        file = io.BytesIO()
+        picture.save(file, "WEBP", quality=quality)
+        data, quality = file.getvalue(), quality - 10
+    return f"data:image/webp;base64,{_base64(data)}"
+
+
+def _picture(model: Piecewise) -> RGB:
+    spec = model.signal
+    factor = min(1.0, _SIDE / max(spec.shape[-2:]))
+    size = tuple(max(1, round(n * factor)) for n in spec.shape[-2:])
+    crop: tuple[tuple[float, float], ...] = tuple((0.0, float(n)) for n in spec.shape[-2:])
+    if spec.dims == 3:
+        middle = spec.shape[0] // 2
+        size, crop = (1, *size), ((middle, middle + 1), *crop)
+    values = render(model, size=size, crop=crop).reshape(*size[-2:], spec.channels)
+    return to_rgb(values, spec)
+
+
+def _curve(model: Piecewise) -> RGB:
+    """The first channel from its least to its greatest value in each column."""
+    spec, (low, high) = model.signal, model.signal.value_range
+    rows = _SIDE // 4
+    values: Shaped[ndarray, "_ channels"] = render(model).reshape(-1, spec.channels).astype(np.float64)
+    level = np.clip((values[:, 0] - low) / (high - low), 0, 1)
+    columns = np.array_split(level, min(_SIDE, len(level)))
+    picture = np.full((rows, len(columns), 3), 255, np.uint8)
+    for x, own in enumerate(columns):
+        top, bottom = ((1 - v) * (rows - 1) for v in (own.max(), own.min()))
+        picture[math.floor(top) : math.ceil(bottom) + 1, x] = (59, 125, 221)
+    return picture
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,130 @@
+"""The script of a page: plain modules, one after another, without what a file's kind never reaches.
+
+No bundler: imports and exports go away, and comments and spaces that mean nothing. Names at the top of modules are
+therefore different in all of them (`tests/report/view/test_script.py`).
+"""
+
+from __future__ import annotations
+
+import graphlib
+import re
+from functools import cache
+from importlib.resources import files
+
+MAIN = "main"
+_IMPORT = re.compile(r'^import [^;]*? from "\./(\w+)\.mjs";\n', re.MULTILINE)
+# The parts that a script is made of; a template goes on until its expressions begin.
+_PART = re.compile(
+    r"""
+    (?P<space>(?:\s|//[^\n]*|/\*.*?\*/)+)
+    | (?P<text>"(?:\\.|[^"\\\n])*")
+    | (?P<template>`)
+    | (?P<word>[\w$.]+)
+    | (?P<sign>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_TEMPLATE = re.compile(r"(?:\\.|\$(?!\{)|[^`\\$])*", re.DOTALL)
+
+
+@cache
+def source(name: str) -> str:
+    """A module as it was written."""
+    return (files("partinr.report.view") / "script" / f"{name}.mjs").read_text(encoding="utf-8")
+
+
+def imported(name: str) -> set[str]:
+    """The modules that one imports."""
+    return set(_IMPORT.findall(source(name)))
+
+
+def modules(without: frozenset[str] = frozenset()) -> list[str]:
+    """All modules that the page's main one reaches, each after those that it imports.
+
+    Args:
+        without: modules that are left out, with those that they alone reach.
+    """
+    graph: dict[str, set[str]] = {}
+    waiting = [MAIN]
+    while waiting:
+        name = waiting.pop()
+        if name not in graph:
+            graph[name] = imported(name) - without
+            waiting += graph[name]
+    return list(graphlib.TopologicalSorter({name: sorted(graph[name]) for name in sorted(graph)}).static_order())
+
+
+@cache
+def script(without: frozenset[str] = frozenset()) -> str:
+    """The whole script; see `modules`."""
+    bodies = [small(_IMPORT.sub("", source(name)).replace("\nexport ", "\n")) for name in modules(without)]
+    return '"use strict";(()=>{\n' + "".join(bodies) + "})();\n"
+
+
+def small(text: str) -> str:
+    """The same script without comments, indentation and spaces that mean nothing."""
+    found: list[str] = []
+    # Of each template that is not over, how many braces are open in its expression.
+    depths: list[int] = []
+    at = 0
+
+    def template(at: int) -> int:
+        match = _TEMPLATE.match(text, at)
+        assert match is not None
+        # Glued to what begins it, so that a space in it is never taken for one between parts.
+        found[-1] += _shader(match.group()) if "\n" in match.group() else match.group()
+        end = match.end()
+        if text[end] == "`":
+            found[-1] += "`"
+            return end + 1
+        found[-1] += "${"
+        depths.append(0)
+        return end + 2
+
+    while at < len(text):
+        match = _PART.match(text, at)
+        assert match is not None
+        part, at = match.group(), match.end()
+        if match.lastgroup == "space":
+            found.append("\n" if "\n" in part else " ")
+            continue
+        found.append(part)
+        if match.lastgroup == "template":
+            at = template(at)
+        elif part == "{" and depths:
+            depths[-1] += 1
+        elif part == "}" and depths:
+            depths[-1] -= 1
+            if depths[-1] < 0:
+                depths.pop()
+                at = template(at)
+    return "".join(_needed(found))
+
+
+def _shader(text: str) -> str:
+    """Text in GLSL without comments, and spaces that mean nothing; lines of `#` stay lines."""
+    # What is before and after, an expression's value, may be part of a word.
+    first, *others = text.split("\n")
+    lines = [first, *(line.lstrip() for line in others)]
+    shorter = [
+        line if line.startswith("#") else re.sub(r" ?([-+*/=<>?:,;(){}&|!^]) ?", r"\1", line)
+        for line in lines
+        if not line.startswith("//")
+    ]
+    return "\n".join(shorter)
+
+
+def _needed(parts: list[str]) -> list[str]:
+    """Parts without the spaces that separate nothing."""
+    kept: list[str] = []
+    for i, part in enumerate(parts):
+        before, after = (kept[-1][-1] if kept else "\n"), (parts[i + 1][0] if i + 1 < len(parts) else "\n")
+        if part in (" ", "\n"):
+            words = (before.isalnum() or before in "_$") and (after.isalnum() or after in "_$")
+            signs = before == after and before in "+-"
+            if part == " " and not (words or signs):
+                continue
+            if part == "\n" and (before in "{,;(\n[" or after in "}),.:?]&|"):
+                continue
+        kept.append(part)
+    return kept

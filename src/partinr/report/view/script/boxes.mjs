@@ -1,0 +1,62 @@
+// Files of coded cosines: their coefficients, each where the samples of its box are.
+import { ofBoxes, product, told } from "./header.mjs";
+import { codedSpectra } from "./spectra.mjs";
+
+/**
+ * @param {any} header
+ * @param {Uint8Array} section
+ * @returns {import("./header.mjs").Inr}
+ */
+export function ofSpectra(header, section) {
+  const { shape, channels } = header.signal, dims = shape.length;
+  const spectra = codedSpectra(section, shape, channels), regions = spectra.boxes.length;
+  const boxes = new Uint32Array(regions * 2 * dims), coefficients = new Float32Array(product(shape) * channels);
+  spectra.boxes.forEach((box, r) => {
+    const start = box.start.slice(-dims), size = box.size.slice(-dims);
+    start.forEach((first, a) => {
+      boxes[(2 * r) * dims + a] = first;
+      boxes[(2 * r + 1) * dims + a] = first + size[a];
+    });
+    spread(spectra, r, shape, channels, coefficients);
+  });
+  const { labels } = ofBoxes(shape, boxes);
+  const groupOf = new Int32Array(regions);
+  return { ...told(header), overlap: 0, frame: "area", regions, labels, boxes, groupOf, groups: [], coefficients };
+}
+
+/**
+ * Put the coefficients of a box where its samples are.
+ * @param {import("./spectra.mjs").Spectra} spectra
+ * @param {number} r
+ * @param {number[]} shape
+ * @param {number} channels
+ * @param {Float32Array} coefficients
+ */
+function spread({ boxes, integers, step, mixing }, r, shape, channels, coefficients) {
+  const { start, size } = boxes[r], q = integers[r], samples = product(size);
+  const [, rows, columns] = [1, 1, ...shape].slice(-3);
+  const factors = size.map((n) => Float64Array.from({ length: n }, (_, k) => Math.sqrt((k ? 2 : 1) / n)));
+  const scaled = new Float64Array(channels);
+  const kept = shape.length;
+  let from = 0;
+  for (let i = 0; i < size[0]; i++)
+    for (let j = 0; j < size[1]; j++)
+      for (let k = 0; k < size[2]; k++, from++) {
+        let some = 0;
+        for (let c = 0; c < channels; c++) {
+          some |= q[c * samples + from];
+          scaled[c] = q[c * samples + from] * step;
+        }
+        if (!some) continue;
+        let s = 1;
+        if (kept > 2) s *= factors[0][i];
+        if (kept > 1) s *= factors[1][j];
+        s *= factors[2][k];
+        const to = (((start[0] + i) * rows + start[1] + j) * columns + start[2] + k) * channels;
+        for (let e = 0; e < channels; e++) {
+          let sum = 0;
+          for (let c = 0; c < channels; c++) sum += scaled[c] * mixing[c * channels + e];
+          coefficients[to + e] = sum * s;
+        }
+      }
+}

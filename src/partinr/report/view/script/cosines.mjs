@@ -1,0 +1,257 @@
+// Cosines over boxes in a fragment shader, axis by axis: along columns they are summed once for each row of pixels and each
+// frequency along rows, and what that gives is summed once for each pixel. Planes of volumes are summed before.
+import { listOf, ownFrame } from "./axes.mjs";
+import { Program, Target, Texture } from "./gl.mjs";
+
+/**
+ * @typedef {import("./header.mjs").Inr} Inr
+ * @typedef {import("./axes.mjs").Axis} Axis
+ * @typedef {import("./function.mjs").Evaluator} Evaluator
+ * @typedef {{share: number, labels: Texture, coefficients: Texture}} Sheet what boxes at one plane hold, and how much it counts
+ */
+
+// Clenshaw, "A note on the summation of Chebyshev series", 1955: sums of c_k cos(k theta) without their cosines.
+const COMMON = `
+uniform sampler2D axes, boxes;
+uniform usampler2D labels;
+uniform int columns, signalColumns, firstColumn;
+int labelAt(int row, int column) { return int(texelFetch(labels, place(row * signalColumns + column), 0).x); }
+// First sample and number of frequencies, and scale and shift to own coordinates: along columns (x, y) and rows (z, w).
+ivec4 extent(int region) { return ivec4(texelFetch(boxes, place(2 * region), 0)); }
+vec4 frame(int region) { return texelFetch(boxes, place(2 * region + 1), 0); }
+float twiceCosine(float x, float scale, float shift) { return 2.0 * sineTurns(0.25 * (x * scale + shift) + 0.5); }
+`;
+
+const ALONG_COLUMNS = `${COMMON}
+uniform sampler2D coefficients;
+uniform int height;
+out vec4 partial;
+void main() {
+  ivec2 pixel = ivec2(gl_FragCoord.xy);
+  int below = pixel.y / height;
+  vec4 row = texelFetch(axes, place(columns + pixel.y - below * height), 0);
+  partial = vec4(0);
+  if (below == 1 && row.z == 0.0) return;
+  int column = firstColumn + pixel.x, region = labelAt(int(row.y) + below, column);
+  ivec4 box = extent(region);
+  if (column - box.z >= box.w) return;
+  vec2 own = frame(region).xy;
+  float twice = twiceCosine(row.x, own.x, own.y);
+  vec4 last = vec4(0), sum = vec4(0);
+  int at = (box.x + box.y - 1) * signalColumns + column;
+  for (int k = box.y - 1; k > 0; k--, at -= signalColumns) {
+    vec4 next = texelFetch(coefficients, place(at), 0) + twice * sum - last;
+    last = sum;
+    sum = next;
+  }
+  partial = texelFetch(coefficients, place(at), 0) + 0.5 * twice * sum - last;
+}`;
+
+/** @param {boolean} line whether there is one row alone, which needs no sums along columns */
+function alongRows(line) {
+  return `${COMMON}
+uniform sampler2D before, partials;
+uniform int height, width, sheet;
+uniform float sheetShare;
+out vec4 values;
+vec4 along(int below, int y, int region, float x) {
+  ivec4 box = extent(region);
+  vec2 own = frame(region).zw;
+  float twice = twiceCosine(x, own.x, own.y);
+  vec4 last = vec4(0), sum = vec4(0);
+  for (int k = box.w - 1; k > 0; k--) {
+    vec4 next = ${line ? "texelFetch(partials, place(box.z + k), 0)" : "texelFetch(partials, ivec2(box.z + k - firstColumn, y + below * height), 0)"} + twice * sum - last;
+    last = sum;
+    sum = next;
+  }
+  return ${line ? "texelFetch(partials, place(box.z), 0)" : "texelFetch(partials, ivec2(box.z - firstColumn, y + below * height), 0)"} + 0.5 * twice * sum - last;
+}
+// The two boxes beside a pixel, which are often one.
+vec4 both(int below, int y, ivec2 regions, vec4 column) {
+  if (regions.x == regions.y) return along(below, y, regions.x, column.x);
+  return mix(along(below, y, regions.x, column.x), along(below, y, regions.y, column.x), column.z);
+}
+void main() {
+  ivec2 pixel = ivec2(gl_FragCoord.xy);
+  ${line ? "pixel = ivec2(min(pixel.y * width + pixel.x, columns - 1), 0);" : ""}
+  vec4 column = texelFetch(axes, place(pixel.x), 0), row = texelFetch(axes, place(columns + pixel.y), 0);
+  int i = int(row.y), j = int(column.y), next = column.z > 0.0 ? j + 1 : j;
+  ivec2 here = ivec2(labelAt(i, j), labelAt(i, next));
+  values = both(0, pixel.y, here, column);
+  if (row.z > 0.0) {
+    ivec2 below = ivec2(labelAt(i + 1, j), labelAt(i + 1, next));
+    if (below != here) values = mix(values, both(1, pixel.y, below, column), row.z);
+  }
+  if (sheetShare < 1.0) {
+    values *= sheetShare;
+    if (sheet > 0) values += texelFetch(before, ivec2(gl_FragCoord.xy), 0);
+  }
+}`;
+}
+
+/** @implements {Evaluator} */
+export class Cosines {
+  /**
+   * @param {import("./gl.mjs").GL} gl
+   * @param {Inr} inr
+   */
+  constructor(gl, inr) {
+    this.gl = gl;
+    const { shape } = inr.signal;
+    this.line = shape.length === 1;
+    this.first = new Program(gl, ALONG_COLUMNS);
+    this.second = new Program(gl, alongRows(this.line));
+    this.partials = new Target(gl);
+    this.before = new Target(gl);
+    this.axes = new Texture(gl);
+    this.boxes = new Texture(gl);
+    this.columns = shape[shape.length - 1];
+    /** @type {Sheet[]} */
+    this.sheets = [];
+    this.inr = inr;
+  }
+
+  /** @type {Evaluator["enter"]} */
+  enter(inr, { cells: [plane], shares: [share] }, block) {
+    this.sheets.forEach(({ labels, coefficients }) => (labels.free(), coefficients.free()));
+    const [, rows, columns] = [1, 1, ...inr.signal.shape].slice(-3), size = rows * columns;
+    const reach = reachOf(inr);
+    const planes = share > 0 ? [[plane, 1 - share], [plane + 1, share]] : [[plane, 1]];
+    this.sheets = planes.map(([p, weight]) => {
+      const labels = new Texture(this.gl).list(Uint32Array.from(inr.labels.subarray(p * size, (p + 1) * size)));
+      const coefficients = new Texture(this.gl).list(sheetOf(inr, p, plane + share, block, reach));
+      return { share: weight, labels, coefficients };
+    });
+    const dims = inr.signal.shape.length, records = new Float32Array(8 * inr.regions);
+    for (let r = 0; r < inr.regions; r++)
+      for (let a = Math.max(0, dims - 2); a < dims; a++) {
+        const at = 8 * r + 2 * (a - dims + 2);
+        records[at] = inr.boxes[2 * r * dims + a];
+        records[at + 1] = reach[3 * r + a - dims + 3];
+        records.set(ownFrame(inr, r, a), at + 4);
+      }
+    if (dims === 1) for (let r = 0; r < inr.regions; r++) records[8 * r + 1] = 1;
+    this.boxes.list(records);
+  }
+
+  /** @type {Evaluator["draw"]} */
+  draw(target, rows, columns, first, count) {
+    this.axes.list(listOf(columns, rows));
+    // All columns of all boxes that are seen.
+    const left = columns.cells[0], right = Math.min(columns.cells[columns.size - 1] + 1, this.columns - 1);
+    const [from, to] = this.line ? [0, 1] : this.reached(rows, left, right);
+    if (!this.line) this.partials.resize(Math.max(to - from, this.partials.width), 2 * rows.size);
+    this.sheets.forEach(({ share, labels, coefficients }, sheet) => {
+      const common = {
+        axes: this.axes,
+        boxes: this.boxes,
+        labels,
+        columns: [columns.size],
+        signalColumns: [this.columns],
+        firstColumn: [from],
+        height: [rows.size],
+      };
+      if (!this.line)
+        for (const below of [0, rows.size])
+          this.first.draw(this.partials, { ...common, coefficients }, [0, first + below, to - from, count]);
+      if (sheet) this.copy(target, first, count);
+      this.second.draw(
+        target,
+        {
+          ...common,
+          partials: this.line ? coefficients : this.partials,
+          before: this.before,
+          width: [target.width],
+          sheet: [sheet],
+          sheetShare: share,
+        },
+        [0, first, target.width, count],
+      );
+    });
+  }
+
+  /**
+   * Keep what the sheet before gave.
+   * @param {Target} target
+   * @param {number} first
+   * @param {number} count
+   */
+  copy(target, first, count) {
+    const { gl } = this;
+    this.before.resize(target.width, target.height);
+    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, target.buffer);
+    gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, this.before.buffer);
+    const part = /** @type {const} */ ([0, first, target.width, first + count]);
+    gl.blitFramebuffer(...part, ...part, gl.COLOR_BUFFER_BIT, gl.NEAREST);
+  }
+
+  /**
+   * The columns of all boxes that meet some rows and columns.
+   * @param {Axis} rows
+   * @param {number} left
+   * @param {number} right
+   */
+  reached(rows, left, right) {
+    const { labels, boxes, signal } = this.inr, dims = signal.shape.length;
+    const size = labels.length / (dims > 2 ? signal.shape[0] : 1);
+    let from = left, to = right + 1;
+    for (let sheet = 0; sheet < labels.length; sheet += size)
+      for (let i = rows.cells[0]; i <= Math.min(rows.cells[rows.size - 1] + 1, signal.shape[dims - 2] - 1); i++)
+        for (const column of [left, right]) {
+          const r = labels[sheet + i * this.columns + column];
+          from = Math.min(from, boxes[(2 * r + 1) * dims - 1]);
+          to = Math.max(to, boxes[(2 * r + 2) * dims - 1]);
+        }
+    return [from, to];
+  }
+
+  free() {
+    this.sheets.forEach(({ labels, coefficients }) => (labels.free(), coefficients.free()));
+    [this.first, this.second, this.partials, this.before, this.axes, this.boxes].forEach((own) => own.free());
+  }
+}
+
+/**
+ * One more than the greatest frequency that is not 0 along three axes, of each box.
+ * @param {Inr} inr
+ */
+function reachOf({ signal, labels, boxes, regions, coefficients }) {
+  const { shape, channels } = signal, dims = shape.length, reach = new Uint16Array(3 * regions).fill(1);
+  const [, rows, columns] = [1, 1, ...shape].slice(-3);
+  const numbers = /** @type {Float32Array} */ (coefficients);
+  for (let i = 0; i < labels.length; i++) {
+    let some = false;
+    for (let c = 0; c < channels; c++) some ||= numbers[i * channels + c] !== 0;
+    if (!some) continue;
+    const r = labels[i], place = [Math.floor(i / (rows * columns)), Math.floor(i / columns) % rows, i % columns];
+    for (let a = 0; a < dims; a++) {
+      const b = a + 3 - dims, k = place[b] - boxes[2 * r * dims + a];
+      if (k >= reach[3 * r + b]) reach[3 * r + b] = k + 1;
+    }
+  }
+  return reach;
+}
+
+/**
+ * Coefficients of four channels at a plane, summed along planes.
+ * @param {Inr} inr
+ * @param {number} plane whose boxes count
+ * @param {number} position where, in planes
+ * @param {number} block
+ * @param {Uint16Array} reach
+ */
+function sheetOf({ signal, labels, boxes, coefficients }, plane, position, block, reach) {
+  const { shape, channels } = signal, dims = shape.length;
+  const [, rows, columns] = [1, 1, ...shape].slice(-3), size = rows * columns;
+  const found = new Float32Array(4 * size), first = 4 * block, count = Math.min(4, channels - first);
+  const numbers = /** @type {Float32Array} */ (coefficients);
+  for (let i = 0; i < size; i++) {
+    const r = labels[plane * size + i], from = dims < 3 ? 0 : boxes[6 * r], side = dims < 3 ? 1 : boxes[6 * r + 3] - from;
+    for (let k = 0; k < reach[3 * r]; k++) {
+      const wave = k ? Math.cos((Math.PI * k * (position - from + 0.5)) / side) : 1;
+      const at = ((from + k) * size + i) * channels + first;
+      for (let c = 0; c < count; c++) found[4 * i + c] += wave * numbers[at + c];
+    }
+  }
+  return found;
+}

@@ -1,0 +1,291 @@
+// The page: reads the file in a worker, shows its function, and ties controls to what is shown.
+import { Damaged, sha256, hexadecimal, unzlib } from "./bytes.mjs";
+import { Curve } from "./curve.mjs";
+import { opened } from "./file.mjs";
+import { follow } from "./gestures.mjs";
+import { Picture } from "./picture.mjs";
+
+/**
+ * @typedef {import("./header.mjs").Inr} Inr
+ * @typedef {import("./picture.mjs").View} View
+ */
+
+const MOST_ZOOM = 4096;
+
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @returns {T}
+ */
+function element(id) {
+  return /** @type {T} */ (document.getElementById(id));
+}
+
+/**
+ * Bytes that stand in the page.
+ * @param {string} id
+ */
+function embedded(id) {
+  const text = document.getElementById(id)?.textContent?.trim();
+  if (!text) return null;
+  try {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  } catch {
+    throw new Damaged("what is in the page was changed or cut short");
+  }
+}
+
+/**
+ * Read a file in a worker, so that the page stays alive; here if there is none.
+ * @param {Uint8Array} bytes
+ * @returns {Promise<Inr>}
+ */
+function read(bytes) {
+  return new Promise((resolve, reject) => {
+    const here = () => {
+      try {
+        resolve(opened(bytes));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    try {
+      const script = new Blob([element("script").textContent ?? ""], { type: "text/javascript" });
+      const worker = new Worker(URL.createObjectURL(script));
+      worker.onmessage = ({ data }) => (worker.terminate(), data.inr ? resolve(data.inr) : reject(new Damaged(data.damaged)));
+      worker.onerror = here;
+      worker.postMessage(bytes);
+    } catch {
+      here();
+    }
+  });
+}
+
+/** Normalised values of the original, if the page has them. */
+function originalValues() {
+  const bytes = embedded("original");
+  if (!bytes) return null;
+  const { sum, size, samples, channels } = element("original").dataset;
+  if (hexadecimal(sha256(bytes).subarray(0, 8)) !== sum) throw new Damaged("the checksum of the original differs");
+  const wide = Number(size), total = Number(samples) * Number(channels), raw = unzlib(bytes, total * wide);
+  const found = new Float32Array(total), last = new Int32Array(Number(channels));
+  for (let i = 0, most = 256 ** wide; i < total; i++) {
+    const c = i % last.length;
+    last[c] = (last[c] + raw[i] + (wide > 1 ? 256 * raw[total + i] : 0)) % most;
+    found[i] = last[c] / (most - 1);
+  }
+  return found;
+}
+
+/**
+ * @param {number} v normalised
+ * @param {import("./header.mjs").Signal} signal
+ */
+function inUnits(v, { dtype, value_range: [low, high] }) {
+  const value = v * (high - low) + low;
+  if (dtype.startsWith("float")) return Number(value.toPrecision(5)).toString();
+  return Math.min(Math.max(Math.round(value), low), high).toString();
+}
+
+/** @param {Inr} inr */
+function start(inr) {
+  const { signal } = inr, stage = element("stage"), canvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
+  const [planes, rows, columns] = [1, 1, ...signal.shape].slice(-3), line = signal.shape.length === 1;
+  const grey = signal.channels < 3 || signal.channels > 4;
+  /** @type {View} */
+  const view = {
+    x: columns / 2, y: rows / 2, zoom: 1, plane: planes >> 1, channel: !line && grey && signal.kind === "array" ? 0 : -1,
+    show: "values", beside: "", split: 0.5, regions: false, levels: [0, 1],
+  };
+  const shown = new (line ? Curve : Picture)(canvas, inr, view, originalValues(), () => {
+    document.body.classList.add("alive");
+    page.first ??= performance.now();
+    page.settled = shown.settled;
+  });
+  let fitted = true, pointer = { x: -1, y: -1 };
+
+  /** @returns {number} the zoom at which all is seen */
+  const whole = () => Math.min(canvas.width / columns, line ? Infinity : canvas.height / rows);
+  const update = () => {
+    if (fitted) Object.assign(view, { x: columns / 2, y: rows / 2, zoom: whole() });
+    const { zoom } = view, halves = [canvas.width / 2 / zoom, canvas.height / 2 / zoom];
+    view.x = halves[0] * 2 > columns ? columns / 2 : Math.min(Math.max(view.x, halves[0]), columns - halves[0]);
+    view.y = halves[1] * 2 > rows ? rows / 2 : Math.min(Math.max(view.y, halves[1]), rows - halves[1]);
+    element("zoom").textContent = `${zoom >= 10 ? Math.round(zoom) : Number(zoom.toPrecision(2))}×`;
+    element("split").hidden = !view.beside || line;
+    element("split").style.left = `${100 * view.split}%`;
+    page.settled = false;
+    shown.show(view);
+    tell();
+  };
+  const resize = () => {
+    const box = stage.getBoundingClientRect(), ratio = devicePixelRatio;
+    canvas.width = Math.max(1, Math.round(box.width * ratio));
+    canvas.height = Math.max(1, Math.round(box.height * ratio));
+    update();
+  };
+  /** @type {(factor: number, x?: number, y?: number) => void} */
+  const zoom = (factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) => {
+    const ratio = devicePixelRatio, before = view.zoom;
+    fitted = false;
+    view.zoom = Math.min(Math.max(before * factor, Math.min(1, whole()) / 2), MOST_ZOOM);
+    view.x += (x * ratio - canvas.width / 2) * (1 / before - 1 / view.zoom);
+    view.y += (y * ratio - canvas.height / 2) * (1 / before - 1 / view.zoom);
+    update();
+  };
+  /** @type {(dx: number, dy: number) => void} */
+  const pan = (dx, dy) => {
+    fitted = false;
+    view.x -= (dx * devicePixelRatio) / view.zoom;
+    view.y -= (dy * devicePixelRatio) / view.zoom;
+    update();
+  };
+  let asked = 0;
+  const tell = () => {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(() => {
+      const ratio = devicePixelRatio, found = shown.at(Math.floor(pointer.x * ratio), Math.floor(pointer.y * ratio));
+      const first = Math.max(0, view.channel) & ~3, count = Math.min(4, signal.channels - first);
+      /** @type {(x: number) => string} */
+      const place = (x) => (x - 0.5).toFixed(view.zoom > 4 ? 2 : 0);
+      const at = found && (line ? place(found.column) : `${place(found.column)}, ${place(found.row)}`);
+      const values = found && Array.from(found.values.subarray(0, count), (v) => inUnits(v, signal)).join(" ");
+      element("value").textContent = found ? `${at}: ${values}` : "";
+    });
+  };
+
+  /** @type {(id: string, key: keyof View, values: string[]) => void} */
+  const choice = (id, key, values) => {
+    const select = /** @type {HTMLSelectElement} */ (element(id));
+    select.onchange = () => (Object.assign(view, { [key]: values[select.selectedIndex] }), levels(), update());
+    stepped[id] = () => {
+      select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
+      select.dispatchEvent(new Event("change"));
+    };
+  };
+  /** @type {{[id: string]: () => void}} what a key does to a control */
+  const stepped = {};
+  const ways = ["", "nearest", "linear", "cubic", "original"];
+  if (!document.getElementById("original")) /** @type {HTMLSelectElement} */ (element("beside")).options[4].remove();
+  choice("show", "show", ["values", "gradient", "laplacian"]);
+  choice("beside", "beside", ways);
+  const channel = /** @type {HTMLSelectElement} */ (element("channel"));
+  const names = signal.kind === "image" && signal.channels > 2 ? ["Red", "Green", "Blue", "Alpha"] : signal.kind === "image" ? ["Grey", "Alpha"] : [];
+  if (grey && signal.kind === "array" && !line) channel.options[0].remove();
+  for (let c = 0; c < signal.channels; c++) channel.add(new Option(names[c] ?? `Channel ${c + 1}`, `${c}`));
+  channel.value = `${view.channel}`;
+  channel.onchange = () => ((view.channel = Number(channel.value)), update());
+  element("channels").hidden = signal.channels === 1;
+  const regions = /** @type {HTMLInputElement} */ (element("regions"));
+  regions.onchange = () => ((view.regions = regions.checked), update());
+
+  const sliders = ["low", "high"].map((id) => /** @type {HTMLInputElement} */ (element(id)));
+  /** @type {(low?: number, high?: number) => void} */
+  const levels = (low = 0, high = 1) => {
+    view.levels = [low, Math.max(high, low + 1e-4)];
+    view.levels.forEach((level, i) => {
+      sliders[i].value = `${1000 * level}`;
+      element(["lowest", "highest"][i]).textContent = inUnits(level, signal);
+    });
+  };
+  for (const slider of sliders)
+    slider.oninput = () => (levels(Number(sliders[0].value) / 1000, Number(sliders[1].value) / 1000), update());
+  element("auto").onclick = () => {
+    const [least, most] = shown.extremes();
+    if (least < most) levels(least, most), update();
+  };
+  element("reset").onclick = () => (levels(), update());
+  levels();
+
+  element("volume").hidden = planes === 1;
+  const plane = /** @type {HTMLInputElement} */ (element("plane")), maximum = /** @type {HTMLInputElement} */ (element("maximum"));
+  const slice = () => {
+    view.plane = maximum.checked ? -1 : Number(plane.value);
+    plane.disabled = maximum.checked;
+    element("slice").textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}`;
+    update();
+  };
+  plane.max = `${planes - 1}`;
+  plane.value = `${view.plane}`;
+  plane.oninput = maximum.onchange = slice;
+
+  element("sound").hidden = !line;
+  const play = element("play");
+  /** @type {(() => void) | null} */
+  let stop = null;
+  play.onclick = () => {
+    if (stop) return stop();
+    play.textContent = "Stop";
+    const rate = Number(/** @type {HTMLSelectElement} */ (element("rate")).value);
+    stop = /** @type {Curve} */ (shown).play(rate, () => ((stop = null), (play.textContent = "Play")));
+  };
+
+  const fit = () => ((fitted = true), update());
+  const actual = () => zoom(1 / view.zoom);
+  element("in").onclick = () => zoom(2);
+  element("out").onclick = () => zoom(0.5);
+  element("fit").onclick = fit;
+  element("actual").onclick = actual;
+  /** @type {{[key: string]: () => void}} */
+  const keys = {
+    "+": () => zoom(2 ** 0.5), "=": () => zoom(2 ** 0.5), "-": () => zoom(2 ** -0.5), 0: fit, 1: actual,
+    ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
+    r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => line && play.click(), m: () => planes > 1 && maximum.click(),
+    "[": () => (plane.stepDown(), slice()), "]": () => (plane.stepUp(), slice()),
+    ",": () => ((view.split = Math.max(0, view.split - 0.05)), update()), ".": () => ((view.split = Math.min(1, view.split + 0.05)), update()),
+  };
+  follow(stage, {
+    pan,
+    zoom,
+    point: (x, y) => ((pointer = { x, y }), tell()),
+    key: (key) => {
+      const known = key in keys;
+      if (known) keys[key]();
+      return known;
+    },
+  });
+  const split = element("split");
+  split.onpointerdown = (event) => (event.stopPropagation(), split.setPointerCapture(event.pointerId));
+  split.onpointermove = (event) => {
+    if (!split.hasPointerCapture(event.pointerId)) return;
+    const box = stage.getBoundingClientRect();
+    view.split = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+    update();
+  };
+  new ResizeObserver(resize).observe(stage);
+  resize();
+  Object.assign(page, { inr, view, shown, update });
+}
+
+/** What the page holds, for whoever looks with the browser's own tools. @type {{[name: string]: any}} */
+const page = {};
+
+if (typeof document === "undefined")
+  onmessage = ({ data }) => {
+    try {
+      postMessage({ inr: opened(data) });
+    } catch (error) {
+      postMessage({ damaged: /** @type {Error} */ (error).message });
+    }
+  };
+else {
+  Object.assign(globalThis, { partinr: page });
+  const failed = (/** @type {Error} */ error) => {
+    const damaged = error instanceof Damaged, message = element("message");
+    message.textContent = damaged
+      ? `This page is damaged: ${error.message}. Take it again from where it came from.`
+      : `This is a still picture: ${error.message}.`;
+    message.hidden = false;
+    document.body.classList.add("failed");
+    page.failed = error.message;
+  };
+  Promise.resolve()
+    .then(() => embedded("file"))
+    .then((bytes) => {
+      if (!bytes) throw new Damaged("there is no file in it");
+      if (!document.createElement("canvas").getContext("webgl2")) throw new Error("this browser has no WebGL 2");
+      return read(bytes);
+    })
+    .then((inr) => ((page.decoded = performance.now()), start(inr)))
+    .catch(failed);
+}

@@ -1,0 +1,350 @@
+// A picture, or a plane of a volume, on a canvas: values are computed coarsely at once and then exactly, part by part.
+import { Program, Target, Texture } from "./gl.mjs";
+import { ShownFunction } from "./function.mjs";
+import { Samples } from "./samples.mjs";
+
+/**
+ * @typedef {import("./header.mjs").Inr} Inr
+ * @typedef {import("./function.mjs").Span} Span
+ *
+ * @typedef {object} View what is shown, and how
+ * @property {number} x column of the signal in the middle of the canvas, in samples
+ * @property {number} y row
+ * @property {number} zoom pixels a sample
+ * @property {number} plane of a volume, from 0; -1 for the maximum over all planes
+ * @property {number} channel the only one that is shown; -1 for colours
+ * @property {"values" | "gradient" | "laplacian"} show
+ * @property {"" | "nearest" | "linear" | "cubic" | "original"} beside what is right of the split
+ * @property {number} split where, from 0 to 1
+ * @property {boolean} regions whether their borders are drawn
+ * @property {[number, number]} levels normalised values that are darkest and brightest
+ */
+
+// Milliseconds that a frame may take while something moves.
+const PATIENCE = 60;
+
+const SHADER = `
+uniform sampler2D left, right;
+uniform usampler2D labels;
+uniform vec4 area, part;
+uniform vec2 levels, origin, signal;
+uniform float split, zoom, coarse, difference;
+uniform int show, channel, channels, regions, image;
+out vec4 colour;
+vec4 at(bool second, ivec2 pixel) {
+  ivec2 place = ivec2(vec2(pixel) / (second ? 1.0 : coarse));
+  if (second) return texelFetch(right, clamp(place, ivec2(0), textureSize(right, 0) - 1), 0);
+  return texelFetch(left, clamp(place, ivec2(0), ivec2(part.xy) - 1), 0);
+}
+vec3 colours(vec4 v) {
+  v = (v - levels.x) / (levels.y - levels.x);
+  if (channel >= 0) return vec3(v[channel]);
+  return channels < 3 ? v.xxx : v.xyz;
+}
+int labelAt(vec2 pixel) {
+  ivec2 sample_ = ivec2(clamp(floor((pixel - origin) / zoom), vec2(0), signal - 1.0));
+  return int(texelFetch(labels, place(sample_.y * int(signal.x) + sample_.x), 0).x);
+}
+void main() {
+  vec2 canvas = vec2(gl_FragCoord.x, area.w - gl_FragCoord.y);
+  ivec2 pixel = ivec2(canvas - area.xy);
+  if (canvas.x < area.x || canvas.y < area.y || pixel.x >= int(area.z) || pixel.y >= int(part.w)) {
+    colour = vec4(0);
+    return;
+  }
+  bool second = canvas.x > split;
+  vec4 v = at(second, pixel);
+  if (show == 0) {
+    colour = vec4(clamp(colours(v), 0.0, 1.0), 1);
+    float alpha = image == 0 || channel >= 0 ? 1.0 : channels == 2 ? v.y : channels == 4 ? v.w : 1.0;
+    if (alpha < 1.0) {
+      ivec2 square = ivec2(canvas) / 8;
+      colour.rgb = mix(vec3((square.x + square.y) % 2 == 0 ? 0.75 : 0.9), colour.rgb, clamp(alpha, 0.0, 1.0));
+    }
+  } else {
+    int d = int(max(difference, second ? 1.0 : coarse));
+    vec4 e = at(second, pixel + ivec2(d, 0)), w = at(second, pixel - ivec2(d, 0));
+    vec4 n = at(second, pixel - ivec2(0, d)), s = at(second, pixel + ivec2(0, d));
+    float h = float(d) / zoom, range = levels.y - levels.x;
+    vec4 pick = channel >= 0 ? vec4(equal(ivec4(channel), ivec4(0, 1, 2, 3))) : channels < 3 ? vec4(1, 0, 0, 0) : vec4(1, 1, 1, 0) / 3.0;
+    if (show == 1) {
+      vec4 x = (e - w) / (2.0 * h), y = (s - n) / (2.0 * h);
+      colour = vec4(vec3(4.0 / range * sqrt(dot(pick, x * x + y * y))), 1);
+    } else {
+      float l = 2.0 / range * dot(pick, e + w + n + s - 4.0 * v) / (h * h);
+      colour = vec4(l > 0.0 ? mix(vec3(0.97), vec3(0.7, 0.05, 0.1), min(l, 1.0)) : mix(vec3(0.97), vec3(0.05, 0.2, 0.65), min(-l, 1.0)), 1);
+    }
+  }
+  if (regions == 1) {
+    int here = labelAt(canvas);
+    if (labelAt(canvas + vec2(1, 0)) != here || labelAt(canvas + vec2(0, 1)) != here) colour.rgb = mix(colour.rgb, vec3(1, 0.8, 0), 0.8);
+  }
+}`;
+
+// Whichever is larger of two.
+const LARGER = `
+uniform sampler2D one, other;
+out vec4 values;
+void main() {
+  ivec2 pixel = ivec2(gl_FragCoord.xy);
+  values = max(texelFetch(one, pixel, 0), texelFetch(other, pixel, 0));
+}`;
+
+export class Picture {
+  /** @type {ShownFunction} */ function;
+  /** @type {Samples} */ samples;
+  /** @type {Program} */ screen;
+  /** @type {Program} */ larger;
+  /** @type {Target} values that are shown, and where they are computed */ coarse;
+  /** @type {Target} where exact ones are computed part by part */ fine;
+  /** @type {Target} what is right of the split */ right;
+  /** @type {Target} at the samples */ own;
+  /** @type {Target} */ spare;
+  /** @type {number | null} rows of `fine` that are there */ partly = null;
+  moved = false;
+  /** @type {Texture} regions of the samples */ labels;
+  /** @type {Texture} the original's values */ pixels;
+  /** What `own`, `pixels` and `labels` are of. */ held = { own: "", pixels: "", labels: -1 };
+  /** @type {{target: Target, coarse: number}} what is shown, and pixels of the canvas along each axis to a value of it */ front;
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Inr} inr
+   * @param {View} view what is shown first
+   * @param {Float32Array | null} original normalised values of the signal, as the function's are
+   * @param {() => void} shown called after something was drawn
+   * @throws {Error} this browser cannot draw it; says why
+   */
+  constructor(canvas, inr, view, original, shown) {
+    const options = { alpha: true, antialias: false, depth: false, preserveDrawingBuffer: true };
+    const gl = /** @type {import("./gl.mjs").GL | null} */ (canvas.getContext("webgl2", options));
+    if (!gl) throw new Error("this browser has no WebGL 2");
+    this.canvas = canvas;
+    this.gl = gl;
+    this.inr = inr;
+    this.view = view;
+    this.original = original;
+    this.shown = shown;
+    /** Milliseconds that a pixel takes; a guess at first. */
+    this.cost = 2e-4;
+    this.frames = 0;
+    this.asked = 0;
+    canvas.addEventListener("webglcontextlost", (event) => (event.preventDefault(), cancelAnimationFrame(this.asked)));
+    canvas.addEventListener("webglcontextrestored", () => (this.prepare(), this.show(this.view)));
+    this.prepare();
+  }
+
+  prepare() {
+    const { gl } = this;
+    if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("this browser cannot draw numbers of floating point");
+    const [, rows, columns] = [1, 1, ...this.inr.signal.shape].slice(-3), most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
+    if (Math.max(rows, columns) > most) throw new Error(`this browser draws at most ${most} samples along an axis`);
+    this.function = new ShownFunction(gl, this.inr);
+    this.samples = new Samples(gl);
+    this.screen = new Program(gl, SHADER);
+    this.larger = new Program(gl, LARGER);
+    for (const name of /** @type {const} */ (["coarse", "fine", "right", "own", "spare"])) this[name] = new Target(gl);
+    this.labels = new Texture(gl);
+    this.pixels = new Texture(gl);
+    this.held = { own: "", pixels: "", labels: -1 };
+    this.front = { target: this.coarse, coarse: 1 };
+  }
+
+  /** @param {View} view */
+  show(view) {
+    this.view = view;
+    this.moved = true;
+    this.ask();
+  }
+
+  ask() {
+    cancelAnimationFrame(this.asked);
+    this.asked = requestAnimationFrame(() => this.frame());
+  }
+
+  /** The part of the canvas that the picture covers, and what of the signal is there. */
+  get area() {
+    const { canvas, function: { rows, columns } } = this, { x, y, zoom } = this.view;
+    /** @type {(middle: number, length: number, samples: number) => {origin: number, first: number, span: Span}} */
+    const along = (middle, length, samples) => {
+      const origin = Math.round(length / 2 - middle * zoom);
+      const first = Math.max(0, origin), last = Math.max(first + 1, Math.min(length, origin + Math.round(samples * zoom)));
+      const span = { start: (first - origin) / zoom, stop: (last - origin) / zoom, size: last - first };
+      return { origin, first, span: span.size >= samples * zoom - 1 ? { ...span, start: 0, stop: samples } : span };
+    };
+    return { across: along(x, canvas.width, columns), down: along(y, canvas.height, rows) };
+  }
+
+  /** Four channels of which some are shown. */
+  get block() {
+    return Math.max(0, this.view.channel) >> 2;
+  }
+
+  frame() {
+    const { gl, view } = this;
+    if (gl.isContextLost()) return;
+    const { across, down } = this.area, pixels = across.span.size * down.span.size;
+    if (this.moved) {
+      this.moved = false;
+      this.partly = null;
+      const reduced = view.zoom < 1 || view.plane < 0;
+      const coarse = reduced || pixels * this.cost < PATIENCE ? 1 : Math.min(8, Math.ceil(Math.sqrt((pixels * this.cost) / PATIENCE)));
+      if (reduced) {
+        this.enter();
+        this.hold();
+        this.interpolate(this.coarse, this.own, view.zoom < 1 ? "mean" : "cubic");
+      } else this.compute(this.coarse, coarse, 0, Math.ceil(down.span.size / coarse));
+      this.front = { target: this.coarse, coarse };
+      if (coarse > 1) this.partly = 0;
+      if (view.beside) this.compare();
+    } else if (this.partly !== null) {
+      const count = Math.min(down.span.size - this.partly, Math.max(8, Math.floor(PATIENCE / 2 / (this.cost * across.span.size))));
+      this.compute(this.fine, 1, this.partly, count);
+      this.partly += count;
+      if (this.partly < down.span.size) return this.ask();
+      [this.coarse, this.fine] = [this.fine, this.coarse];
+      this.front = { target: this.coarse, coarse: 1 };
+      this.partly = null;
+    }
+    this.paint();
+    this.frames++;
+    this.shown();
+    if (this.partly !== null) this.ask();
+  }
+
+  /** Whether what is shown is exact. */
+  get settled() {
+    return !this.moved && this.partly === null;
+  }
+
+  enter() {
+    this.function.enter(Math.max(0, this.view.plane), this.block);
+  }
+
+  /**
+   * Values at some rows of pixels, and how long that takes.
+   * @param {Target} target
+   * @param {number} coarse pixels of the canvas a value
+   * @param {number} first
+   * @param {number} count
+   */
+  compute(target, coarse, first, count) {
+    const { across, down } = this.area;
+    this.enter();
+    /** @type {(span: Span) => Span} */
+    const wider = ({ start, size }) => {
+      const own = Math.ceil(size / coarse);
+      return { start, stop: start + (own * coarse) / this.view.zoom, size: own };
+    };
+    const [rows, columns] = coarse > 1 ? [wider(down.span), wider(across.span)] : [down.span, across.span];
+    const began = performance.now();
+    target.resize(columns.size, rows.size);
+    this.function.evaluator.draw(target, ...this.function.lattice(rows, columns), first, count);
+    target.read(0, first, 1, 1);
+    const cost = (performance.now() - began) / (columns.size * count);
+    this.cost = columns.size * count > 4096 ? 0.5 * (this.cost + cost) : this.cost;
+  }
+
+  /** See that `own` holds the function's values at the samples, or their maximum over all planes. */
+  hold() {
+    const { view, own, spare, function: { rows, columns, planes, evaluator } } = this;
+    const what = `${view.plane} ${this.block}`;
+    if (this.held.own === what) return;
+    this.held.own = what;
+    const lattice = this.function.lattice({ start: 0, stop: rows, size: rows }, { start: 0, stop: columns, size: columns });
+    own.resize(columns, rows);
+    if (view.plane >= 0) return evaluator.draw(own, ...lattice, 0, rows);
+    spare.resize(columns, rows);
+    this.right.resize(columns, rows);
+    for (let plane = 0; plane < planes; plane++) {
+      this.function.enter(plane, this.block);
+      evaluator.draw(plane ? spare : own, ...lattice, 0, rows);
+      if (plane === 0) continue;
+      this.larger.draw(this.right, { one: this.own, other: spare });
+      [this.own, this.right] = [this.right, this.own];
+    }
+  }
+
+  /**
+   * @param {Target} target
+   * @param {Texture} samples
+   * @param {import("./samples.mjs").Way} way
+   */
+  interpolate(target, samples, way) {
+    const { across, down } = this.area, rows = down.span, columns = across.span;
+    target.resize(columns.size, rows.size);
+    const lattice = this.function.lattice(rows, columns, true);
+    this.samples.draw(target, samples, way, rows, columns, lattice);
+  }
+
+  /** What is right of the split. */
+  compare() {
+    const { view } = this, { rows, columns } = this.function, { channels } = this.inr.signal;
+    if (view.beside === "original" && this.original) {
+      const plane = Math.max(0, Math.round(view.plane)), what = `${plane} ${this.block}`, first = 4 * this.block;
+      if (this.held.pixels !== what) {
+        const numbers = new Float32Array(4 * rows * columns);
+        for (let i = 0, from = plane * rows * columns * channels + first; i < rows * columns; i++, from += channels)
+          for (let c = 0; c < Math.min(4, channels - first); c++) numbers[4 * i + c] = this.original[from + c];
+        this.pixels.fill(columns, rows, numbers);
+        this.held.pixels = what;
+      }
+      return this.interpolate(this.right, this.pixels, view.zoom < 1 ? "mean" : "nearest");
+    }
+    this.hold();
+    this.interpolate(this.right, this.own, view.zoom < 1 ? "mean" : /** @type {any} */ (view.beside));
+  }
+
+  paint() {
+    const { view, canvas, inr, front } = this, { across, down } = this.area, { rows, columns } = this.function;
+    const plane = Math.max(0, Math.round(view.plane));
+    if (view.regions && this.held.labels !== plane) {
+      this.labels.list(Uint32Array.from(inr.labels.subarray(plane * rows * columns, (plane + 1) * rows * columns)));
+      this.held.labels = plane;
+    }
+    this.screen.draw(null, {
+      left: front.target,
+      right: this.right,
+      labels: this.labels,
+      area: [across.first, down.first, across.span.size, canvas.height],
+      part: [front.target.width, front.target.height, 0, down.span.size],
+      levels: view.levels,
+      origin: [across.origin, down.origin],
+      signal: [columns, rows],
+      split: view.beside ? Math.round(view.split * canvas.width) : canvas.width + 1,
+      zoom: view.zoom,
+      coarse: front.coarse,
+      difference: Math.max(1, Math.ceil(view.zoom / 8)),
+      show: [["values", "gradient", "laplacian"].indexOf(view.show)],
+      channel: [view.channel < 0 ? -1 : view.channel & 3],
+      channels: [Math.min(4, inr.signal.channels)],
+      regions: [view.regions ? 1 : 0],
+      image: [inr.signal.kind === "image" ? 1 : 0],
+    });
+  }
+
+  /**
+   * Where a pixel of the canvas is in the signal, and normalised values there; null outside of it.
+   * @param {number} x
+   * @param {number} y
+   */
+  at(x, y) {
+    const { across, down } = this.area, { target, coarse } = this.front, { zoom } = this.view;
+    const i = x - across.first, j = y - down.first;
+    if (i < 0 || j < 0 || i >= across.span.size || j >= down.span.size || this.gl.isContextLost()) return null;
+    const values = target.read(Math.floor(i / coarse), Math.floor(j / coarse), 1, 1);
+    return { column: (x + 0.5 - across.origin) / zoom, row: (y + 0.5 - down.origin) / zoom, values };
+  }
+
+  /** Least and greatest of the values that are shown. */
+  extremes() {
+    const { target } = this.front, { channel } = this.view;
+    const numbers = target.read(0, 0, target.width, target.height), shown = Math.min(3, this.inr.signal.channels);
+    let least = Infinity, most = -Infinity;
+    for (let i = 0; i < numbers.length; i++) {
+      if (channel < 0 ? i % 4 >= shown : i % 4 !== (channel & 3)) continue;
+      least = Math.min(least, numbers[i]);
+      most = Math.max(most, numbers[i]);
+    }
+    return [least, most];
+  }
+}
