@@ -1,7 +1,7 @@
 // Writes what the page's decoder reads of files: node decode.mjs IN OUT [IN OUT ...]
 import { readFileSync, writeFileSync } from "node:fs";
-import { Damaged } from "../../src/partinr/report/view/script/bytes.mjs";
-import { opened } from "../../src/partinr/report/view/script/file.mjs";
+import { Damaged } from "../../../src/partinr/report/view/script/bytes.mjs";
+import { opened } from "../../../src/partinr/report/view/script/file.mjs";
 
 for (let i = 2; i < process.argv.length; i += 2) {
   const out = process.argv[i + 1];

@@ -17,7 +17,7 @@ _IMPORT = re.compile(r'^import [^;]*? from "\./(\w+)\.mjs";\n', re.MULTILINE)
 _PART = re.compile(
     r"""
     (?P<space>(?:\s|//[^\n]*|/\*.*?\*/)+)
-    | (?P<text>"(?:\\.|[^"\\\n])*")
+    | (?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')
     | (?P<template>`)
     | (?P<word>[\w$.]+)
     | (?P<sign>.)
@@ -58,7 +58,10 @@ def modules(without: frozenset[str] = frozenset()) -> list[str]:
 def script(without: frozenset[str] = frozenset()) -> str:
     """The whole script; see `modules`."""
     bodies = [small(_IMPORT.sub("", source(name)).replace("\nexport ", "\n")) for name in modules(without)]
-    return '"use strict";(()=>{\n' + "".join(bodies) + "})();\n"
+    whole = "".join(bodies)
+    # Functions of `Math` without its name, which is a fiftieth of all letters.
+    used = sorted(set(re.findall(r"\bMath\.(\w+)", whole)))
+    return f'"use strict";(()=>{{const{{{",".join(used)}}}=Math;' + whole.replace("Math.", "") + "})();\n"
 
 
 def small(text: str) -> str:
@@ -98,7 +101,34 @@ def small(text: str) -> str:
             if depths[-1] < 0:
                 depths.pop()
                 at = template(at)
-    return "".join(_needed(found))
+    return re.sub(r"(?<![\w$])\((\w+)\)=>", r"\1=>", "".join(_needed(_joined(found))))
+
+
+def _joined(parts: list[str]) -> list[str]:
+    """Parts with constants that follow one another declared together."""
+    kept: list[str] = []
+    # The first word of the statement at hand, in each bracket that is open.
+    begun = [""]
+    for i, part in enumerate(parts):
+        if part in "({[":
+            begun.append("")
+        elif part in ")}]":
+            begun.pop()
+            if part == "}" and begun[-1] != "const":
+                begun[-1] = ""
+        elif part == ";":
+            following = next((other for other in parts[i + 1 :] if not other.isspace()), "")
+            begun[-1] = "also" if begun[-1] in ("const", "also") and following == "const" else ""
+            if begun[-1]:
+                kept.append(",")
+                continue
+        elif part == "const" and begun[-1] == "also":
+            begun[-1] = "const"
+            continue
+        elif not part.isspace():
+            begun[-1] = begun[-1] or part
+        kept.append(part)
+    return kept
 
 
 def _shader(text: str) -> str:
@@ -111,7 +141,7 @@ def _shader(text: str) -> str:
         for line in lines
         if not line.startswith("//")
     ]
-    return "\n".join(shorter)
+    return re.sub(r"(?<=[;{}])\n(?!#)", "", "\n".join(shorter))
 
 
 def _needed(parts: list[str]) -> list[str]:
@@ -119,12 +149,14 @@ def _needed(parts: list[str]) -> list[str]:
     kept: list[str] = []
     for i, part in enumerate(parts):
         before, after = (kept[-1][-1] if kept else "\n"), (parts[i + 1][0] if i + 1 < len(parts) else "\n")
+        if part == "," and "".join(parts[i + 1 : i + 3]).lstrip()[:1] in (")", "]", "}"):
+            continue
         if part in (" ", "\n"):
             words = (before.isalnum() or before in "_$") and (after.isalnum() or after in "_$")
             signs = before == after and before in "+-"
             if part == " " and not (words or signs):
                 continue
-            if part == "\n" and (before in "{,;(\n[" or after in "}),.:?]&|"):
+            if part == "\n" and (before in "{,;(\n[})" or after in "}),.:?]&|"):
                 continue
         kept.append(part)
     return kept

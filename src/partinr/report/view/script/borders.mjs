@@ -1,18 +1,12 @@
 // What the boxes that are known lead to expect at the border of the next one (docs/format.md, "Borders"). Whole numbers,
-// held in doubles as long as these are exact.
+// held in doubles, which are exact for all that a writer leaves.
+import { Damaged } from "./bytes.mjs";
+import { clamp } from "./numbers.mjs";
 
 const MOST_FACE = 2 ** 36, MOST_EDGE = 2 ** 30, MOST_GUESS = 2 ** 26 - 1;
 
 /** The other two axes of each of three, the last fastest. */
 export const ACROSS = [1, 0, 0], ALONG = [2, 2, 1];
-
-/**
- * @param {number} x
- * @param {number} most
- */
-function clipped(x, most) {
-  return Math.min(Math.max(x, -most), most);
-}
 
 /** @typedef {{first: Int32Array, beyond: Int32Array, at: Float64Array, turned: Float64Array}} Cosines
  *   at the first sample, beyond the last, and all of them by (frequency, sample) and by (sample, frequency) */
@@ -61,32 +55,17 @@ function turn(face, n, inner, back) {
   let most = 0;
   for (let i = 0; i < face.length; i++) most = Math.max(most, Math.abs(face[i]));
   if (most === 0) return;
-  const exact = most * 16384 * Math.sqrt(2 * n) < 2 ** 52, line = new Float64Array(n);
+  if (most * 16384 * Math.sqrt(2 * n) > 2 ** 52) throw new Damaged("numbers are larger than any that are coded");
+  const line = new Float64Array(n);
   for (let row = 0; row < face.length; row += n * inner)
     for (let i = row; i < row + inner; i++) {
       line.fill(8192);
-      for (let x = 0; exact && x < n; x++) {
+      for (let x = 0; x < n; x++) {
         const value = face[i + x * inner];
         if (value !== 0) for (let y = 0, from = x * n; y < n; y++) line[y] += value * at[from + y];
       }
-      for (let y = 0; y < n; y++)
-        line[y] = exact ? Math.floor(line[y] / 16384) : largeSum(face, i, inner, n, (x) => at[x * n + y]);
-      for (let y = 0; y < n; y++) face[i + y * inner] = clipped(line[y], MOST_FACE);
+      for (let y = 0; y < n; y++) face[i + y * inner] = clamp(Math.floor(line[y] / 16384), -MOST_FACE, MOST_FACE);
     }
-}
-
-/**
- * The turned number of a line of numbers that no writer leaves but a forger might: beyond what doubles hold exactly.
- * @param {Float64Array} face
- * @param {number} start
- * @param {number} inner
- * @param {number} n
- * @param {(x: number) => number} weight
- */
-function largeSum(face, start, inner, n, weight) {
-  let sum = 8192n;
-  for (let x = 0; x < n; x++) sum += BigInt(face[start + x * inner]) * BigInt(weight(x));
-  return Number(sum >> 14n);
 }
 
 /** @typedef {{start: number[], size: number[], depth: number}} Box along three axes, the first of one sample where there are fewer */
@@ -169,7 +148,7 @@ export class Borders {
       left += Math.floor((missing[0] * 16384) / this.along[a].first[0]);
       open++;
     }
-    return open ? clipped(Math.floor((left + 32 * open) / (64 * open)), MOST_GUESS) : 0;
+    return open ? clamp(Math.floor((left + 32 * open) / (64 * open)), -MOST_GUESS, MOST_GUESS) : 0;
   }
 
   /**
@@ -180,10 +159,10 @@ export class Borders {
     const { box } = this;
     for (let a = this.first; a < 3; a++) {
       const across = box.size[ACROSS[a]], along = box.size[ALONG[a]], shown = this.shown[a];
-      for (let i = 0; i < shown.length; i++) shown[i] = clipped(Math.floor((shown[i] + 128) / 256), MOST_FACE);
+      for (let i = 0; i < shown.length; i++) shown[i] = clamp(Math.floor((shown[i] + 128) / 256), -MOST_FACE, MOST_FACE);
       turn(shown, across, along, true);
       turn(shown, along, 1, true);
-      this.overFace(box, a, channel, (edges, at, i) => (edges[at] = clipped(shown[i], MOST_EDGE)));
+      this.overFace(box, a, channel, (edges, at, i) => (edges[at] = clamp(shown[i], -MOST_EDGE, MOST_EDGE)));
     }
   }
 

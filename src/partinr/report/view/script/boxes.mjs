@@ -1,5 +1,6 @@
 // Files of coded cosines: their coefficients, each where the samples of its box are.
 import { ofBoxes, product, told } from "./header.mjs";
+import { sides } from "./numbers.mjs";
 import { codedSpectra } from "./spectra.mjs";
 
 /**
@@ -34,7 +35,7 @@ export function ofSpectra(header, section) {
  */
 function spread({ boxes, integers, step, mixing }, r, shape, channels, coefficients) {
   const { start, size } = boxes[r], q = integers[r], samples = product(size);
-  const [, rows, columns] = [1, 1, ...shape].slice(-3);
+  const [, rows, columns] = sides(shape);
   const factors = size.map((n) => Float64Array.from({ length: n }, (_, k) => Math.sqrt((k ? 2 : 1) / n)));
   const scaled = new Float64Array(channels);
   const kept = shape.length;

@@ -7,7 +7,7 @@ export class Damaged extends Error {}
 /**
  * SHA-256 (FIPS 180-4) of the parts one after another.
  * @param {Uint8Array[]} parts
- * @returns {Uint8Array} 32 bytes
+ * @returns {string} in hexadecimal digits
  */
 export function sha256(...parts) {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
@@ -24,23 +24,25 @@ export function sha256(...parts) {
     for (let i = 0; i < 16; i++) w[i] = view.getUint32(block + 4 * i);
     for (let i = 16; i < 64; i++) {
       const x = w[i - 15], y = w[i - 2];
-      const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
-      const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-      w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
+      w[i] = w[i - 16] + w[i - 7] + (turned(x, 7) ^ turned(x, 18) ^ (x >>> 3)) + (turned(y, 17) ^ turned(y, 19) ^ (y >>> 10));
     }
     let [a, b, c, d, e, f, g, h] = state;
     for (let i = 0; i < 64; i++) {
-      const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-      const t1 = (h + s1 + ((e & f) ^ (~e & g)) + constants[i] + w[i]) | 0;
-      const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-      const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+      const t1 = (h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) + ((e & f) ^ (~e & g)) + constants[i] + w[i]) | 0;
+      const t2 = ((turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
       h = g, g = f, f = e, e = (d + t1) | 0, d = c, c = b, b = a, a = (t1 + t2) | 0;
     }
     [a, b, c, d, e, f, g, h].forEach((x, i) => (state[i] += x));
   }
-  const digest = new DataView(new ArrayBuffer(32));
-  state.forEach((x, i) => digest.setUint32(4 * i, x));
-  return new Uint8Array(digest.buffer);
+  return Array.from(state, (x) => x.toString(16).padStart(8, "0")).join("");
+}
+
+/**
+ * @param {number} x
+ * @param {number} by bits, to the right and around
+ */
+function turned(x, by) {
+  return (x >>> by) | (x << (32 - by));
 }
 
 /**
@@ -59,19 +61,6 @@ function rootsOfPrimes() {
   return [square, cube];
 }
 
-/** @param {Uint8Array} bytes */
-export function hexadecimal(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/**
- * @param {Uint8Array} a
- * @param {Uint8Array} b
- */
-export function equal(a, b) {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
 /**
  * A number of seven bits a byte, the lowest first.
  * @param {Uint8Array} bytes
@@ -86,22 +75,24 @@ export function readNumber(bytes, at) {
   throw new Damaged("a number has no end");
 }
 
-/**
- * Numbers of half precision as such of single precision.
- * @param {Uint16Array} halves
- */
-export function fromHalves(halves) {
-  return Float32Array.from(halves, (half) => {
-    const exponent = (half >> 10) & 31, fraction = half & 1023;
-    const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
-    return half & 0x8000 ? -size : size;
-  });
-}
-
-// Base and extra bits of lengths and distances (RFC 1951, section 3.2.5).
-const LENGTHS = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
-const DISTANCES = [1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577];
+// Least lengths and distances of their codes, and the order of lengths of codes (RFC 1951, sections 3.2.5 and 3.2.7).
+const LENGTHS = leasts(28, 2, 3), DISTANCES = leasts(30, 1, 1);
 const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+
+/**
+ * The last length has a code of its own.
+ * @param {number} count
+ * @param {number} log2 of the codes that share their number of extra bits
+ * @param {number} first
+ */
+function leasts(count, log2, first) {
+  const found = [];
+  for (let code = 0; code < count; code++) {
+    found.push(first);
+    first += 1 << Math.max(0, (code >> log2) - 1);
+  }
+  return log2 > 1 ? [...found, 258] : found;
+}
 
 /**
  * Inflate a stream of RFC 1951.

@@ -2,6 +2,7 @@
 // frequency along rows, and what that gives is summed once for each pixel. Planes of volumes are summed before.
 import { listOf, ownFrame } from "./axes.mjs";
 import { Program, Target, Texture } from "./gl.mjs";
+import { sides } from "./numbers.mjs";
 
 /**
  * @typedef {import("./header.mjs").Inr} Inr
@@ -114,7 +115,7 @@ export class Cosines {
   /** @type {Evaluator["enter"]} */
   enter(inr, { cells: [plane], shares: [share] }, block) {
     this.sheets.forEach(({ labels, coefficients }) => (labels.free(), coefficients.free()));
-    const [, rows, columns] = [1, 1, ...inr.signal.shape].slice(-3), size = rows * columns;
+    const [, rows, columns] = sides(inr.signal.shape), size = rows * columns;
     const reach = reachOf(inr);
     const planes = share > 0 ? [[plane, 1 - share], [plane + 1, share]] : [[plane, 1]];
     this.sheets = planes.map(([p, weight]) => {
@@ -204,11 +205,6 @@ export class Cosines {
         }
     return [from, to];
   }
-
-  free() {
-    this.sheets.forEach(({ labels, coefficients }) => (labels.free(), coefficients.free()));
-    [this.first, this.second, this.partials, this.before, this.axes, this.boxes].forEach((own) => own.free());
-  }
 }
 
 /**
@@ -217,7 +213,7 @@ export class Cosines {
  */
 function reachOf({ signal, labels, boxes, regions, coefficients }) {
   const { shape, channels } = signal, dims = shape.length, reach = new Uint16Array(3 * regions).fill(1);
-  const [, rows, columns] = [1, 1, ...shape].slice(-3);
+  const [, rows, columns] = sides(shape);
   const numbers = /** @type {Float32Array} */ (coefficients);
   for (let i = 0; i < labels.length; i++) {
     let some = false;
@@ -242,7 +238,7 @@ function reachOf({ signal, labels, boxes, regions, coefficients }) {
  */
 function sheetOf({ signal, labels, boxes, coefficients }, plane, position, block, reach) {
   const { shape, channels } = signal, dims = shape.length;
-  const [, rows, columns] = [1, 1, ...shape].slice(-3), size = rows * columns;
+  const [, rows, columns] = sides(shape), size = rows * columns;
   const found = new Float32Array(4 * size), first = 4 * block, count = Math.min(4, channels - first);
   const numbers = /** @type {Float32Array} */ (coefficients);
   for (let i = 0; i < size; i++) {

@@ -1,5 +1,6 @@
 // A signal of one axis as a curve, and as sound.
 import { ShownFunction } from "./function.mjs";
+import { clamp } from "./numbers.mjs";
 
 /**
  * @typedef {import("./header.mjs").Inr} Inr
@@ -190,7 +191,7 @@ export class Curve {
     const { pen, view, samples, original } = this, { channels } = this.inr.signal, own = view.beside === "original" ? null : this.atSamples(channel);
     /** @type {(i: number) => number} */
     const at = (i) => {
-      const inside = Math.min(Math.max(i, 0), samples - 1);
+      const inside = clamp(i, 0, samples - 1);
       return own ? own[inside] : original ? original[inside * channels + channel] : 0;
     };
     pen.fillStyle = "#888";

@@ -1,5 +1,5 @@
 // The .inr file, of both versions (docs/format.md).
-import { Damaged, equal, hexadecimal, inflate, readNumber, sha256 } from "./bytes.mjs";
+import { Damaged, inflate, readNumber, sha256 } from "./bytes.mjs";
 import { ofSpectra } from "./boxes.mjs";
 import { MOST_HEADER } from "./header.mjs";
 import { ofParameters, openedPlain } from "./trained.mjs";
@@ -30,9 +30,10 @@ export function opened(bytes) {
 
 /** @param {Uint8Array} bytes */
 function openedCompact(bytes) {
-  if (hexadecimal(bytes.subarray(1, 4)) !== "494e52") throw new Damaged("this is no .inr file");
+  if (String.fromCharCode(...bytes.subarray(1, 4)) !== "INR") throw new Damaged("this is no .inr file");
   if (bytes[4] !== 2) throw new Damaged(`the file has the format ${bytes[4]}; this page reads 1 and 2`);
-  if (!equal(sha256(bytes.subarray(13)).subarray(0, 8), bytes.subarray(5, 13)))
+  const sum = Array.from(bytes.subarray(5, 13), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (!sha256(bytes.subarray(13)).startsWith(sum))
     throw new Damaged("the checksum differs: bytes were changed or lost");
   let length = 0, count = 0, at = 0;
   [length, at] = readNumber(bytes, 13);

@@ -3,6 +3,7 @@ import { pixelsAlong } from "./axes.mjs";
 import { Cosines } from "./cosines.mjs";
 import { Target } from "./gl.mjs";
 import { Networks } from "./networks.mjs";
+import { sides } from "./numbers.mjs";
 
 /**
  * @typedef {import("./axes.mjs").Axis} Axis
@@ -13,7 +14,6 @@ import { Networks } from "./networks.mjs";
  *   axis of one pixel, and four channels: number 4 block and those after it
  * @property {(target: Target, rows: Axis, columns: Axis, first: number, count: number) => void} draw normalised values at
  *   the pixels of some rows; if there is one row, its pixels may go on in those after it
- * @property {() => void} free
  */
 
 export class ShownFunction {
@@ -25,7 +25,7 @@ export class ShownFunction {
     this.gl = gl;
     this.inr = inr;
     // A picture is the only plane of a volume, a line the only row of a picture.
-    const [planes, rows, columns] = [1, 1, ...inr.signal.shape].slice(-3);
+    const [planes, rows, columns] = sides(inr.signal.shape);
     this.planes = planes;
     this.rows = rows;
     this.columns = columns;
@@ -72,9 +72,5 @@ export class ShownFunction {
     const numbers = target.read(0, 0, target.width, height);
     target.free();
     return numbers.subarray(0, 4 * rows.size * columns.size);
-  }
-
-  free() {
-    this.evaluator.free();
   }
 }

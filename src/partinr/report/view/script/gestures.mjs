@@ -15,7 +15,6 @@
 export function follow(stage, moves) {
   /** @type {Map<number, {x: number, y: number}>} */
   const pointers = new Map();
-  let tapped = 0;
   /** @type {(event: MouseEvent) => {x: number, y: number}} */
   const place = (event) => {
     const box = stage.getBoundingClientRect();
@@ -25,10 +24,6 @@ export function follow(stage, moves) {
     if (event.target instanceof Element && event.target.closest("button, input, select")) return;
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, place(event));
-    if (event.pointerType === "touch" && event.isPrimary) {
-      if (event.timeStamp - tapped < 300) moves.zoom(2, place(event).x, place(event).y);
-      tapped = event.timeStamp;
-    }
   });
   stage.addEventListener("pointermove", (event) => {
     const before = pointers.get(event.pointerId), now = place(event);
@@ -56,7 +51,7 @@ export function follow(stage, moves) {
     { passive: false },
   );
   addEventListener("keydown", (event) => {
-    const typing = event.target instanceof HTMLElement && /** @type {const} */ (["SELECT", "INPUT"]).some((tag) => tag === /** @type {HTMLElement} */ (event.target).tagName);
+    const typing = event.target instanceof Element && event.target.matches("select, input[type=range]");
     if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
     if (moves.key(event.key)) event.preventDefault();
   });

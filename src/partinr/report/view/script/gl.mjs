@@ -30,18 +30,18 @@ export class Program {
   constructor(gl, source) {
     this.gl = gl;
     this.program = /** @type {WebGLProgram} */ (gl.createProgram());
+    let log = "";
     const corner = "void main() { gl_Position = vec4(gl_VertexID == 1 ? 3 : -1, gl_VertexID == 2 ? 3 : -1, 0, 1); }";
     for (const [kind, text] of /** @type {const} */ ([[gl.VERTEX_SHADER, corner], [gl.FRAGMENT_SHADER, source]])) {
       const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
       gl.shaderSource(shader, HEAD + text);
       gl.compileShader(shader);
       gl.attachShader(this.program, shader);
+      log += gl.getShaderInfoLog(shader);
     }
     gl.linkProgram(this.program);
-    if (!gl.getProgramParameter(this.program, gl.LINK_STATUS) && !gl.isContextLost()) {
-      const logs = (gl.getAttachedShaders(this.program) ?? []).map((shader) => gl.getShaderInfoLog(shader));
-      throw new Error(`a shader cannot be compiled: ${logs.join(" ")} ${gl.getProgramInfoLog(this.program)}`);
-    }
+    if (!gl.getProgramParameter(this.program, gl.LINK_STATUS) && !gl.isContextLost())
+      throw new Error(`a shader cannot be compiled: ${log} ${gl.getProgramInfoLog(this.program)}`);
     /** @type {Map<string, WebGLUniformLocation | null>} */
     this.places = new Map();
   }
@@ -84,10 +84,6 @@ export class Program {
     }
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.disable(gl.SCISSOR_TEST);
-  }
-
-  free() {
-    this.gl.deleteProgram(this.program);
   }
 }
 

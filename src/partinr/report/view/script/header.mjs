@@ -1,5 +1,6 @@
 // What files of all kinds have in common: their fields, and where their regions are.
 import { Damaged } from "./bytes.mjs";
+import { sides } from "./numbers.mjs";
 
 /**
  * @typedef {{name: string, hidden: number, layers: number, omega_0: number, omega_hidden: number, scale: number,
@@ -43,7 +44,7 @@ export function told(header) {
  */
 export function ofBoxes(shape, boxes) {
   const dims = shape.length, labels = new Int32Array(product(shape)).fill(-1);
-  const [, rows, columns] = [1, 1, ...shape].slice(-3);
+  const [, rows, columns] = sides(shape);
   for (let r = 0; r < boxes.length / (2 * dims); r++) {
     const first = [0, 0, ...boxes.subarray(2 * r * dims, (2 * r + 1) * dims)].slice(-3);
     const last = [1, 1, ...boxes.subarray((2 * r + 1) * dims, (2 * r + 2) * dims)].slice(-3);

@@ -1,5 +1,6 @@
 // Bits from a narrowing interval, and integers of bits whose probabilities are learned (docs/format.md, "Integers").
 import { Damaged } from "./bytes.mjs";
+import { clamp } from "./numbers.mjs";
 
 /** A string of bytes read bit by bit, each with a probability in 2^-16 that it is 1. */
 export class Bits {
@@ -65,36 +66,8 @@ export class Chances {
     const one = this.one[context], seen = this.seen[context], rate = (65536 / (seen + 2)) | 0;
     const bit = this.bits.bit(one);
     const moved = bit ? one + (((65536 - one) * rate) >>> 16) : one - ((one * rate) >>> 16);
-    this.one[context] = Math.min(Math.max(moved, 32), 65504);
+    this.one[context] = clamp(moved, 32, 65504);
     if (seen < 254) this.seen[context]++;
     return bit;
-  }
-}
-
-/** Integers of 64 classes. */
-export class Integers {
-  /** @param {Uint8Array} bytes */
-  constructor(bytes) {
-    this.bits = new Bits(bytes);
-    // Of each class: 32 for lengths in binary, and four for the first digits after each length.
-    this.chances = new Chances(this.bits, 64 * 128);
-  }
-
-  /** @param {number} kind its class */
-  next(kind) {
-    const base = kind * 128;
-    let length = 1;
-    for (let i = 0; i < 5; i++) length = 2 * length + this.chances.bit(base + length);
-    length -= 32;
-    if (length > 20 || this.bits.overrun) throw new Damaged("coded numbers are cut short");
-    if (length === 0) return 0;
-    let size = 1;
-    for (let i = 1; i < length; i++)
-      size = 2 * size + (i <= 2 ? this.chances.bit(base + 32 + 4 * length + size) : this.bits.bit(32768));
-    return this.bits.bit(32768) ? -size : size;
-  }
-
-  finish() {
-    this.bits.finish();
   }
 }

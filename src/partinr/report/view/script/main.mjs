@@ -1,8 +1,9 @@
 // The page: reads the file in a worker, shows its function, and ties controls to what is shown.
-import { Damaged, sha256, hexadecimal, unzlib } from "./bytes.mjs";
+import { Damaged, sha256, unzlib } from "./bytes.mjs";
 import { Curve } from "./curve.mjs";
 import { opened } from "./file.mjs";
 import { follow } from "./gestures.mjs";
+import { clamp, sides } from "./numbers.mjs";
 import { Picture } from "./picture.mjs";
 
 /**
@@ -12,21 +13,15 @@ import { Picture } from "./picture.mjs";
 
 const MOST_ZOOM = 4096;
 
-/**
- * @template {HTMLElement} T
- * @param {string} id
- * @returns {T}
- */
-function element(id) {
-  return /** @type {T} */ (document.getElementById(id));
-}
+/** The page's elements by their ids. @type {{[id: string]: any}} */
+const ui = {};
 
 /**
  * Bytes that stand in the page.
  * @param {string} id
  */
 function embedded(id) {
-  const text = document.getElementById(id)?.textContent?.trim();
+  const text = ui[id]?.textContent.trim();
   if (!text) return null;
   try {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -50,7 +45,7 @@ function read(bytes) {
       }
     };
     try {
-      const script = new Blob([element("script").textContent ?? ""], { type: "text/javascript" });
+      const script = new Blob([ui.script.textContent], { type: "text/javascript" });
       const worker = new Worker(URL.createObjectURL(script));
       worker.onmessage = ({ data }) => (worker.terminate(), data.inr ? resolve(data.inr) : reject(new Damaged(data.damaged)));
       worker.onerror = here;
@@ -65,8 +60,8 @@ function read(bytes) {
 function originalValues() {
   const bytes = embedded("original");
   if (!bytes) return null;
-  const { sum, size, samples, channels } = element("original").dataset;
-  if (hexadecimal(sha256(bytes).subarray(0, 8)) !== sum) throw new Damaged("the checksum of the original differs");
+  const { sum, size, samples, channels } = ui.original.dataset;
+  if (!sum || !sha256(bytes).startsWith(sum)) throw new Damaged("the checksum of the original differs");
   const wide = Number(size), total = Number(samples) * Number(channels), raw = unzlib(bytes, total * wide);
   const found = new Float32Array(total), last = new Int32Array(Number(channels));
   for (let i = 0, most = 256 ** wide; i < total; i++) {
@@ -89,8 +84,8 @@ function inUnits(v, { dtype, value_range: [low, high] }) {
 
 /** @param {Inr} inr */
 function start(inr) {
-  const { signal } = inr, stage = element("stage"), canvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
-  const [planes, rows, columns] = [1, 1, ...signal.shape].slice(-3), line = signal.shape.length === 1;
+  const { signal } = inr, { stage, canvas, plane, maximum, channel, regions, play, split } = ui;
+  const [planes, rows, columns] = sides(signal.shape), line = signal.shape.length === 1;
   const grey = signal.channels < 3 || signal.channels > 4;
   /** @type {View} */
   const view = {
@@ -111,9 +106,9 @@ function start(inr) {
     const { zoom } = view, halves = [canvas.width / 2 / zoom, canvas.height / 2 / zoom];
     view.x = halves[0] * 2 > columns ? columns / 2 : Math.min(Math.max(view.x, halves[0]), columns - halves[0]);
     view.y = halves[1] * 2 > rows ? rows / 2 : Math.min(Math.max(view.y, halves[1]), rows - halves[1]);
-    element("zoom").textContent = `${zoom >= 10 ? Math.round(zoom) : Number(zoom.toPrecision(2))}×`;
-    element("split").hidden = !view.beside || line;
-    element("split").style.left = `${100 * view.split}%`;
+    ui.zoom.textContent = `${zoom >= 10 ? Math.round(zoom) : Number(zoom.toPrecision(2))}×`;
+    split.hidden = !view.beside || line;
+    split.style.left = `${100 * view.split}%`;
     page.settled = false;
     shown.show(view);
     tell();
@@ -150,13 +145,13 @@ function start(inr) {
       const place = (x) => (x - 0.5).toFixed(view.zoom > 4 ? 2 : 0);
       const at = found && (line ? place(found.column) : `${place(found.column)}, ${place(found.row)}`);
       const values = found && Array.from(found.values.subarray(0, count), (v) => inUnits(v, signal)).join(" ");
-      element("value").textContent = found ? `${at}: ${values}` : "";
+      ui.value.textContent = found ? `${at}: ${values}` : "";
     });
   };
 
   /** @type {(id: string, key: keyof View, values: string[]) => void} */
   const choice = (id, key, values) => {
-    const select = /** @type {HTMLSelectElement} */ (element(id));
+    const select = ui[id];
     select.onchange = () => (Object.assign(view, { [key]: values[select.selectedIndex] }), levels(), update());
     stepped[id] = () => {
       select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
@@ -166,66 +161,62 @@ function start(inr) {
   /** @type {{[id: string]: () => void}} what a key does to a control */
   const stepped = {};
   const ways = ["", "nearest", "linear", "cubic", "original"];
-  if (!document.getElementById("original")) /** @type {HTMLSelectElement} */ (element("beside")).options[4].remove();
+  if (!ui.original) ui.beside.options[4].remove();
   choice("show", "show", ["values", "gradient", "laplacian"]);
   choice("beside", "beside", ways);
-  const channel = /** @type {HTMLSelectElement} */ (element("channel"));
   const names = signal.kind === "image" && signal.channels > 2 ? ["Red", "Green", "Blue", "Alpha"] : signal.kind === "image" ? ["Grey", "Alpha"] : [];
   if (grey && signal.kind === "array" && !line) channel.options[0].remove();
   for (let c = 0; c < signal.channels; c++) channel.add(new Option(names[c] ?? `Channel ${c + 1}`, `${c}`));
   channel.value = `${view.channel}`;
   channel.onchange = () => ((view.channel = Number(channel.value)), update());
-  element("channels").hidden = signal.channels === 1;
-  const regions = /** @type {HTMLInputElement} */ (element("regions"));
+  ui.channels.hidden = signal.channels === 1;
   regions.onchange = () => ((view.regions = regions.checked), update());
 
-  const sliders = ["low", "high"].map((id) => /** @type {HTMLInputElement} */ (element(id)));
+  const sliders = ["low", "high"].map((id) => ui[id]);
   /** @type {(low?: number, high?: number) => void} */
   const levels = (low = 0, high = 1) => {
     view.levels = [low, Math.max(high, low + 1e-4)];
     view.levels.forEach((level, i) => {
       sliders[i].value = `${1000 * level}`;
-      element(["lowest", "highest"][i]).textContent = inUnits(level, signal);
+      ui[["lowest", "highest"][i]].textContent = inUnits(level, signal);
     });
   };
   for (const slider of sliders)
     slider.oninput = () => (levels(Number(sliders[0].value) / 1000, Number(sliders[1].value) / 1000), update());
-  element("auto").onclick = () => {
+  ui.auto.onclick = () => {
     const [least, most] = shown.extremes();
     if (least < most) levels(least, most), update();
   };
-  element("reset").onclick = () => (levels(), update());
+  ui.reset.onclick = () => (levels(), update());
   levels();
 
-  element("volume").hidden = planes === 1;
-  const plane = /** @type {HTMLInputElement} */ (element("plane")), maximum = /** @type {HTMLInputElement} */ (element("maximum"));
+  ui.volume.hidden = planes === 1;
   const slice = () => {
     view.plane = maximum.checked ? -1 : Number(plane.value);
     plane.disabled = maximum.checked;
-    element("slice").textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}`;
+    ui.slice.textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}`;
     update();
   };
   plane.max = `${planes - 1}`;
   plane.value = `${view.plane}`;
   plane.oninput = maximum.onchange = slice;
 
-  element("sound").hidden = !line;
-  const play = element("play");
+  ui.sound.hidden = !line;
   /** @type {(() => void) | null} */
   let stop = null;
   play.onclick = () => {
     if (stop) return stop();
     play.textContent = "Stop";
-    const rate = Number(/** @type {HTMLSelectElement} */ (element("rate")).value);
+    const rate = Number(ui.rate.value);
     stop = /** @type {Curve} */ (shown).play(rate, () => ((stop = null), (play.textContent = "Play")));
   };
 
   const fit = () => ((fitted = true), update());
   const actual = () => zoom(1 / view.zoom);
-  element("in").onclick = () => zoom(2);
-  element("out").onclick = () => zoom(0.5);
-  element("fit").onclick = fit;
-  element("actual").onclick = actual;
+  ui.in.onclick = () => zoom(2);
+  ui.out.onclick = () => zoom(0.5);
+  ui.fit.onclick = fit;
+  ui.actual.onclick = actual;
   /** @type {{[key: string]: () => void}} */
   const keys = {
     "+": () => zoom(2 ** 0.5), "=": () => zoom(2 ** 0.5), "-": () => zoom(2 ** -0.5), 0: fit, 1: actual,
@@ -244,12 +235,11 @@ function start(inr) {
       return known;
     },
   });
-  const split = element("split");
-  split.onpointerdown = (event) => (event.stopPropagation(), split.setPointerCapture(event.pointerId));
-  split.onpointermove = (event) => {
+  split.onpointerdown = (/** @type {PointerEvent} */ event) => (event.stopPropagation(), split.setPointerCapture(event.pointerId));
+  split.onpointermove = (/** @type {PointerEvent} */ event) => {
     if (!split.hasPointerCapture(event.pointerId)) return;
     const box = stage.getBoundingClientRect();
-    view.split = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+    view.split = clamp((event.clientX - box.left) / box.width, 0, 1);
     update();
   };
   new ResizeObserver(resize).observe(stage);
@@ -270,8 +260,9 @@ if (typeof document === "undefined")
   };
 else {
   Object.assign(globalThis, { partinr: page });
+  for (const own of document.querySelectorAll("[id]")) ui[own.id] = own;
   const failed = (/** @type {Error} */ error) => {
-    const damaged = error instanceof Damaged, message = element("message");
+    const damaged = error instanceof Damaged, message = ui.message;
     message.textContent = damaged
       ? `This page is damaged: ${error.message}. Take it again from where it came from.`
       : `This is a still picture: ${error.message}.`;

@@ -156,7 +156,7 @@ vec4 cosines(int at, vec4 shape, vec4 p, vec3 u) {
  * @param {number} dims
  * @param {number} widest numbers between layers, in fours
  */
-function shader(kinds, dims, widest) {
+function networksShader(kinds, dims, widest) {
   /** @type {(name: string) => string} */
   const is = (name) => `kind == ${KINDS.indexOf(name)}`;
   const layered = kinds.filter((name) => name in ACTIVATIONS), encoded = kinds.filter((name) => name in FEATURES);
@@ -228,7 +228,7 @@ export class Networks {
     const packed = groups.map((group) => packedGroup(group, dims, signal.channels));
     const widest = Math.max(...packed.map((own) => own.widest));
     const kinds = [...new Set(groups.map(({ network }) => network.name))];
-    this.program = new Program(gl, shader(kinds, dims, widest));
+    this.program = new Program(gl, networksShader(kinds, dims, widest));
     /** @type {number[]} */
     const matrices = [];
     const records = groups.map(({ network }, g) => [...packed[g].shape, ...numbersOf(network, dims, matrices)]);
@@ -287,11 +287,6 @@ export class Networks {
       },
       [0, first, target.width, count],
     );
-  }
-
-  free() {
-    Object.values(this.textures).forEach((texture) => texture.free());
-    this.program.free();
   }
 }
 

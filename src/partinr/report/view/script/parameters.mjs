@@ -1,5 +1,7 @@
 // Coded parameters of trained networks (docs/format.md, "Coded parameters").
-import { Integers } from "./intervals.mjs";
+import { Damaged } from "./bytes.mjs";
+import { Bits, Chances } from "./intervals.mjs";
+import { clamp } from "./numbers.mjs";
 
 const QUARTERS = [1, 1.189207115002721, 1.4142135623730951, 1.681792830507429];
 
@@ -16,6 +18,34 @@ function power(i) {
 function binaryDigits(x) {
   const high = Math.floor(x / 2 ** 32);
   return high ? 64 - Math.clz32(high) : 32 - Math.clz32(x >>> 0);
+}
+
+/** Integers of 64 classes. */
+export class Integers {
+  /** @param {Uint8Array} bytes */
+  constructor(bytes) {
+    this.bits = new Bits(bytes);
+    // Of each class: 32 for lengths in binary, and four for the first digits after each length.
+    this.chances = new Chances(this.bits, 64 * 128);
+  }
+
+  /** @param {number} kind its class */
+  next(kind) {
+    const base = kind * 128;
+    let length = 1;
+    for (let i = 0; i < 5; i++) length = 2 * length + this.chances.bit(base + length);
+    length -= 32;
+    if (length > 20 || this.bits.overrun) throw new Damaged("coded numbers are cut short");
+    if (length === 0) return 0;
+    let size = 1;
+    for (let i = 1; i < length; i++)
+      size = 2 * size + (i <= 2 ? this.chances.bit(base + 32 + 4 * length + size) : this.bits.bit(32768));
+    return this.bits.bit(32768) ? -size : size;
+  }
+
+  finish() {
+    this.bits.finish();
+  }
 }
 
 /** @typedef {{weights: Float32Array[], biases: Float32Array[]}} Layers weights (regions, fan in, fan out), biases (regions, fan out) */
@@ -61,7 +91,7 @@ export function codedParameters(bytes, groups) {
           for (let i = 0; i < rows; i++)
             for (let c = 0; c < fanOut; c++, at++) {
               const gain = gains[r * fanOut + c], chained = chain !== null && c > 0;
-              q[at] = integers.next(Math.min(Math.max((chained ? chain : spread) + gain, 0), 61));
+              q[at] = integers.next(clamp((chained ? chain : spread) + gain, 0, 61));
               if (chained) q[at] += q[at - 1];
               values[at] = q[at] * power(step - 2 * gain) + means[i * fanOut + c];
             }

@@ -1,6 +1,7 @@
 // A picture, or a plane of a volume, on a canvas: values are computed coarsely at once and then exactly, part by part.
 import { Program, Target, Texture } from "./gl.mjs";
 import { ShownFunction } from "./function.mjs";
+import { sides } from "./numbers.mjs";
 import { Samples } from "./samples.mjs";
 
 /**
@@ -102,6 +103,7 @@ export class Picture {
   /** @type {Target} */ spare;
   /** @type {number | null} rows of `fine` that are there */ partly = null;
   moved = false;
+  /** @type {Generator<void>} what fills `own` */ holding;
   /** @type {Texture} regions of the samples */ labels;
   /** @type {Texture} the original's values */ pixels;
   /** What `own`, `pixels` and `labels` are of. */ held = { own: "", pixels: "", labels: -1 };
@@ -124,8 +126,8 @@ export class Picture {
     this.view = view;
     this.original = original;
     this.shown = shown;
-    /** Milliseconds that a pixel takes; a guess at first. */
-    this.cost = 2e-4;
+    /** Milliseconds that a pixel takes; 0 while nobody knows. */
+    this.cost = 0;
     this.frames = 0;
     this.asked = 0;
     canvas.addEventListener("webglcontextlost", (event) => (event.preventDefault(), cancelAnimationFrame(this.asked)));
@@ -136,7 +138,7 @@ export class Picture {
   prepare() {
     const { gl } = this;
     if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("this browser cannot draw numbers of floating point");
-    const [, rows, columns] = [1, 1, ...this.inr.signal.shape].slice(-3), most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
+    const [, rows, columns] = sides(this.inr.signal.shape), most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     if (Math.max(rows, columns) > most) throw new Error(`this browser draws at most ${most} samples along an axis`);
     this.function = new ShownFunction(gl, this.inr);
     this.samples = new Samples(gl);
@@ -184,15 +186,14 @@ export class Picture {
     if (gl.isContextLost()) return;
     const { across, down } = this.area, pixels = across.span.size * down.span.size;
     if (this.moved) {
-      this.moved = false;
       this.partly = null;
       const reduced = view.zoom < 1 || view.plane < 0;
-      const coarse = reduced || pixels * this.cost < PATIENCE ? 1 : Math.min(8, Math.ceil(Math.sqrt((pixels * this.cost) / PATIENCE)));
-      if (reduced) {
-        this.enter();
-        this.hold();
-        this.interpolate(this.coarse, this.own, view.zoom < 1 ? "mean" : "cubic");
-      } else this.compute(this.coarse, coarse, 0, Math.ceil(down.span.size / coarse));
+      if (!reduced) this.learn();
+      const all = pixels * this.cost, coarse = reduced || all < PATIENCE ? 1 : Math.min(8, Math.ceil(Math.sqrt(all / PATIENCE)));
+      if ((reduced || (view.beside && view.beside !== "original")) && !this.hold()) return this.ask();
+      if (reduced) this.interpolate(this.coarse, this.own, view.zoom < 1 ? "mean" : "cubic");
+      else this.compute(this.coarse, coarse, 0, Math.ceil(down.span.size / coarse));
+      this.moved = false;
       this.front = { target: this.coarse, coarse };
       if (coarse > 1) this.partly = 0;
       if (view.beside) this.compare();
@@ -216,8 +217,10 @@ export class Picture {
     return !this.moved && this.partly === null;
   }
 
-  enter() {
-    this.function.enter(Math.max(0, this.view.plane), this.block);
+  /** Find out what a pixel costs, of some rows; of a single one first, before which the shader is made ready. */
+  learn() {
+    if (this.cost) return;
+    for (const rows of [1, Math.min(8, this.area.down.span.size)]) this.compute(this.fine, 1, 0, rows);
   }
 
   /**
@@ -229,7 +232,7 @@ export class Picture {
    */
   compute(target, coarse, first, count) {
     const { across, down } = this.area;
-    this.enter();
+    this.function.enter(Math.max(0, this.view.plane), this.block);
     /** @type {(span: Span) => Span} */
     const wider = ({ start, size }) => {
       const own = Math.ceil(size / coarse);
@@ -241,24 +244,37 @@ export class Picture {
     this.function.evaluator.draw(target, ...this.function.lattice(rows, columns), first, count);
     target.read(0, first, 1, 1);
     const cost = (performance.now() - began) / (columns.size * count);
-    this.cost = columns.size * count > 4096 ? 0.5 * (this.cost + cost) : this.cost;
+    if (count > 1) this.cost = this.cost ? 0.5 * (this.cost + cost) : cost;
   }
 
-  /** See that `own` holds the function's values at the samples, or their maximum over all planes. */
+  /**
+   * See that `own` holds the function's values at the samples, or their maximum over all planes; for as long as a frame
+   * may take.
+   * @returns {boolean} whether it does
+   */
   hold() {
-    const { view, own, spare, function: { rows, columns, planes, evaluator } } = this;
-    const what = `${view.plane} ${this.block}`;
-    if (this.held.own === what) return;
+    const what = `${this.view.plane} ${this.block}`, until = performance.now() + PATIENCE;
+    if (this.held.own !== what) this.holding = this.heldRows();
     this.held.own = what;
-    const lattice = this.function.lattice({ start: 0, stop: rows, size: rows }, { start: 0, stop: columns, size: columns });
-    own.resize(columns, rows);
-    if (view.plane >= 0) return evaluator.draw(own, ...lattice, 0, rows);
-    spare.resize(columns, rows);
-    this.right.resize(columns, rows);
-    for (let plane = 0; plane < planes; plane++) {
-      this.function.enter(plane, this.block);
-      evaluator.draw(plane ? spare : own, ...lattice, 0, rows);
-      if (plane === 0) continue;
+    while (!this.holding.next().done) if (performance.now() > until) return false;
+    return true;
+  }
+
+  /** Fills `own` some rows at a time. */
+  *heldRows() {
+    const { view: { plane }, block, spare, function: shown } = this, { rows, columns } = shown;
+    const lattice = shown.lattice({ start: 0, stop: rows, size: rows }, { start: 0, stop: columns, size: columns });
+    for (const target of [this.own, spare, this.right]) target.resize(columns, rows);
+    const each = Math.ceil(2 ** 18 / columns);
+    for (let p = Math.max(0, plane); p < (plane < 0 ? shown.planes : plane + 1); p++) {
+      for (let row = 0; row < rows; row += each) {
+        shown.enter(p, block);
+        const target = plane < 0 && p > 0 ? spare : this.own;
+        shown.evaluator.draw(target, ...lattice, row, Math.min(each, rows - row));
+        target.read(0, row, 1, 1);
+        yield;
+      }
+      if (plane >= 0 || p === 0) continue;
       this.larger.draw(this.right, { one: this.own, other: spare });
       [this.own, this.right] = [this.right, this.own];
     }
@@ -290,7 +306,6 @@ export class Picture {
       }
       return this.interpolate(this.right, this.pixels, view.zoom < 1 ? "mean" : "nearest");
     }
-    this.hold();
     this.interpolate(this.right, this.own, view.zoom < 1 ? "mean" : /** @type {any} */ (view.beside));
   }
 

@@ -1,6 +1,7 @@
 // Which regions make up the value at a point (docs/format.md, "Regions of a point"). Between samples a region's weight is
 // linear along each axis, so its weights at the samples around a point say all: at a sample, a region's weight is the
 // share of the window around it that the region holds.
+import { clamp, sides } from "./numbers.mjs";
 
 /**
  * @typedef {object} Cells of a plane of the signal, one cell between every four samples
@@ -16,7 +17,7 @@
  * @returns {Cells}
  */
 export function cellsOf({ signal, labels, blend, overlap, regions }, plane, share) {
-  const [planes, rows, columns] = [1, 1, ...signal.shape].slice(-3);
+  const [planes, rows, columns] = sides(signal.shape);
   const cells = new Uint32Array(rows * columns);
   if (!blend) {
     cells.set(labels.subarray(plane * rows * columns, (plane + 1) * rows * columns));
@@ -28,7 +29,7 @@ export function cellsOf({ signal, labels, blend, overlap, regions }, plane, shar
   const windows = signal.shape.length < 3 ? [[0, 1]] : [[plane, 1 - share], [plane + 1, share]];
   for (const [middle, weight] of windows)
     for (let p = middle - overlap; weight > 0 && p <= middle + overlap && signal.shape.length === 3; p++) {
-      const inside = clamped(p, planes);
+      const inside = clamp(p, 0, planes - 1);
       weights.set(inside, (weights.get(inside) ?? 0) + weight);
     }
   if (signal.shape.length < 3) weights.set(0, 1);
@@ -43,7 +44,7 @@ export function cellsOf({ signal, labels, blend, overlap, regions }, plane, shar
   const count = (row, column, sign) => {
     for (const [p, weight] of weights)
       for (let i = row - across; i <= row + across; i++) {
-        const region = labels[(p * rows + clamped(i, rows)) * columns + clamped(column, columns)];
+        const region = labels[(p * rows + clamp(i, 0, rows - 1)) * columns + clamp(column, 0, columns - 1)];
         sums[region] += sign * weight;
         if (sign > 0) active.add(region);
         else if (sums[region] < 1e-6) sums[region] = 0, active.delete(region);
@@ -68,7 +69,7 @@ export function cellsOf({ signal, labels, blend, overlap, regions }, plane, shar
   const pairs = [];
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) {
-      const down = clamped(i + 1, rows), next = clamped(j + 1, columns);
+      const down = clamp(i + 1, 0, rows - 1), next = clamp(j + 1, 0, columns - 1);
       const corners = [i * columns + j, i * columns + next, down * columns + j, down * columns + next];
       const region = lists[starts[corners[0]]];
       if (corners.every((at) => starts[at + 1] - starts[at] === 2 && lists[starts[at]] === region)) {
@@ -89,12 +90,4 @@ export function cellsOf({ signal, labels, blend, overlap, regions }, plane, shar
       for (const [own, at] of found) pairs.push(own, 0, 0, 0, ...at);
     }
   return { cells, pairs: Float32Array.from(pairs.length ? pairs : [0, 0, 0, 0]) };
-}
-
-/**
- * @param {number} i
- * @param {number} n
- */
-function clamped(i, n) {
-  return Math.min(Math.max(i, 0), n - 1);
 }

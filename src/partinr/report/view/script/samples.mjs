@@ -26,7 +26,7 @@ const WAYS = {
 };
 
 /** @param {string} way */
-function shader(way) {
+function samplesShader(way) {
   return `
 uniform sampler2D axes, samples;
 uniform int columns;
@@ -68,7 +68,7 @@ export class Samples {
    * @param {[import("./axes.mjs").Axis, import("./axes.mjs").Axis]} lattice the same, between samples that blend
    */
   draw(target, samples, way, rows, columns, lattice) {
-    const program = this.programs.get(way) ?? new Program(this.gl, shader(way));
+    const program = this.programs.get(way) ?? new Program(this.gl, samplesShader(way));
     this.programs.set(way, program);
     const mean = way === "mean";
     const list = mean ? [...meansOf(columns), ...meansOf(rows)] : listOf(lattice[1], lattice[0]);

@@ -2,6 +2,7 @@
 import { ACROSS, ALONG, Borders, facePlace, faceSize } from "./borders.mjs";
 import { Damaged, readNumber } from "./bytes.mjs";
 import { Bits, Chances } from "./intervals.mjs";
+import { clamp, sides } from "./numbers.mjs";
 
 /** @typedef {import("./borders.mjs").Box} Box */
 
@@ -9,7 +10,7 @@ const STARTS = [1, 2, 3, 4, 5, 7, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100
 const LEVELS = Uint8Array.from({ length: 321 }, (_, v) => STARTS.filter((start) => start <= v).length);
 const LOG_ODDS = Int16Array.from({ length: 4096 }, (_, j) => Math.round(256 * Math.log((j + 0.5) / (4095.5 - j))));
 const ODDS = Uint16Array.from({ length: 6143 }, (_, i) =>
-  Math.min(Math.max(Math.round(65536 / (1 + Math.exp((3071 - i) / 256))), 24), 65512),
+  clamp(Math.round(65536 / (1 + Math.exp((3071 - i) / 256))), 24, 65512),
 );
 const RATES = Uint16Array.from({ length: 255 }, (_, n) => 65536 / (n + 2));
 const WEIGHT_RATES = Int32Array.from({ length: 1024 }, (_, n) => 197 + Math.floor(77600 / (32 + n)));
@@ -67,14 +68,12 @@ class Mixed {
       inputs[i] = x;
       sum += weights[base + i] * x;
     }
-    const told = Math.floor(sum / 65536);
-    const p = ODDS[(told < -3071 ? -3071 : told > 3071 ? 3071 : told) + 3071];
+    const p = ODDS[clamp(Math.floor(sum / 65536), -3071, 3071) + 3071];
     const bit = this.bits.bit(p);
     const error = ((bit << 16) - p) * WEIGHT_RATES[this.used[set]];
     if (this.used[set] < 1023) this.used[set]++;
     for (let i = 0; i < CONTEXTS; i++) {
-      const moved = weights[base + i] + Math.floor((inputs[i] * error + 8388608) / 16777216);
-      weights[base + i] = moved < -16777216 ? -16777216 : moved > 16777216 ? 16777216 : moved;
+      weights[base + i] = clamp(weights[base + i] + Math.floor((inputs[i] * error + 2 ** 23) / 2 ** 24), -(2 ** 24), 2 ** 24);
       const c = at[i], n = seen[c];
       one[c] += (((bit ? 65535 : 0) - one[c]) * RATES[n]) >> 16;
       if (n < 254) seen[c] = n + 1;
@@ -119,8 +118,8 @@ class SliceReader {
     this.channels = channels;
     this.kinds = Math.min(channels, 3);
     this.least = least;
-    this.alongBands = dims === 1 ? 40 : dims === 2 ? 7 : 5;
-    this.bands = dims === 1 ? 40 : dims === 2 ? 49 : 125;
+    this.alongBands = [40, 7, 5][dims - 1];
+    this.bands = [40, 49, 125][dims - 1];
     this.plain = new Chances(this.bits, PLAIN);
     this.sizes = new Mixed(this.bits, SIZES.map((n) => n * this.kinds * 16), 3 * 4 * MOST_UNARY);
     this.signs = new Mixed(this.bits, SIGNS.map((n) => n * this.kinds), 4 * 3);
@@ -269,7 +268,7 @@ class SliceReader {
     const { dims } = this;
     const made = Array.from({ length: n }, (_, k) => {
       let band = 0;
-      if (k && dims > 1) band = Math.min(Math.max(digits(((dims === 2 ? 64 : 16) * k) / n), 1), dims === 2 ? 6 : 4);
+      if (k && dims > 1) band = clamp(digits(((dims === 2 ? 64 : 16) * k) / n), 1, dims === 2 ? 6 : 4);
       else if (k) {
         const f = Math.floor((1024 * k) / n), octave = digits(f) - 1;
         band = octave < 0 ? 1 : Math.min(39, 1 + 4 * octave + (Math.floor((4 * f) / 2 ** octave) & 3));
@@ -278,7 +277,7 @@ class SliceReader {
         band,
         radius: Math.floor(((dims === 1 ? 256 : 64) * k) / n),
         slope: Math.floor((16 * k) / n),
-        place: Math.min(k, dims === 1 ? 63 : dims === 2 ? 7 : 3),
+        place: Math.min(k, [63, 7, 3][dims - 1]),
       };
     });
     this.frequencies.set(n, made);
@@ -298,8 +297,8 @@ class SliceReader {
     const { steps, origin } = this;
     this.borders.enter(box, c);
     const most = n[0] + n[1] + n[2] - 2;
-    const usual = before ? 1 + Math.min(6, Math.floor(level(Math.floor((before.reach[c] * most) / 64)) / 3)) : 0;
-    const firstReach = c ? Math.min(7, 1 + Math.floor(level(Math.floor((trace.reach[0] * most) / 64)) / 3)) : 0;
+    const usual = before ? 1 + Math.min(6, Math.floor(level((before.reach[c] * most) >> 6) / 3)) : 0;
+    const firstReach = c ? Math.min(7, 1 + Math.floor(level((trace.reach[0] * most) >> 6) / 3)) : 0;
     const reach = this.number(REACH + ((kind * 8 + usual) * 8 + firstReach) * 64);
     if (reach > most) throw new Damaged("coded coefficients lie outside their box");
     trace.reach[c] = Math.floor((64 * reach) / most);
@@ -331,7 +330,7 @@ class SliceReader {
                 : 2 * (own[p + 1] + own[p + up] + own[p + out]) + own[p + up + 1] + own[p + out + 1] + own[p + out + up];
           const band = rowBand + f.band, mean = means[firstBand + band];
           const a = level(higher), b = before ? 1 + level(mean >> 1) : 0, half = a >> 1;
-          const slope = (dims === 1 ? f : dims === 2 ? g1 : g0).slope;
+          const slope = [f, g1, g0][dims - 1].slope;
           at[0] = a * 24 + level((g0.radius + g1.radius + f.radius) >> 1);
           at[1] = b * 12 + half;
           at[2] = (rowPlace + f.place) * 8 + sizeClass;
@@ -413,7 +412,7 @@ class SliceReader {
     for (let i = 0; i < 2; i++) {
       if (!values[i]) continue;
       const by = 3 * Math.min(4, size * Math.abs(values[i]));
-      agreed[i] = Math.min(Math.max(agreed[i] + (values[i] < 0 === (bit === 1) ? by : -by), -60), 60);
+      agreed[i] = clamp(agreed[i] + (values[i] < 0 === (bit === 1) ? by : -by), -60, 60);
     }
     return bit;
   }
@@ -443,17 +442,17 @@ export function codedSpectra(bytes, shape, channels) {
     mixing[i] = mixed ? view.getInt16(at, true) / 16384 : i % (channels + 1) === 0 ? 1 : 0;
     if (mixed) at += 2;
   }
-  const dims = shape.length, sides = [1, 1, ...shape].slice(-3);
-  const parts = sides.map((n) => Math.ceil(n / root)), found = sides.findIndex((_, a) => parts[a] > 1);
+  const dims = shape.length, lengths = sides(shape);
+  const parts = lengths.map((n) => Math.ceil(n / root)), found = lengths.findIndex((_, a) => parts[a] > 1);
   const axis = found < 0 ? 2 : found;
-  const total = sides.reduce((product, n) => product * n, 1);
+  const total = lengths.reduce((product, n) => product * n, 1);
   const rows = Math.max(1, Math.floor(2 ** 20 / Math.max(1, Math.floor(total / parts[axis]))));
   const slices = Math.ceil(parts[axis] / rows);
   /** @type {number[]} */
-  const lengths = [];
-  for (let i = 0, length; i < slices - 1; i++) ([length, at] = readNumber(bytes, at)), lengths.push(length);
+  const sizes = [];
+  for (let i = 0, size; i < slices - 1; i++) ([size, at] = readNumber(bytes, at)), sizes.push(size);
   /** @type {(a: number, i: number) => number} */
-  const edge = (a, i) => Math.floor((i * sides[a]) / parts[a]);
+  const edge = (a, i) => Math.floor((i * lengths[a]) / parts[a]);
   /** @type {Spectra} */
   const spectra = { boxes: [], integers: [], step, mixing };
   for (let s = 0; s < slices; s++) {
@@ -466,7 +465,7 @@ export function codedSpectra(bytes, shape, channels) {
       size: from.map((i, a) => edge(a, to[a]) - edge(a, i)),
       depth: 0,
     });
-    const length = s < slices - 1 ? lengths[s] : bytes.length - at;
+    const length = s < slices - 1 ? sizes[s] : bytes.length - at;
     if (at + length > bytes.length) throw new Damaged("coded numbers are cut short");
     const reader = new SliceReader(bytes.subarray(at, at + length), box(from, to), dims, channels, least);
     at += length;

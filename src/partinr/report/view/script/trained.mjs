@@ -1,8 +1,7 @@
 // Files of networks with parameters of their own: tensors as they are (version 1), or coded.
-import { Damaged, fromHalves, hexadecimal, readNumber, sha256, unzlib } from "./bytes.mjs";
+import { Damaged, readNumber, sha256, unzlib } from "./bytes.mjs";
 import { MOST_HEADER, ofBoxes, product, told } from "./header.mjs";
-import { Integers } from "./intervals.mjs";
-import { codedParameters } from "./parameters.mjs";
+import { Integers, codedParameters } from "./parameters.mjs";
 
 /**
  * @typedef {import("./header.mjs").Inr} Inr
@@ -21,7 +20,7 @@ export function openedPlain(bytes) {
   const digits = 8 + text.indexOf(header.sha256);
   const zeros = new TextEncoder().encode("0".repeat(64));
   const sum = sha256(bytes.subarray(0, digits), zeros, bytes.subarray(digits + 64));
-  if (digits < 8 || hexadecimal(sum) !== header.sha256) throw new Damaged("the checksum differs: bytes were changed or lost");
+  if (digits < 8 || sum !== header.sha256) throw new Damaged("the checksum differs: bytes were changed or lost");
   if (header.kind === "start") throw new Damaged("this is a learned start, not a fit");
 
   /** @type {(name: string) => Uint8Array} */
@@ -47,6 +46,18 @@ export function openedPlain(bytes) {
     ? ofBoxes(shape, new Uint32Array(raw("boxes").buffer))
     : ofLabels(shape, inflatedLabels(raw("labels"), shape, regions), regions);
   return { ...told(header), regions, ...places, groupOf, groups, coefficients: null };
+}
+
+/**
+ * Numbers of half precision as such of single precision.
+ * @param {Uint16Array} halves
+ */
+function fromHalves(halves) {
+  return Float32Array.from(halves, (half) => {
+    const exponent = (half >> 10) & 31, fraction = half & 1023;
+    const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+    return half & 0x8000 ? -size : size;
+  });
 }
 
 /**

@@ -1,0 +1,53 @@
+"""The script of a page: plain modules that may stand one after another, and what is taken out of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from importlib.resources import files
+
+import pytest
+
+from partinr.report.view.page import _COSINES, _LINE, _PICTURE, _TRAINED
+from partinr.report.view.script import imported, modules, script, small, source
+
+_TOP = re.compile(r"^(?:export )?(?:async )?(?:const|let|class|function\*?) (\w+)", re.MULTILINE)
+_MORE = re.compile(r"^(?:export )?const [^\n]*?\], (\w+) = ", re.MULTILINE)
+
+
+def test_every_module_is_reached_and_comes_after_what_it_imports() -> None:
+    order = modules()
+    folder = files("partinr.report.view") / "script"
+    assert sorted(f"{name}.mjs" for name in order) == sorted(file.name for file in folder.iterdir())
+    for name in order:
+        assert all(order.index(other) < order.index(name) for other in imported(name))
+
+
+def test_names_are_those_of_one_module_each() -> None:
+    names = Counter(name for module in modules() for name in _TOP.findall(source(module)))
+    assert [name for name, count in names.items() if count > 1] == []
+    assert len(names) > 100
+
+
+@pytest.mark.parametrize("file", [_TRAINED, _COSINES])
+@pytest.mark.parametrize("view", [_LINE, _PICTURE])
+def test_scripts_are_small(file: frozenset[str], view: frozenset[str]) -> None:
+    assert len(script(file | view)) < 60_000
+
+
+def test_comments_and_spaces_go_and_nothing_else() -> None:
+    text = """
+// A comment with `signs` and "quotes"
+const a = 1, b = a - -1; /* another */
+const text = "// no  comment" + ' {', again = `${a} ${b} // neither`;
+if (a) return b;
+let c = x => `x
+  // of the shader
+  vec4 y = a + b;
+  #define LONG 1 + 1
+  ${a ? `in ${b}` : "out"}`;
+"""
+    assert small(text) == (
+        'const a=1,b=a- -1,text="// no  comment"+\' {\',again=`${a} ${b} // neither`;if(a)return b;'
+        'let c=x=>`x\\nvec4 y=a+b;\\n#define LONG 1 + 1\\n${a?`in ${b}`:"out"}`;'
+    ).replace("\\n", "\n")
