@@ -93,7 +93,7 @@ def test_every_network(browser: Browser, tmp_path: Path, network: Network) -> No
 def test_several_groups_on_one_two_and_three_axes(browser: Browser, tmp_path: Path) -> None:
     check(browser, opened(browser, made(scattered((90,), 9), NETWORKS, blend=True, overlap=3), tmp_path))
     check(browser, opened(browser, made(scattered((9, 8), 14), NETWORKS, "global", channels=6), tmp_path))
-    check(browser, opened(browser, made(cells((11, 17), 2, 3), NETWORKS, "area", blend=True, overlap=2), tmp_path))
+    check(browser, opened(browser, made(cells((11, 17), 3, 3), NETWORKS, "area", blend=True, overlap=2), tmp_path))
     for blend in (False, True):
         model = opened(browser, made(scattered((5, 9, 7), 9), NETWORKS, blend=blend, overlap=2 * blend), tmp_path)
         for plane in (0, 3, 2.25):
@@ -123,7 +123,7 @@ def test_the_canvas_is_the_rendering(browser: Browser, tmp_path: Path) -> None:
         pixels = numbers(
             browser,
             "(() => { const {gl, canvas} = partinr.shown, pixels = new Uint8Array(4 * canvas.width * canvas.height);"
-            " gl.bindFramebuffer(gl.FRAMEBUFFER, null);"
+            " partinr.shown.paint();"
             " gl.readPixels(0, 0, canvas.width, canvas.height, gl.RGBA, gl.UNSIGNED_BYTE, pixels); return pixels; })()",
         )
         width, height = browser.value("[partinr.shown.canvas.width, partinr.shown.canvas.height]")

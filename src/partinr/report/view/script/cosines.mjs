@@ -17,10 +17,9 @@ uniform sampler2D axes, boxes;
 uniform usampler2D labels;
 uniform int columns, signalColumns, firstColumn;
 int labelAt(int row, int column) { return int(texelFetch(labels, place(row * signalColumns + column), 0).x); }
-// First sample and number of frequencies, and scale and shift to own coordinates: along columns (x, y) and rows (z, w).
-ivec4 extent(int region) { return ivec4(texelFetch(boxes, place(2 * region), 0)); }
-vec4 frame(int region) { return texelFetch(boxes, place(2 * region + 1), 0); }
-float twiceCosine(float x, float scale, float shift) { return 2.0 * sineTurns(0.25 * (x * scale + shift) + 0.5); }
+// First sample, number of frequencies, scale and shift to own coordinates of a region: along columns, and along rows.
+vec4 boxAlong(int region, int axis) { return entry(boxes, 2 * region + axis); }
+float twiceCosine(float x, vec4 box) { return 2.0 * sineTurns(0.25 * (x * box.z + box.w) + 0.5); }
 `;
 
 const ALONG_COLUMNS = `${COMMON}
@@ -30,22 +29,21 @@ out vec4 partial;
 void main() {
   ivec2 pixel = ivec2(gl_FragCoord.xy);
   int below = pixel.y / height;
-  vec4 row = texelFetch(axes, place(columns + pixel.y - below * height), 0);
+  vec4 row = entry(axes, columns + pixel.y - below * height);
   partial = vec4(0);
   if (below == 1 && row.z == 0.0) return;
   int column = firstColumn + pixel.x, region = labelAt(int(row.y) + below, column);
-  ivec4 box = extent(region);
-  if (column - box.z >= box.w) return;
-  vec2 own = frame(region).xy;
-  float twice = twiceCosine(row.x, own.x, own.y);
+  vec4 box = boxAlong(region, 0), other = boxAlong(region, 1);
+  if (column >= int(other.x + other.y)) return;
+  float twice = twiceCosine(row.x, box);
   vec4 last = vec4(0), sum = vec4(0);
-  int at = (box.x + box.y - 1) * signalColumns + column;
-  for (int k = box.y - 1; k > 0; k--, at -= signalColumns) {
-    vec4 next = texelFetch(coefficients, place(at), 0) + twice * sum - last;
+  int at = int(box.x + box.y - 1.0) * signalColumns + column;
+  for (int k = int(box.y) - 1; k > 0; k--, at -= signalColumns) {
+    vec4 next = entry(coefficients, at) + twice * sum - last;
     last = sum;
     sum = next;
   }
-  partial = texelFetch(coefficients, place(at), 0) + 0.5 * twice * sum - last;
+  partial = entry(coefficients, at) + 0.5 * twice * sum - last;
 }`;
 
 /** @param {boolean} line whether there is one row alone, which needs no sums along columns */
@@ -56,16 +54,16 @@ uniform int height, width, sheet;
 uniform float sheetShare;
 out vec4 values;
 vec4 along(int below, int y, int region, float x) {
-  ivec4 box = extent(region);
-  vec2 own = frame(region).zw;
-  float twice = twiceCosine(x, own.x, own.y);
+  vec4 box = boxAlong(region, 1);
+  float twice = twiceCosine(x, box);
   vec4 last = vec4(0), sum = vec4(0);
-  for (int k = box.w - 1; k > 0; k--) {
-    vec4 next = ${line ? "texelFetch(partials, place(box.z + k), 0)" : "texelFetch(partials, ivec2(box.z + k - firstColumn, y + below * height), 0)"} + twice * sum - last;
+  ${line ? "int first = int(box.x);" : "ivec2 first = ivec2(int(box.x) - firstColumn, y + below * height);"}
+  for (int k = int(box.y) - 1; k > 0; k--) {
+    vec4 next = ${line ? "entry(partials, first + k)" : "texelFetch(partials, ivec2(first.x + k, first.y), 0)"} + twice * sum - last;
     last = sum;
     sum = next;
   }
-  return ${line ? "texelFetch(partials, place(box.z), 0)" : "texelFetch(partials, ivec2(box.z - firstColumn, y + below * height), 0)"} + 0.5 * twice * sum - last;
+  return ${line ? "entry(partials, first)" : "texelFetch(partials, first, 0)"} + 0.5 * twice * sum - last;
 }
 // The two boxes beside a pixel, which are often one.
 vec4 both(int below, int y, ivec2 regions, vec4 column) {
@@ -75,7 +73,7 @@ vec4 both(int below, int y, ivec2 regions, vec4 column) {
 void main() {
   ivec2 pixel = ivec2(gl_FragCoord.xy);
   ${line ? "pixel = ivec2(min(pixel.y * width + pixel.x, columns - 1), 0);" : ""}
-  vec4 column = texelFetch(axes, place(pixel.x), 0), row = texelFetch(axes, place(columns + pixel.y), 0);
+  vec4 column = entry(axes, pixel.x), row = entry(axes, columns + pixel.y);
   int i = int(row.y), j = int(column.y), next = column.z > 0.0 ? j + 1 : j;
   ivec2 here = ivec2(labelAt(i, j), labelAt(i, next));
   values = both(0, pixel.y, here, column);
@@ -126,10 +124,10 @@ export class Cosines {
     const dims = inr.signal.shape.length, records = new Float32Array(8 * inr.regions);
     for (let r = 0; r < inr.regions; r++)
       for (let a = Math.max(0, dims - 2); a < dims; a++) {
-        const at = 8 * r + 2 * (a - dims + 2);
+        const at = 8 * r + 4 * (a - dims + 2);
         records[at] = inr.boxes[2 * r * dims + a];
         records[at + 1] = reach[3 * r + a - dims + 3];
-        records.set(ownFrame(inr, r, a), at + 4);
+        records.set(ownFrame(inr, r, a), at + 2);
       }
     if (dims === 1) for (let r = 0; r < inr.regions; r++) records[8 * r + 1] = 1;
     this.boxes.list(records);

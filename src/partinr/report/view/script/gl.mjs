@@ -12,6 +12,7 @@ precision highp int;
 precision highp sampler2D;
 precision highp usampler2D;
 ivec2 place(int i) { return ivec2(i & ${WIDTH - 1}, i >> 11); }
+vec4 entry(sampler2D list, int i) { return texelFetch(list, place(i), 0); }
 float sineTurns(float t) {
   t -= floor(t + 0.5);
   if (abs(t) > 0.25) t = (t < 0.0 ? -0.5 : 0.5) - t;

@@ -67,7 +67,7 @@ const FEATURES = {
       }`,
   fourier: `
     for (int i = 0; i < int(p.y); i++) {
-      float t = dot(u, texelFetch(matrices, place(int(p.x) + i), 0).xyz) * 0.15915494309189535;
+      float t = dot(u, entry(matrices, int(p.x) + i).xyz) * 0.15915494309189535;
       int j = i + int(p.y);
       h[i >> 2][i & 3] = sineTurns(t);
       h[j >> 2][j & 3] = sineTurns(t + 0.25);
@@ -170,7 +170,7 @@ uniform uint zero;
 uniform float plane;
 out vec4 values;
 vec4 h[WIDEST], z[WIDEST];
-vec4 parameter(int i) { return texelFetch(parameters, place(i), 0); }
+vec4 parameter(int i) { return entry(parameters, i); }
 ${WAVES}
 ${encoded.includes("relu") ? PHASES : ""}
 void features(int kind, vec4 p, vec3 u) {
@@ -188,11 +188,11 @@ ${kinds.includes("cosine") ? COSINES : ""}
 // A number that is rounded here: the compiler cannot know that zero is 0.
 vec3 rounded(vec3 x) { return uintBitsToFloat(floatBitsToUint(x) ^ zero); }
 vec4 network(int region, vec3 x) {
-  vec4 own = texelFetch(regions, place(3 * region), 0);
-  vec3 scale = texelFetch(regions, place(3 * region + 1), 0).xyz, shift = texelFetch(regions, place(3 * region + 2), 0).xyz;
+  vec4 own = entry(regions, 3 * region);
+  vec3 scale = entry(regions, 3 * region + 1).xyz, shift = entry(regions, 3 * region + 2).xyz;
   vec3 u = rounded(x * scale) + shift;
   int at = int(own.x), kind = int(own.z);
-  vec4 shape = texelFetch(groups, place(2 * int(own.y)), 0), p = texelFetch(groups, place(2 * int(own.y) + 1), 0);
+  vec4 shape = entry(groups, 2 * int(own.y)), p = entry(groups, 2 * int(own.y) + 1);
   ${kinds.includes("wire") ? `if (${is("wire")}) return wire(at, shape, p, u);` : ""}
   ${kinds.includes("cosine") ? `if (${is("cosine")}) return cosines(at, shape, p, u);` : ""}
   ${layered.length ? "return perceptron(at, kind, shape, p, u);" : "return vec4(0);"}
@@ -200,19 +200,19 @@ vec4 network(int region, vec3 x) {
 void main() {
   ivec2 pixel = ivec2(gl_FragCoord.xy);
   if (line > 0) pixel = ivec2(min(pixel.y * line + pixel.x, columns - 1), 0);
-  vec4 column = texelFetch(axes, place(pixel.x), 0), row = texelFetch(axes, place(columns + pixel.y), 0);
+  vec4 column = entry(axes, pixel.x), row = entry(axes, columns + pixel.y);
   vec3 x = vec3(plane, row.x, column.x);
   uint cell = texelFetch(cells, place(int(row.y) * signalColumns + int(column.y)), 0).x;
   if (cell < 0x80000000u) {
     values = network(int(cell), x);
     return;
   }
-  int at = int(cell & 0x7fffffffu), count = int(texelFetch(pairs, place(at), 0).x);
+  int at = int(cell & 0x7fffffffu), count = int(entry(pairs, at).x);
   vec4 corner = vec4((1.0 - row.z) * vec2(1.0 - column.z, column.z), row.z * vec2(1.0 - column.z, column.z));
   values = vec4(0);
   for (int i = 0; i < count; i++) {
-    float weight = dot(texelFetch(pairs, place(at + 2 + 2 * i), 0), corner);
-    if (weight > 0.0) values += weight * network(int(texelFetch(pairs, place(at + 1 + 2 * i), 0).x), x);
+    float weight = dot(entry(pairs, at + 2 + 2 * i), corner);
+    if (weight > 0.0) values += weight * network(int(entry(pairs, at + 1 + 2 * i).x), x);
   }
 }`;
 }

@@ -22,65 +22,69 @@ import { Samples } from "./samples.mjs";
  */
 
 // Milliseconds that a frame may take while something moves.
-const PATIENCE = 60;
+const PATIENCE = 40;
 
-const SHADER = `
+/**
+ * What makes colours of values; each way of showing has a program of its own, so that a plain one costs little.
+ * @param {View["show"]} show
+ * @param {boolean} beside whether something else is right of the split
+ * @param {boolean} regions
+ */
+function screenShader(show, beside, regions) {
+  return `
 uniform sampler2D left, right;
 uniform usampler2D labels;
-uniform vec4 area, part;
-uniform vec2 levels, origin, signal;
+uniform vec4 area;
+uniform vec2 levels, origin, signal, part;
 uniform float split, zoom, coarse, difference;
-uniform int show, channel, channels, regions, image;
+uniform int channel, channels, image;
 out vec4 colour;
-vec4 at(bool second, ivec2 pixel) {
-  ivec2 place = ivec2(vec2(pixel) / (second ? 1.0 : coarse));
-  if (second) return texelFetch(right, clamp(place, ivec2(0), textureSize(right, 0) - 1), 0);
-  return texelFetch(left, clamp(place, ivec2(0), ivec2(part.xy) - 1), 0);
-}
-vec3 colours(vec4 v) {
-  v = (v - levels.x) / (levels.y - levels.x);
-  if (channel >= 0) return vec3(v[channel]);
-  return channels < 3 ? v.xxx : v.xyz;
+bool second = false;
+vec4 at(ivec2 pixel) {
+  ${beside ? "if (second) return texelFetch(right, clamp(pixel, ivec2(0), textureSize(right, 0) - 1), 0);" : ""}
+  return texelFetch(left, clamp(ivec2(vec2(pixel) / coarse), ivec2(0), ivec2(part) - 1), 0);
 }
 int labelAt(vec2 pixel) {
   ivec2 sample_ = ivec2(clamp(floor((pixel - origin) / zoom), vec2(0), signal - 1.0));
   return int(texelFetch(labels, place(sample_.y * int(signal.x) + sample_.x), 0).x);
 }
 void main() {
-  vec2 canvas = vec2(gl_FragCoord.x, area.w - gl_FragCoord.y);
+  vec2 canvas = vec2(gl_FragCoord.x, area.y + area.w - gl_FragCoord.y);
   ivec2 pixel = ivec2(canvas - area.xy);
-  if (canvas.x < area.x || canvas.y < area.y || pixel.x >= int(area.z) || pixel.y >= int(part.w)) {
-    colour = vec4(0);
-    return;
-  }
-  bool second = canvas.x > split;
-  vec4 v = at(second, pixel);
-  if (show == 0) {
-    colour = vec4(clamp(colours(v), 0.0, 1.0), 1);
-    float alpha = image == 0 || channel >= 0 ? 1.0 : channels == 2 ? v.y : channels == 4 ? v.w : 1.0;
-    if (alpha < 1.0) {
-      ivec2 square = ivec2(canvas) / 8;
-      colour.rgb = mix(vec3((square.x + square.y) % 2 == 0 ? 0.75 : 0.9), colour.rgb, clamp(alpha, 0.0, 1.0));
-    }
-  } else {
-    int d = int(max(difference, second ? 1.0 : coarse));
-    vec4 e = at(second, pixel + ivec2(d, 0)), w = at(second, pixel - ivec2(d, 0));
-    vec4 n = at(second, pixel - ivec2(0, d)), s = at(second, pixel + ivec2(0, d));
-    float h = float(d) / zoom, range = levels.y - levels.x;
-    vec4 pick = channel >= 0 ? vec4(equal(ivec4(channel), ivec4(0, 1, 2, 3))) : channels < 3 ? vec4(1, 0, 0, 0) : vec4(1, 1, 1, 0) / 3.0;
-    if (show == 1) {
-      vec4 x = (e - w) / (2.0 * h), y = (s - n) / (2.0 * h);
-      colour = vec4(vec3(4.0 / range * sqrt(dot(pick, x * x + y * y))), 1);
-    } else {
-      float l = 2.0 / range * dot(pick, e + w + n + s - 4.0 * v) / (h * h);
-      colour = vec4(l > 0.0 ? mix(vec3(0.97), vec3(0.7, 0.05, 0.1), min(l, 1.0)) : mix(vec3(0.97), vec3(0.05, 0.2, 0.65), min(-l, 1.0)), 1);
-    }
-  }
-  if (regions == 1) {
-    int here = labelAt(canvas);
-    if (labelAt(canvas + vec2(1, 0)) != here || labelAt(canvas + vec2(0, 1)) != here) colour.rgb = mix(colour.rgb, vec3(1, 0.8, 0), 0.8);
+  ${beside ? "second = canvas.x > split;" : ""}
+  vec4 v = at(pixel);
+  ${SHOWN[show]}
+  ${
+    regions
+      ? `int here = labelAt(canvas);
+  if (labelAt(canvas + vec2(1, 0)) != here || labelAt(canvas + vec2(0, 1)) != here) colour.rgb = mix(colour.rgb, vec3(1, 0.8, 0), 0.8);`
+      : ""
   }
 }`;
+}
+
+const DIFFERENCES = `
+  int d = int(max(difference, second ? 1.0 : coarse));
+  vec4 e = at(pixel + ivec2(d, 0)), w = at(pixel - ivec2(d, 0)), n = at(pixel - ivec2(0, d)), s = at(pixel + ivec2(0, d));
+  float h = float(d) / zoom, range = levels.y - levels.x;
+  vec4 pick = channel >= 0 ? vec4(equal(ivec4(channel), ivec4(0, 1, 2, 3))) : channels < 3 ? vec4(1, 0, 0, 0) : vec4(1, 1, 1, 0) / 3.0;`;
+
+/** @type {{[show: string]: string}} */
+const SHOWN = {
+  values: `
+  vec4 level = (v - levels.x) / (levels.y - levels.x);
+  colour = vec4(clamp(channel >= 0 ? vec3(level[channel]) : channels < 3 ? level.xxx : level.xyz, 0.0, 1.0), 1);
+  if (image > 0 && channel < 0) {
+    ivec2 square = ivec2(canvas) / 8;
+    colour.rgb = mix(vec3((square.x + square.y) % 2 == 0 ? 0.75 : 0.9), colour.rgb, clamp(v[image], 0.0, 1.0));
+  }`,
+  gradient: `${DIFFERENCES}
+  vec4 x = (e - w) / (2.0 * h), y = (s - n) / (2.0 * h);
+  colour = vec4(vec3(4.0 / range * sqrt(dot(pick, x * x + y * y))), 1);`,
+  laplacian: `${DIFFERENCES}
+  float l = 2.0 / range * dot(pick, e + w + n + s - 4.0 * v) / (h * h);
+  colour = vec4(mix(vec3(0.97), l > 0.0 ? vec3(0.7, 0.05, 0.1) : vec3(0.05, 0.2, 0.65), min(abs(l), 1.0)), 1);`,
+};
 
 // Whichever is larger of two.
 const LARGER = `
@@ -94,7 +98,7 @@ void main() {
 export class Picture {
   /** @type {ShownFunction} */ function;
   /** @type {Samples} */ samples;
-  /** @type {Program} */ screen;
+  /** @type {Map<string, Program>} */ screens;
   /** @type {Program} */ larger;
   /** @type {Target} values that are shown, and where they are computed */ coarse;
   /** @type {Target} where exact ones are computed part by part */ fine;
@@ -117,7 +121,7 @@ export class Picture {
    * @throws {Error} this browser cannot draw it; says why
    */
   constructor(canvas, inr, view, original, shown) {
-    const options = { alpha: true, antialias: false, depth: false, preserveDrawingBuffer: true };
+    const options = { alpha: true, antialias: false, depth: false };
     const gl = /** @type {import("./gl.mjs").GL | null} */ (canvas.getContext("webgl2", options));
     if (!gl) throw new Error("this browser has no WebGL 2");
     this.canvas = canvas;
@@ -142,7 +146,7 @@ export class Picture {
     if (Math.max(rows, columns) > most) throw new Error(`this browser draws at most ${most} samples along an axis`);
     this.function = new ShownFunction(gl, this.inr);
     this.samples = new Samples(gl);
-    this.screen = new Program(gl, SHADER);
+    this.screens = new Map();
     this.larger = new Program(gl, LARGER);
     for (const name of /** @type {const} */ (["coarse", "fine", "right", "own", "spare"])) this[name] = new Target(gl);
     this.labels = new Texture(gl);
@@ -310,31 +314,39 @@ export class Picture {
   }
 
   paint() {
-    const { view, canvas, inr, front } = this, { across, down } = this.area, { rows, columns } = this.function;
+    const { gl, view, canvas, inr, front } = this, { across, down } = this.area, { rows, columns } = this.function;
     const plane = Math.max(0, Math.round(view.plane));
     if (view.regions && this.held.labels !== plane) {
       this.labels.list(Uint32Array.from(inr.labels.subarray(plane * rows * columns, (plane + 1) * rows * columns)));
       this.held.labels = plane;
     }
-    this.screen.draw(null, {
-      left: front.target,
-      right: this.right,
-      labels: this.labels,
-      area: [across.first, down.first, across.span.size, canvas.height],
-      part: [front.target.width, front.target.height, 0, down.span.size],
-      levels: view.levels,
-      origin: [across.origin, down.origin],
-      signal: [columns, rows],
-      split: view.beside ? Math.round(view.split * canvas.width) : canvas.width + 1,
-      zoom: view.zoom,
-      coarse: front.coarse,
-      difference: Math.max(1, Math.ceil(view.zoom / 8)),
-      show: [["values", "gradient", "laplacian"].indexOf(view.show)],
-      channel: [view.channel < 0 ? -1 : view.channel & 3],
-      channels: [Math.min(4, inr.signal.channels)],
-      regions: [view.regions ? 1 : 0],
-      image: [inr.signal.kind === "image" ? 1 : 0],
-    });
+    const { show, beside, regions, zoom } = view, key = `${show} ${!!beside} ${regions}`;
+    const screen = this.screens.get(key) ?? new Program(gl, screenShader(show, !!beside, regions));
+    this.screens.set(key, screen);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    const { channels, kind } = inr.signal, width = across.span.size, height = down.span.size, under = canvas.height - down.first - height;
+    screen.draw(
+      null,
+      {
+        left: front.target,
+        right: this.right,
+        labels: this.labels,
+        area: [across.first, down.first, under, height + under],
+        part: [front.target.width, front.target.height],
+        levels: view.levels,
+        origin: [across.origin, down.origin],
+        signal: [columns, rows],
+        split: Math.round(view.split * canvas.width),
+        zoom,
+        coarse: front.coarse,
+        difference: Math.max(1, Math.ceil(zoom / 8)),
+        channel: [view.channel < 0 ? -1 : view.channel & 3],
+        channels: [channels],
+        image: [kind === "image" && channels % 2 === 0 ? channels - 1 : 0],
+      },
+      [across.first, under, width, height],
+    );
   }
 
   /**

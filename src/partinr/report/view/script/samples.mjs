@@ -45,7 +45,7 @@ vec4 between(vec4 row, vec4 column) {
 }
 void main() {
   ivec2 pixel = ivec2(gl_FragCoord.xy);
-  values = between(texelFetch(axes, place(columns + pixel.y), 0), texelFetch(axes, place(pixel.x), 0));
+  values = between(entry(axes, columns + pixel.y), entry(axes, pixel.x));
 }`;
 }
 
