@@ -2,10 +2,10 @@
 
     python benchmarks/view.py PICTURE [PICTURE ...] [--psnr 42] [--steps N]
 
-Each picture is fitted, without training unless steps are given, and its page opened on a canvas of 768 x 512 pixels in
-a browser that draws in software. The first picture's time counts from the start of the navigation, as the browser's own
-clock has it: the median of five. Frames are those of a picture that moves by one pixel in each: exact ones, every
-pixel computed, and those that the page shows while something moves, which may be coarser.
+Each picture is fitted, without training unless steps are given, and its page opened on a canvas of 768 x 512
+pixels in a browser that draws in software. The first picture's time counts from the start of the navigation,
+as the browser's own clock has it: the median of five. Frames are those of a picture that moves by a pixel in
+each: exact ones, every pixel computed, and those that the page shows while it moves, which may be coarser.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import partinr
-from partinr.report.view.page import write_view
 from tables import machine, table
 
+import partinr
+from partinr.report.view.page import write_view
+
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from browser import CHROMIUM, Browser  # noqa: E402
+from browser import CHROMIUM, Browser
 
 WIDTH, HEIGHT, OPENINGS, FRAMES = 768, 512, 5, 20
 
-# Moves the view by a pixel and waits until that is drawn, again and again; gives milliseconds a frame, and how many
-# pixels of the canvas a value covered along each axis.
-MOVING = """(async (zoom, exact) => {
+# Moves the view by a pixel and waits until that is drawn, again and again; gives milliseconds a frame, and
+# how many pixels of the canvas a value covered along each axis.
+MOVING = """(async (zoom, exact, frames) => {
   const { shown, view, update } = partinr, next = () => new Promise(requestAnimationFrame);
   document.getElementById("in").click();
   Object.assign(view, { zoom, x: 300, y: 250 });
@@ -36,15 +37,15 @@ MOVING = """(async (zoom, exact) => {
   while (!partinr.settled) await next();
   let coarse = 0;
   const began = performance.now();
-  for (let i = 0; i < %d; i++) {
+  for (let i = 0; i < frames; i++) {
     if (exact) shown.cost = 1e-9;
     view.x += 1 / zoom;
     update();
     while (shown.moved) await next();
     coarse += shown.front.coarse;
   }
-  return [(performance.now() - began) / %d, coarse / %d];
-})""" % (FRAMES, FRAMES, FRAMES)
+  return [(performance.now() - began) / frames, coarse / frames];
+})"""
 
 
 def measured(page: Path) -> dict[str, str]:
@@ -62,8 +63,8 @@ def measured(page: Path) -> dict[str, str]:
         browser.until(f"partinr.settled && partinr.shown.canvas.height === {HEIGHT}")
         row = {"first picture": f"{statistics.median(firsts) / 1000:.2f} s"}
         for zoom in (1, 4, 16):
-            exact, _ = browser.value(f"{MOVING}({zoom}, true)", 300)
-            moving, coarse = browser.value(f"{MOVING}({zoom}, false)", 300)
+            exact, _ = browser.value(f"{MOVING}({zoom}, true, {FRAMES})", 300)
+            moving, coarse = browser.value(f"{MOVING}({zoom}, false, {FRAMES})", 300)
             row[f"{zoom}:1, exact"] = f"{1000 / exact:.1f} fps"
             row[f"{zoom}:1, moving"] = f"{1000 / moving:.1f} fps, 1/{coarse:.1f}"
         assert browser.log == []
@@ -72,7 +73,9 @@ def measured(page: Path) -> dict[str, str]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pictures", nargs="+", type=Path)
     parser.add_argument("--psnr", type=float, default=42.0)
     parser.add_argument("--steps", type=int, help="train SIRENs for so many steps instead")

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), None)
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 _FLAGS = (
     "--headless=new",
@@ -52,7 +53,13 @@ class Browser:
             os.dup2(other, 4)
 
         self._process = subprocess.Popen(
-            [CHROMIUM, *_FLAGS, *flags, f"--user-data-dir={self._folder.name}", f"--window-size={width},{height}"],
+            [
+                CHROMIUM,
+                *_FLAGS,
+                *flags,
+                f"--user-data-dir={self._folder.name}",
+                f"--window-size={width},{height}",
+            ],
             preexec_fn=take_pipes,
             close_fds=False,
             stdin=subprocess.DEVNULL,
@@ -75,7 +82,9 @@ class Browser:
     def __enter__(self) -> Browser:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             self._session = None
             self.call("Browser.close", timeout=5)

@@ -68,6 +68,7 @@ from .model.structure import Structure as Structure
 from .report.fit_report import write_report as write_report
 from .report.overlay import overlay as overlay
 from .report.overlay import write_overlay as write_overlay
+from .report.view.page import write_view as write_view
 from .signals import Axis as Axis
 from .signals import Samples as Samples
 from .signals import Signal as Signal

@@ -58,6 +58,7 @@ FILES: dict[str, tuple[tuple[str, ...], str]] = {
     "fit --report": (("fit", "photo.png", "--steps", "1", "-o", "out.inr", "--report"), ".html"),
     "fit --overlay": (("fit", "photo.png", "--steps", "1", "-o", "out.inr", "--overlay"), ".png"),
     "render -o": (("render", "model.inr", "-o"), ".png"),
+    "view -o": (("view", "model.inr", "-o"), ".html"),
     "partition -o": (("partition", "photo.png", "--rule", "none", "-o"), ".png"),
     "partition --overlay": (
         ("partition", "photo.png", "--rule", "none", "-o", "out.png", "--overlay"),

@@ -53,7 +53,8 @@ def check(model: Piecewise, header: dict[str, Any], arrays: dict[str, bytes]) ->
         np.frombuffer(arrays["labels"], np.int32).reshape(spec.shape), model.partition.label_map
     )
     np.testing.assert_array_equal(
-        np.frombuffer(arrays["boxes"], np.uint32).reshape(model.partition.bounding_boxes.shape), model.partition.bounding_boxes
+        np.frombuffer(arrays["boxes"], np.uint32).reshape(model.partition.bounding_boxes.shape),
+        model.partition.bounding_boxes,
     )
     if model.spectra is not None:
         assert arrays["coefficients"] == coefficients(model).tobytes()
@@ -88,7 +89,12 @@ def coefficients(model: Piecewise) -> ndarray:
 
 @pytest.mark.parametrize("store", ["float32", "float16"])
 def test_files_of_every_network(tmp_path: Path, store: str) -> None:
-    models = [made(kind(shape), network) for network in NETWORKS for shape in [(13,), (5, 4)] for kind in (cells, scattered)]
+    models = [
+        made(kind(shape), network)
+        for network in NETWORKS
+        for shape in [(13,), (5, 4)]
+        for kind in (cells, scattered)
+    ]
     models += [
         made(scattered((6, 7), 14), list(NETWORKS), blend=True, overlap=2),
         made(scattered((4, 3, 5), 300 % 50), NETWORKS[0], dtype="uint16", span=(0.0, 65535.0)),
@@ -105,7 +111,14 @@ def test_files_of_every_network(tmp_path: Path, store: str) -> None:
 @pytest.mark.skipif(kernel.why_missing() is not None, reason="the kernel writes them")
 def test_compact_files(tmp_path: Path) -> None:
     models = []
-    signals = [patchy((40, 52), 3), patchy((33, 20), 1), smooth((700,), 2), smooth((9, 17, 12), 1), patchy((70, 9), 4), patchy((1100,), 1)]
+    signals = [
+        patchy((40, 52), 3),
+        patchy((33, 20), 1),
+        smooth((700,), 2),
+        smooth((9, 17, 12), 1),
+        patchy((70, 9), 4),
+        patchy((1100,), 1),
+    ]
     for signal in signals:
         for psnr in (25.0, 48.0):
             models.append((fit(signal, goal=Compact(psnr=psnr)).model, signal))

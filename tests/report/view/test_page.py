@@ -45,7 +45,7 @@ def opened(browser: Browser, model: Piecewise, folder: Path, original: Signal | 
 def numbers(browser: Browser, expression: str) -> ndarray:
     """An array of numbers of a page, in single precision."""
     text = browser.value(
-        f"(() => {{ const found = {expression}; const bytes = new Uint8Array(Float32Array.from(found).buffer);"
+        f"(() => {{ const bytes = new Uint8Array(Float32Array.from({expression}).buffer);"
         " let text = ''; for (const byte of bytes) text += String.fromCharCode(byte); return btoa(text); })()"
     )
     return np.frombuffer(base64.b64decode(text), "<f4")
@@ -56,7 +56,9 @@ def values(
 ) -> tuple[ndarray, ndarray]:
     """Normalised values of the page, and those of the model, (rows, columns, channels)."""
     dims, channels = model.signal.dims, model.signal.channels
-    spans = [f"{{start: {a!r}, stop: {z!r}, size: {n}}}" for (a, z), n in zip((rows, columns), size, strict=True)]
+    spans = [
+        f"{{start: {a!r}, stop: {z!r}, size: {n}}}" for (a, z), n in zip((rows, columns), size, strict=True)
+    ]
     blocks = []
     for block in range(-(-channels // 4)):
         browser.value(f"partinr.shown.function.enter({plane}, {block})")
@@ -79,7 +81,10 @@ def check(browser: Browser, model: Piecewise, plane: float = 0) -> None:
     for part, size in (
         (((0, rows), (0, columns)), (rows, columns)),
         (((0, rows), (0, columns)), (3 * rows - 1 if several else 1, 4 * columns + 1)),
-        (((rows / 4, rows * 0.7) if several else (0, 1), (columns / 3, columns * 0.6)), (31 if several else 1, 29)),
+        (
+            ((rows / 4, rows * 0.7) if several else (0, 1), (columns / 3, columns * 0.6)),
+            (31 if several else 1, 29),
+        ),
     ):
         found, expected = values(browser, model, *part, size, plane)
         np.testing.assert_allclose(found, expected, rtol=0, atol=0.2 / 255)
@@ -91,22 +96,24 @@ def test_every_network(browser: Browser, tmp_path: Path, network: Network) -> No
 
 
 def test_several_groups_on_one_two_and_three_axes(browser: Browser, tmp_path: Path) -> None:
-    check(browser, opened(browser, made(scattered((90,), 9), NETWORKS, blend=True, overlap=3), tmp_path))
-    check(browser, opened(browser, made(scattered((9, 8), 14), NETWORKS, "global", channels=6), tmp_path))
-    check(browser, opened(browser, made(cells((11, 17), 3, 3), NETWORKS, "area", blend=True, overlap=2), tmp_path))
-    for blend in (False, True):
-        model = opened(browser, made(scattered((5, 9, 7), 9), NETWORKS, blend=blend, overlap=2 * blend), tmp_path)
-        for plane in (0, 3, 2.25):
+    some, others = [NETWORKS[0], NETWORKS[4], NETWORKS[6]], [NETWORKS[2], NETWORKS[3], NETWORKS[5]]
+    check(browser, opened(browser, made(scattered((90,), 9), some, blend=True, overlap=3), tmp_path))
+    check(browser, opened(browser, made(scattered((9, 8), 14), others, "global", channels=6), tmp_path))
+    check(browser, opened(browser, made(cells((11, 17), 3, 3), NETWORKS, "area", blend=True), tmp_path))
+    for blend, networks in ((False, others), (True, some)):
+        several = made(scattered((5, 9, 7), 9), networks, blend=blend, overlap=2 * blend)
+        model = opened(browser, several, tmp_path)
+        for plane in (3, 2.25):
             check(browser, model, plane)
 
 
 @needs_kernel
 @pytest.mark.parametrize("shape", [(300,), (60, 75), (1, 40), (9, 20, 17)])
 def test_coded_cosines(browser: Browser, tmp_path: Path, shape: tuple[int, ...]) -> None:
-    for signal in (patchy(shape, 3), smooth(shape, 5)):
-        model = opened(browser, fit(signal, goal=Compact(psnr=40)).model, tmp_path, signal)
-        for plane in (0, 1.3, 8) if len(shape) == 3 else (0,):
-            check(browser, model, plane)
+    signal = patchy(shape, 3 if shape[0] % 2 else 5)
+    model = opened(browser, fit(signal, goal=Compact(psnr=40)).model, tmp_path, signal)
+    for plane in (0, 1.3, 8) if len(shape) == 3 else (0,):
+        check(browser, model, plane)
 
 
 @needs_kernel
@@ -114,17 +121,17 @@ def test_the_canvas_is_the_rendering(browser: Browser, tmp_path: Path) -> None:
     signal = patchy((60, 75), 3)
     model = opened(browser, fit(signal, goal=Compact(psnr=38)).model, tmp_path, signal)
     for scale in (1, 3):
-        view = f"Object.assign(partinr.view, {{zoom: {scale}}}), document.getElementById('in').click(), document.getElementById('out').click()"
-        browser.value(view)
+        browser.value(f"partinr.view.zoom = {scale}")
+        browser.value("document.getElementById('in').click(), document.getElementById('out').click()")
         browser.until("partinr.settled")
         across, down = (browser.value(f"partinr.shown.area.{axis}") for axis in ("across", "down"))
         crop = tuple((side["span"]["start"], side["span"]["stop"]) for side in (down, across))
         size = tuple(side["span"]["size"] for side in (down, across))
         pixels = numbers(
             browser,
-            "(() => { const {gl, canvas} = partinr.shown, pixels = new Uint8Array(4 * canvas.width * canvas.height);"
-            " partinr.shown.paint();"
-            " gl.readPixels(0, 0, canvas.width, canvas.height, gl.RGBA, gl.UNSIGNED_BYTE, pixels); return pixels; })()",
+            "(() => { const {gl, canvas: {width, height}} = partinr.shown; partinr.shown.paint();"
+            " const pixels = new Uint8Array(4 * width * height);"
+            " gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels); return pixels; })()",
         )
         width, height = browser.value("[partinr.shown.canvas.width, partinr.shown.canvas.height]")
         shown = pixels.reshape(height, width, 4)[::-1][
@@ -150,26 +157,36 @@ def test_smaller_than_its_samples_it_is_the_mean(browser: Browser, tmp_path: Pat
 @needs_kernel
 def test_beside_the_original_and_usual_ways(browser: Browser, tmp_path: Path) -> None:
     deep = from_array(
-        (patchy((40, 52), 3).values.astype(np.uint16) * 257)[..., :3], channels_last=True, value_range=(0, 65535)
+        (patchy((40, 52), 3).values.astype(np.uint16) * 257)[..., :3],
+        channels_last=True,
+        value_range=(0, 65535),
     )
     for signal in (patchy((40, 52), 3), deep):
         model = opened(browser, fit(signal, goal=Compact(psnr=36)).model, tmp_path, signal)
         own = render(model)
         peak = signal.spec.value_range[1]
         for way, expected in (("original", signal.values), ("nearest", own)):
-            scale = "Object.assign(partinr.view, {zoom: 4, split: 0}); document.getElementById('beside').selectedIndex = "
-            browser.value(f"{scale}{['', 'nearest', 'linear', 'cubic', 'original'].index(way)}")
+            browser.value("Object.assign(partinr.view, {zoom: 4, split: 0})")
+            index = ["", "nearest", "linear", "cubic", "original"].index(way)
+            browser.value(f"document.getElementById('beside').selectedIndex = {index}")
             browser.value("document.getElementById('beside').dispatchEvent(new Event('change'))")
             browser.until("partinr.settled")
             height, width = [browser.value(f"partinr.shown.right.{side}") for side in ("height", "width")]
-            found = numbers(browser, f"partinr.shown.right.read(0, 0, {width}, {height})").reshape(height, width, 4)
+            found = numbers(browser, f"partinr.shown.right.read(0, 0, {width}, {height})").reshape(
+                height, width, 4
+            )
             span = browser.value("[partinr.shown.area.down.span, partinr.shown.area.across.span]")
-            index = [
-                np.floor(s["start"] + (np.arange(s["size"]) + 0.5) * (s["stop"] - s["start"]) / s["size"]).astype(int)
+            places = [
+                np.floor(
+                    s["start"] + (np.arange(s["size"]) + 0.5) * (s["stop"] - s["start"]) / s["size"]
+                ).astype(int)
                 for s in span
             ]
             np.testing.assert_allclose(
-                np.clip(found[..., :3], 0, 1), expected[np.ix_(*index)] / peak, rtol=0, atol=(1 if way == "nearest" else 0.01) / 255
+                np.clip(found[..., :3], 0, 1),
+                expected[np.ix_(*places)] / peak,
+                rtol=0,
+                atol=(1 if way == "nearest" else 0.01) / 255,
             )
 
 
@@ -193,7 +210,8 @@ def test_a_curve_and_its_values(browser: Browser, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, (render(model).ravel() - low) / (high - low), atol=1e-4)
     derivative = numbers(
         browser,
-        "(partinr.view.show = 'gradient', partinr.view.zoom = 8, partinr.shown.derived(partinr.shown.values(0, 100, 200, 8)))",
+        "(Object.assign(partinr.view, {show: 'gradient', zoom: 8}),"
+        " partinr.shown.derived(partinr.shown.values(0, 100, 200, 8)))",
     )
     exact = np.gradient(render(model, scale=8, crop=((100, 200),)).ravel()) * 8 / (high - low)
     np.testing.assert_allclose(derivative[1:-1], exact[1:-1], atol=2e-3)
@@ -254,7 +272,13 @@ def test_gestures_and_keys(browser: Browser, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.subtract(after, before) * zoom, [20, 10], atol=1e-6)
     browser.until("partinr.settled")
     assert ":" in browser.value("document.getElementById('value').textContent")
-    for key, expression in (("+", f"partinr.view.zoom > {zoom}"), ("r", "partinr.view.regions"), ("g", "partinr.view.show === 'gradient'"), ("b", "partinr.view.beside === 'nearest'"), ("0", f"Math.abs(partinr.view.zoom - {whole}) < 1e-9")):
+    for key, expression in (
+        ("+", f"partinr.view.zoom > {zoom}"),
+        ("r", "partinr.view.regions"),
+        ("g", "partinr.view.show === 'gradient'"),
+        ("b", "partinr.view.beside === 'nearest'"),
+        ("0", f"Math.abs(partinr.view.zoom - {whole}) < 1e-9"),
+    ):
         browser.call("Input.dispatchKeyEvent", type="keyDown", key=key)
         browser.until(expression)
     touch = [{"x": 150, "y": 120, "id": 0}, {"x": 250, "y": 120, "id": 1}]

@@ -48,6 +48,6 @@ let c = x => `x
   ${a ? `in ${b}` : "out"}`;
 """
     assert small(text) == (
-        'const a=1,b=a- -1,text="// no  comment"+\' {\',again=`${a} ${b} // neither`;if(a)return b;'
+        "const a=1,b=a- -1,text=\"// no  comment\"+' {',again=`${a} ${b} // neither`;if(a)return b;"
         'let c=x=>`x\\nvec4 y=a+b;\\n#define LONG 1 + 1\\n${a?`in ${b}`:"out"}`;'
     ).replace("\\n", "\n")

@@ -24,7 +24,7 @@ from partinr.model.networks.network import Network
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
 from partinr.report import words
-from partinr.report.pictures import RGB, plane, to_rgb
+from partinr.report.pictures import RGB, to_rgb
 from partinr.report.view.script import script
 from partinr.shapes import Shaped
 from partinr.signals.signal import Signal
@@ -39,8 +39,9 @@ MOST_UNITS = 1024
 
 # Longest side of the still picture in pixels, its quality, and bytes that it may have.
 _SIDE, _QUALITY, _MOST_STILL = 320, 50, 8000
-# Modules that files of cosines never reach, those that others never do, and those for one axis and for several.
+# Modules that files of cosines never reach, those that others never do; those for one axis, and for several.
 _TRAINED, _COSINES = frozenset({"trained", "networks"}), frozenset({"boxes", "cosines"})
+_WAY_OUT = "fit a crop or a smaller size, or render parts of it with `partinr render --crop`"
 _LINE, _PICTURE = frozenset({"curve"}), frozenset({"picture"})
 
 
@@ -92,11 +93,8 @@ def view(source: str | os.PathLike[str], original: Signal | None = None) -> tupl
     name = Path(source).name
     size = Path(source).stat().st_size if Path(source).is_file() else 0
     if size > MOST_BYTES:
-        raise InputError(
-            f"{name} has {size:,} bytes, and a page holds at most {MOST_BYTES:,}; "
-            "fit a crop or a smaller size, or render parts of it with `partinr render --crop`"
-        )
-    model, header = load_with_header(source, max_samples=MOST_SAMPLES)
+        raise InputError(f"{name} has {size:,} bytes, and a page holds at most {MOST_BYTES:,}; {_WAY_OUT}")
+    model, header = load_with_header(Path(source), max_samples=MOST_SAMPLES)
     _check(model, name)
     whole = Path(source).read_bytes()
     spec = model.signal
@@ -131,13 +129,13 @@ def _check(model: Piecewise, name: str) -> None:
     if spec.samples > MOST_SAMPLES:
         raise InputError(
             f"{name} has {words.extent(spec.shape)} = {spec.samples:,} samples, and a page shows at most "
-            f"{MOST_SAMPLES:,}; fit a crop or a smaller size, or render parts of it with `partinr render --crop`"
+            f"{MOST_SAMPLES:,}; {_WAY_OUT}"
         )
     widest = max(_units(network, spec.dims, spec.channels) for network in model.networks)
     if widest > MOST_UNITS:
         raise InputError(
-            f"{name} has networks of {widest:,} units or features, and a page computes at most {MOST_UNITS:,}; "
-            "render it with `partinr render`, or fit it in more regions"
+            f"{name} has networks of {widest:,} units or features, and a page computes at most "
+            f"{MOST_UNITS:,}; render it with `partinr render`, or fit it in more regions"
         )
 
 
@@ -153,7 +151,8 @@ def _original(model: Piecewise, original: Signal) -> str:
     spec = model.signal
     if original.spec.array_shape != spec.array_shape:
         raise InputError(
-            f"the original must have the shape {spec.array_shape} of the file, got {original.spec.array_shape}"
+            f"the original must have the shape {spec.array_shape} of the file, "
+            f"got {original.spec.array_shape}"
         )
     low, high = spec.value_range
     wide = 1 if spec.dtype == "uint8" and (low, high) == (0, 255) else 2

@@ -1,7 +1,7 @@
 """The script of a page: plain modules, one after another, without what a file's kind never reaches.
 
-No bundler: imports and exports go away, and comments and spaces that mean nothing. Names at the top of modules are
-therefore different in all of them (`tests/report/view/test_script.py`).
+No bundler: imports and exports go away, and comments and spaces that mean nothing. So names at the top of
+modules differ in all of them (`tests/report/view/test_script.py`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def modules(without: frozenset[str] = frozenset()) -> list[str]:
         if name not in graph:
             graph[name] = imported(name) - without
             waiting += graph[name]
-    return list(graphlib.TopologicalSorter({name: sorted(graph[name]) for name in sorted(graph)}).static_order())
+    return list(
+        graphlib.TopologicalSorter({name: sorted(graph[name]) for name in sorted(graph)}).static_order()
+    )
 
 
 @cache

@@ -5,8 +5,8 @@ import { sides } from "./numbers.mjs";
 /**
  * @typedef {{name: string, hidden: number, layers: number, omega_0: number, omega_hidden: number, scale: number,
  *   sigma: number, frequencies: number, features: number, seed: number}} Network those fields that its name has
- * @typedef {{kind: "image" | "array", shape: number[], channels: number, dtype: string,
- *   value_range: [number, number], channel_axis: boolean}} Signal
+ * @typedef {{kind: string, shape: number[], channels: number, dtype: string, value_range: [number, number],
+ *   channel_axis: boolean, axes?: {spacing?: number}[]}} Signal
  * @typedef {{network: Network, weights: Float32Array[], biases: Float32Array[]}} Group
  *   of each layer weights (regions, fan in, fan out) and biases (regions, fan out)
  *
@@ -56,4 +56,12 @@ export function ofBoxes(shape, boxes) {
   }
   if (labels.includes(-1)) throw new Damaged("the regions do not cover the signal");
   return { labels, boxes };
+}
+
+/**
+ * Whether the channels are colours, and the last of two or four opacity.
+ * @param {Signal} signal
+ */
+export function isColoured({ kind }) {
+  return kind === "image" || kind === "video";
 }

@@ -3,6 +3,7 @@ import { Damaged, sha256, unzlib } from "./bytes.mjs";
 import { Curve } from "./curve.mjs";
 import { opened } from "./file.mjs";
 import { follow } from "./gestures.mjs";
+import { isColoured } from "./header.mjs";
 import { clamp, sides } from "./numbers.mjs";
 import { Picture } from "./picture.mjs";
 
@@ -86,10 +87,10 @@ function inUnits(v, { dtype, value_range: [low, high] }) {
 function start(inr) {
   const { signal } = inr, { stage, canvas, plane, maximum, channel, regions, play, split } = ui;
   const [planes, rows, columns] = sides(signal.shape), line = signal.shape.length === 1;
-  const grey = signal.channels < 3 || signal.channels > 4;
+  const coloured = isColoured(signal), grey = !coloured && !line && (signal.channels < 3 || signal.channels > 4);
   /** @type {View} */
   const view = {
-    x: columns / 2, y: rows / 2, zoom: 1, plane: planes >> 1, channel: !line && grey && signal.kind === "array" ? 0 : -1,
+    x: columns / 2, y: rows / 2, zoom: 1, plane: planes >> 1, channel: grey ? 0 : -1,
     show: "values", beside: "", split: 0.5, regions: false, levels: [0, 1],
   };
   const shown = new (line ? Curve : Picture)(canvas, inr, view, originalValues(), () => {
@@ -164,8 +165,8 @@ function start(inr) {
   if (!ui.original) ui.beside.options[4].remove();
   choice("show", "show", ["values", "gradient", "laplacian"]);
   choice("beside", "beside", ways);
-  const names = signal.kind === "image" && signal.channels > 2 ? ["Red", "Green", "Blue", "Alpha"] : signal.kind === "image" ? ["Grey", "Alpha"] : [];
-  if (grey && signal.kind === "array" && !line) channel.options[0].remove();
+  const names = !coloured ? [] : signal.channels > 2 ? ["Red", "Green", "Blue", "Alpha"] : ["Grey", "Alpha"];
+  if (grey) channel.options[0].remove();
   for (let c = 0; c < signal.channels; c++) channel.add(new Option(names[c] ?? `Channel ${c + 1}`, `${c}`));
   channel.value = `${view.channel}`;
   channel.onchange = () => ((view.channel = Number(channel.value)), update());
@@ -202,13 +203,14 @@ function start(inr) {
   plane.oninput = maximum.onchange = slice;
 
   ui.sound.hidden = !line;
+  const rate = Math.round(1 / (signal.axes?.[0].spacing ?? 1));
+  if (rate >= 3000) ui.rate.add(new Option(`${rate / 1000} kHz`, `${rate}`, true, true), 0);
   /** @type {(() => void) | null} */
   let stop = null;
   play.onclick = () => {
     if (stop) return stop();
     play.textContent = "Stop";
-    const rate = Number(ui.rate.value);
-    stop = /** @type {Curve} */ (shown).play(rate, () => ((stop = null), (play.textContent = "Play")));
+    stop = /** @type {Curve} */ (shown).play(Number(ui.rate.value), () => ((stop = null), (play.textContent = "Play")));
   };
 
   const fit = () => ((fitted = true), update());

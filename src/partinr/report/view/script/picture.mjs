@@ -1,6 +1,7 @@
 // A picture, or a plane of a volume, on a canvas: values are computed coarsely at once and then exactly, part by part.
 import { Program, Target, Texture } from "./gl.mjs";
 import { ShownFunction } from "./function.mjs";
+import { isColoured } from "./header.mjs";
 import { sides } from "./numbers.mjs";
 import { Samples } from "./samples.mjs";
 
@@ -325,7 +326,7 @@ export class Picture {
     this.screens.set(key, screen);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.clear(gl.COLOR_BUFFER_BIT);
-    const { channels, kind } = inr.signal, width = across.span.size, height = down.span.size, under = canvas.height - down.first - height;
+    const { channels } = inr.signal, width = across.span.size, height = down.span.size, under = canvas.height - down.first - height;
     screen.draw(
       null,
       {
@@ -343,7 +344,7 @@ export class Picture {
         difference: Math.max(1, Math.ceil(zoom / 8)),
         channel: [view.channel < 0 ? -1 : view.channel & 3],
         channels: [channels],
-        image: [kind === "image" && channels % 2 === 0 ? channels - 1 : 0],
+        image: [isColoured(inr.signal) && channels % 2 === 0 ? channels - 1 : 0],
       },
       [across.first, under, width, height],
     );
