@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-_VOID = {"meta", "img", "br"}
+_VOID = {"meta", "img", "br", "input"}
 
 
 class PageParser(HTMLParser):
@@ -20,6 +20,7 @@ class PageParser(HTMLParser):
         self.texts: list[str] = []
         self.attributes: list[str] = []
         self.links: list[str] = []
+        self.pages: list[str] = []
         self.definitions: list[tuple[str, str]] = []
         self._open: list[str] = []
         self.feed(html)
@@ -32,6 +33,7 @@ class PageParser(HTMLParser):
         self.links += [
             value or "" for name, value in attrs if name.split(":")[-1] in ("src", "href", "srcset")
         ]
+        self.pages += [value or "" for name, value in attrs if name == "srcdoc"]
         if tag not in _VOID:
             self._open.append(tag)
 
@@ -53,12 +55,25 @@ class PageParser(HTMLParser):
 def require_self_contained(html: str) -> PageParser:
     """Nothing on the page is loaded from elsewhere, and it is well formed."""
     parser = PageParser(html)
-    assert all(
-        link.startswith(("data:image/png;base64,", "data:audio/wav;base64,", "#")) for link in parser.links
-    )
-    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(parser.tags)
-    without_pictures = re.sub(r"data:[^\"]*", "", html)
-    assert "http" not in without_pictures
-    assert "@import" not in without_pictures
-    assert all(name.startswith("#") for name in re.findall(r"url\(([^)]*)\)", without_pictures))
+    allowed = ("data:image/png;base64,", "data:audio/wav;base64,", "#")
+    assert all(link.startswith(allowed) for link in parser.links)
+    assert not {"script", "link", "object", "embed", "base"} & set(parser.tags)
+    assert parser.tags.count("iframe") == len(parser.pages)
+    for inner in parser.pages:
+        require_own_script(inner)
+    _require_no_addresses(html)
+    assert all(name.startswith("#") for name in re.findall(r"url\(([^)]*)\)", html))
     return parser
+
+
+def require_own_script(html: str) -> PageParser:
+    """A page that is a function: well formed, its script in it, nothing loaded from elsewhere."""
+    parser = PageParser(html)
+    assert all(link.startswith("data:image/webp;base64,") for link in parser.links)
+    assert not {"link", "iframe", "object", "embed", "base"} & set(parser.tags)
+    _require_no_addresses(html)
+    return parser
+
+
+def _require_no_addresses(html: str) -> None:
+    assert not re.search(r"https?:|@import|//[a-z]+\.", html)

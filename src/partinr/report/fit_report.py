@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr import __version__
+from partinr.errors import InputError
 from partinr.file.inr import Saved, load
 from partinr.files import atomic_write, check_writable
 from partinr.fitting.fit import FitResult
@@ -26,6 +27,7 @@ from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borde
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
 from partinr.report.sound import sound_sections
 from partinr.report.volume_views import volume_views
+from partinr.report.view.page import view
 from partinr.shapes import Shaped
 from partinr.signals.codecs import Coded, beside, comparable
 from partinr.signals.metrics import psnr as psnr_of
@@ -42,6 +44,8 @@ _SEAM = "About 1 means that borders between regions do not show when enlarged; m
 _SCALES, _SHOWN, _LEAST = (2, 3, 4, 8), 192, 8
 # Other codecs take a second or so for a million pixels, AVIF several, and each is asked some ten times.
 _MOST_CODED = 4_000_000
+# Samples of an original that a page of its function has, for a few bytes each.
+_MOST_BESIDE = 1_000_000
 # Inches across a curve of one axis.
 _WIDE = 9.0
 
@@ -84,17 +88,43 @@ def write_report(
         file.write(utf8(html))
 
 
+def function_section(saved: Saved, signal: Signal, stills: Sequence[page.Html]) -> page.Section:
+    """The function itself, which the browser evaluates; still pictures where that cannot be, and in print."""
+    original = signal if signal.spec.samples <= _MOST_BESIDE else None
+    text = (
+        "The file itself, of which your browser computes every pixel: click, and zoom with wheel or fingers. "
+        f"Beside it are {'' if original is None else 'the original and '}other ways between its samples."
+    )
+    try:
+        html, _ = view(saved.path, original)
+    except InputError:
+        return page.Section("Between the samples", stills)
+    alive = page.live(html.decode(), f"{saved.path.name}, to zoom into")
+    return page.Section("Between the samples", [page.paragraph(text), alive, page.for_print(*stills)])
+
+
 def fit_sections(
-    result: FitResult, saved: Saved | None = None, reference: Signal | None = None
+    result: FitResult,
+    saved: Saved | None = None,
+    reference: Signal | None = None,
+    *,
+    function: bool = True,
 ) -> list[page.Section]:
-    """What a page says about a fit; arguments as for `write_report`."""
+    """What a page says about a fit; arguments as for `write_report`.
+
+    Args:
+        result: the fit.
+        saved: the file that the fit was saved to.
+        reference: the same scene with more pixels.
+        function: whether the page has the function, and the enlargements that print has in its place.
+    """
     signal = result.signal
     model = result.model if saved is None else load(saved.path, max_samples=None)
     values = render(model).reshape(signal.values.shape)
     of_dims = (
-        _sections_1d(model, signal, values)
+        _sections_1d(model, signal, values, saved if function else None)
         if signal.spec.dims == 1
-        else _sections(model, signal, values, reference)
+        else _sections(model, signal, values, reference, saved, function)
     )
     heard = sound_sections(signal, values) if signal.spec.kind == "sound" else []
     return [
@@ -249,7 +279,12 @@ def recipe_facts(recipe: Recipe, network: Network, samples: float) -> list[tuple
 
 
 def _sections(
-    model: Piecewise, signal: Signal, values: Values, reference: Signal | None
+    model: Piecewise,
+    signal: Signal,
+    values: Values,
+    reference: Signal | None,
+    saved: Saved | None,
+    function: bool,
 ) -> list[page.Section]:
     several = len(model.networks) > 1 or model.spectra is not None
     drawn = regions("Partition", signal, model.partition, shades(model) if several else None)
@@ -280,6 +315,14 @@ def _sections(
         if reference is not None:
             parts.append(_closeness(model, signal, reference))
         sections.append(page.Section("Enlarged", parts))
+        window = busiest_window(picture, min(_SIDE, max(_LEAST, min(signal.shape[-2:]) // 4)))
+        pictures = enlarged(model, signal, window, _SCALE, shown, reference)
+        text = f"{describe(window)}, the most detailed part of this size, enlarged {_SCALE} times."
+        stills = [page.paragraph(text), page.gallery(pictures)]
+        if saved is None:
+            sections.append(page.Section("Enlarged", stills))
+        elif function:
+            sections.append(function_section(saved, signal, stills))
         if model.regions > 1:
             sections.append(_meeting(model, _window(picture, _SEAM_SCALE), shown))
     return sections
@@ -313,7 +356,7 @@ def _meeting(model: Piecewise, window: Window, shown: Shown) -> page.Section:
     return page.Section("Where regions meet", [page.paragraph(f"{text} {where}"), page.gallery(pictures)])
 
 
-def _sections_1d(model: Piecewise, signal: Signal, values: Values) -> list[page.Section]:
+def _sections_1d(model: Piecewise, signal: Signal, values: Values, saved: Saved | None) -> list[page.Section]:
     exact = signal.values.astype(np.float64)
     error = signed_error(signal.values, values, signal.spec)
     side = min(64, signal.shape[0])
@@ -344,7 +387,8 @@ def _sections_1d(model: Piecewise, signal: Signal, values: Values) -> list[page.
     plots = [inline([Plot("", draw, caption, 3.0, _WIDE)], _WIDE) for draw, caption in drawn]
     several = len(model.networks) > 1 or model.spectra is not None
     table = [group_table(model)] if several else []
-    return [page.Section("Curves", [*plots, *table])]
+    alive = [] if saved is None else [function_section(saved, signal, [])]
+    return [page.Section("Curves", [*plots, *table]), *alive]
 
 
 def _learning(result: FitResult) -> Sequence[page.Html]:

@@ -21,7 +21,7 @@ from partinr.model.partition import Felzenszwalb, Grid, Partition, Whole
 from partinr.model.rendering import render
 from partinr.report import page, words
 from partinr.report.enlarging import Window, describe, enlarged, side_by_side
-from partinr.report.fit_report import fit_sections
+from partinr.report.fit_report import fit_sections, function_section
 from partinr.report.pictures import Picture, write_rgb
 from partinr.signals.array import from_array
 from partinr.signals.signal import Signal
@@ -190,8 +190,8 @@ def _page(
         "of the picture (PoS)."
     )
     sections = [
-        page.Section("Between the pixels", [page.paragraph(between), page.gallery(crops)]),
-        *fit_sections(fitted, saved),
+        function_section(saved, fitted.signal, [page.paragraph(between), page.gallery(crops)]),
+        *fit_sections(fitted, saved, function=False),
         page.Section("Partition against one network", [page.paragraph(compared)]),
         *comparison_sections(comparison),
     ]

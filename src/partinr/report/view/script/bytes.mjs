@@ -95,6 +95,14 @@ function leasts(count, log2, first) {
 }
 
 /**
+ * @param {string} what
+ * @returns {never}
+ */
+function broken(what) {
+  throw new Damaged(`a deflated stream ${what}`);
+}
+
+/**
  * Inflate a stream of RFC 1951.
  * @param {Uint8Array} bytes
  * @param {number} most bytes that may come out
@@ -109,7 +117,7 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
   /** @param {number} n */
   function bits(n) {
     for (; count < n; count += 8) {
-      if (at >= bytes.length) throw new Damaged("a deflated stream is cut short");
+      if (at >= bytes.length) broken("is cut short");
       held |= bytes[at++] << count;
     }
     const value = held & ((1 << n) - 1);
@@ -119,7 +127,7 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
   }
   /** @param {number} n */
   function room(n) {
-    if (made + n > before.length + most) throw new Damaged("a deflated stream holds too much");
+    if (made + n > before.length + most) broken("holds too much");
     if (made + n <= out.length) return;
     const larger = new Uint8Array(Math.min(before.length + most, Math.max(2 * out.length, made + n)));
     larger.set(out);
@@ -135,7 +143,7 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
       first = (first + here) << 1;
       value <<= 1;
     }
-    throw new Damaged("a deflated stream has no such code");
+    return broken("has no such code");
   }
 
   for (let last = 0; !last; ) {
@@ -144,14 +152,14 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
     if (kind === 0) {
       held = count = 0;
       const length = bytes[at] | (bytes[at + 1] << 8);
-      if (at + 4 + length > bytes.length) throw new Damaged("a deflated stream is cut short");
+      if (at + 4 + length > bytes.length) broken("is cut short");
       room(length);
       out.set(bytes.subarray(at + 4, at + 4 + length), made);
       made += length;
       at += 4 + length;
       continue;
     }
-    if (kind === 3) throw new Damaged("a deflated stream has no such block");
+    if (kind === 3) broken("has no such block");
     const [literals, distances] = kind === 1 ? fixedCodes() : dynamicCodes(bits, symbol);
     for (let found = symbol(literals); found !== 256; found = symbol(literals)) {
       if (found < 256) {
@@ -160,12 +168,12 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
         continue;
       }
       const l = found - 257;
-      if (l > 28) throw new Damaged("a deflated stream has no such length");
+      if (l > 28) broken("has no such length");
       const length = LENGTHS[l] + bits(l < 8 || l === 28 ? 0 : (l - 4) >> 2);
       const d = symbol(distances);
-      if (d > 29) throw new Damaged("a deflated stream has no such distance");
+      if (d > 29) broken("has no such distance");
       const distance = DISTANCES[d] + bits(d < 4 ? 0 : (d - 2) >> 1);
-      if (distance > made) throw new Damaged("a deflated stream refers to nothing");
+      if (distance > made) broken("refers to nothing");
       room(length);
       for (let i = 0; i < length; i++, made++) out[made] = out[made - distance];
     }

@@ -15,11 +15,11 @@ import { sides } from "./numbers.mjs";
 const COMMON = `
 uniform sampler2D axes, boxes;
 uniform usampler2D labels;
-uniform int columns, signalColumns, firstColumn;
-int labelAt(int row, int column) { return int(texelFetch(labels, place(row * signalColumns + column), 0).x); }
+uniform int columns, stride, leftmost;
+int labelAt(int row, int column) { return int(texelFetch(labels, place(row * stride + column), 0).x); }
 // First sample, number of frequencies, scale and shift to own coordinates of a region: along columns, and along rows.
 vec4 boxAlong(int region, int axis) { return entry(boxes, 2 * region + axis); }
-float twiceCosine(float x, vec4 box) { return 2.0 * sineTurns(0.25 * (x * box.z + box.w) + 0.5); }
+float doubled(float x, vec4 box) { return 2.0 * sineTurns(0.25 * (x * box.z + box.w) + 0.5); }
 `;
 
 const ALONG_COLUMNS = `${COMMON}
@@ -32,13 +32,13 @@ void main() {
   vec4 row = entry(axes, columns + pixel.y - below * height);
   partial = vec4(0);
   if (below == 1 && row.z == 0.0) return;
-  int column = firstColumn + pixel.x, region = labelAt(int(row.y) + below, column);
+  int column = leftmost + pixel.x, region = labelAt(int(row.y) + below, column);
   vec4 box = boxAlong(region, 0), other = boxAlong(region, 1);
   if (column >= int(other.x + other.y)) return;
-  float twice = twiceCosine(row.x, box);
+  float twice = doubled(row.x, box);
   vec4 last = vec4(0), sum = vec4(0);
-  int at = int(box.x + box.y - 1.0) * signalColumns + column;
-  for (int k = int(box.y) - 1; k > 0; k--, at -= signalColumns) {
+  int at = int(box.x + box.y - 1.0) * stride + column;
+  for (int k = int(box.y) - 1; k > 0; k--, at -= stride) {
     vec4 next = entry(coefficients, at) + twice * sum - last;
     last = sum;
     sum = next;
@@ -51,13 +51,13 @@ function alongRows(line) {
   return `${COMMON}
 uniform sampler2D before, partials;
 uniform int height, width, sheet;
-uniform float sheetShare;
+uniform float weight;
 out vec4 values;
 vec4 along(int below, int y, int region, float x) {
   vec4 box = boxAlong(region, 1);
-  float twice = twiceCosine(x, box);
+  float twice = doubled(x, box);
   vec4 last = vec4(0), sum = vec4(0);
-  ${line ? "int first = int(box.x);" : "ivec2 first = ivec2(int(box.x) - firstColumn, y + below * height);"}
+  ${line ? "int first = int(box.x);" : "ivec2 first = ivec2(int(box.x) - leftmost, y + below * height);"}
   for (int k = int(box.y) - 1; k > 0; k--) {
     vec4 next = ${line ? "entry(partials, first + k)" : "texelFetch(partials, ivec2(first.x + k, first.y), 0)"} + twice * sum - last;
     last = sum;
@@ -81,8 +81,8 @@ void main() {
     ivec2 below = ivec2(labelAt(i + 1, j), labelAt(i + 1, next));
     if (below != here) values = mix(values, both(1, pixel.y, below, column), row.z);
   }
-  if (sheetShare < 1.0) {
-    values *= sheetShare;
+  if (weight < 1.0) {
+    values *= weight;
     if (sheet > 0) values += texelFetch(before, ivec2(gl_FragCoord.xy), 0);
   }
 }`;
@@ -146,8 +146,8 @@ export class Cosines {
         boxes: this.boxes,
         labels,
         columns: [columns.size],
-        signalColumns: [this.columns],
-        firstColumn: [from],
+        stride: [this.columns],
+        leftmost: [from],
         height: [rows.size],
       };
       if (!this.line)
@@ -162,7 +162,7 @@ export class Cosines {
           before: this.before,
           width: [target.width],
           sheet: [sheet],
-          sheetShare: share,
+          weight: share,
         },
         [0, first, target.width, count],
       );

@@ -44,8 +44,10 @@ export function follow(stage, moves) {
   stage.addEventListener(
     "wheel",
     (event) => {
+      // Within another page, the wheel moves that one until this one was touched.
+      if (self !== top && !document.hasFocus()) return;
       event.preventDefault();
-      const lines = event.deltaMode === 1 ? 20 : event.deltaMode === 2 ? 400 : 1;
+      const lines = [1, 20, 400][event.deltaMode];
       moves.zoom(2 ** ((-event.deltaY * lines) / 240), place(event).x, place(event).y);
     },
     { passive: false },

@@ -39,13 +39,15 @@ export class Bits {
     return bit;
   }
 
-  /** Whether more was read than any writer leaves out. */
-  get overrun() {
-    return this.read > this.bytes.length + 4;
+  /** Make sure that no more was read than any writer leaves out. */
+  check() {
+    if (this.read > this.bytes.length + 4) throw new Damaged("coded numbers are cut short");
   }
 
+  /** Make sure that all was read, too. */
   finish() {
-    if (this.read < this.bytes.length || this.overrun) throw new Damaged("coded numbers end too early or too late");
+    this.check();
+    if (this.read < this.bytes.length) throw new Damaged("coded numbers end too late");
   }
 }
 

@@ -150,21 +150,20 @@ function start(inr) {
     });
   };
 
-  /** @type {(id: string, key: keyof View, values: string[]) => void} */
-  const choice = (id, key, values) => {
-    const select = ui[id];
-    select.onchange = () => (Object.assign(view, { [key]: values[select.selectedIndex] }), levels(), update());
-    stepped[id] = () => {
+  /** @type {(key: "show" | "beside", values: string[]) => void} */
+  const choice = (key, values) => {
+    const select = ui[key];
+    select.onchange = () => ((/** @type {any} */ (view)[key] = values[select.selectedIndex]), levels(), update());
+    stepped[key] = () => {
       select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
       select.dispatchEvent(new Event("change"));
     };
   };
   /** @type {{[id: string]: () => void}} what a key does to a control */
   const stepped = {};
-  const ways = ["", "nearest", "linear", "cubic", "original"];
   if (!ui.original) ui.beside.options[4].remove();
-  choice("show", "show", ["values", "gradient", "laplacian"]);
-  choice("beside", "beside", ways);
+  choice("show", ["values", "gradient", "laplacian"]);
+  choice("beside", ["", "nearest", "linear", "cubic", "original"]);
   const names = !coloured ? [] : signal.channels > 2 ? ["Red", "Green", "Blue", "Alpha"] : ["Grey", "Alpha"];
   if (grey) channel.options[0].remove();
   for (let c = 0; c < signal.channels; c++) channel.add(new Option(names[c] ?? `Channel ${c + 1}`, `${c}`));

@@ -165,7 +165,7 @@ function networksShader(kinds, dims, widest) {
 #define WIDEST ${widest}
 uniform sampler2D axes, parameters, regions, groups, matrices, pairs;
 uniform usampler2D cells;
-uniform int block, line, columns, signalColumns;
+uniform int block, line, columns, stride;
 uniform uint zero;
 uniform float plane;
 out vec4 values;
@@ -202,7 +202,7 @@ void main() {
   if (line > 0) pixel = ivec2(min(pixel.y * line + pixel.x, columns - 1), 0);
   vec4 column = entry(axes, pixel.x), row = entry(axes, columns + pixel.y);
   vec3 x = vec3(plane, row.x, column.x);
-  uint cell = texelFetch(cells, place(int(row.y) * signalColumns + int(column.y)), 0).x;
+  uint cell = texelFetch(cells, place(int(row.y) * stride + int(column.y)), 0).x;
   if (cell < 0x80000000u) {
     values = network(int(cell), x);
     return;
@@ -282,7 +282,7 @@ export class Networks {
         block: [this.block],
         line: [rows.size === 1 && columns.size > target.width ? target.width : 0],
         columns: [columns.size],
-        signalColumns: [this.columns],
+        stride: [this.columns],
         plane: this.plane,
       },
       [0, first, target.width, count],

@@ -35,7 +35,8 @@ export class Integers {
     let length = 1;
     for (let i = 0; i < 5; i++) length = 2 * length + this.chances.bit(base + length);
     length -= 32;
-    if (length > 20 || this.bits.overrun) throw new Damaged("coded numbers are cut short");
+    this.bits.check();
+    if (length > 20) throw new Damaged("coded numbers are too long");
     if (length === 0) return 0;
     let size = 1;
     for (let i = 1; i < length; i++)

@@ -312,7 +312,7 @@ class SliceReader {
     const up = steps[1], out = steps[0], k = [0, 0, 0], offsets = sizes.offsets, at = sizes.at;
     for (k[0] = Math.min(n[0], reach) - 1; k[0] >= 0; k[0]--)
       for (k[1] = Math.min(n[1], reach - k[0]) - 1; k[1] >= 0; k[1]--) {
-        if (bits.overrun) throw new Damaged("coded numbers are cut short");
+        bits.check();
         const g0 = f0[k[0]], g1 = f1[k[1]];
         const rowBand = (g0.band * alongBands + g1.band) * alongBands;
         const rowPlace = dims === 1 ? 0 : dims === 2 ? g1.place * 8 : (g0.place * 4 + g1.place) * 4;
@@ -361,7 +361,7 @@ class SliceReader {
     all[base] = guess + (difference && bits.bit(32768) ? -difference : difference);
     this.borders.met([0, 0, 0], all[base]);
     this.borders.leave(c);
-    if (bits.overrun) throw new Damaged("coded numbers are cut short");
+    bits.check();
     own[origin] = Math.min(Math.abs(all[base]), LARGE);
     for (let i = 0; i < bands; i++)
       if (counts[i]) trace.bands[c * bands + i] = Math.floor((16 * sums[i]) / counts[i]);
