@@ -116,8 +116,9 @@ export class Curve {
     const [low, high] = view.levels, scale = (0.9 * height) / (high - low);
     /** @type {(v: number) => number} */
     const y = (v) => (view.show === "values" ? 0.95 * height - (v - low) * scale : height / 2 - v * scale);
+    const [least, most] = this.inr.signal.value_range;
     pen.fillStyle = "#8888";
-    pen.fillRect(0, Math.round(y(view.show === "values" ? Math.max(low, 0) : 0)), width, 1);
+    pen.fillRect(0, Math.round(y(view.show === "values" ? -least / (most - least) : 0)), width, 1);
     pen.lineWidth = Math.max(1, devicePixelRatio);
     this.channels.forEach((channel, i) => {
       if (view.zoom < 1) this.range(this.atSamples(channel), from, y, COLOURS[i]);
