@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 
 def opened(browser: Browser, model: Piecewise, folder: Path, original: Signal | None = None) -> Piecewise:
-    """A model's page, open; returns the model as the file has it."""
+    """A model's page, open; returns the model as the page shows it."""
     page, file = folder / "page.html", folder / "function.inr"
     save(model, file, store="auto" if model.spectra is not None else "float32", signal=original)
     write_view(page, file, original)
@@ -39,7 +39,9 @@ def opened(browser: Browser, model: Piecewise, folder: Path, original: Signal | 
     browser.open(page)
     browser.until("globalThis.partinr && (partinr.settled || partinr.failed)")
     assert (browser.value("partinr.failed"), browser.log) == (None, [])
-    return load(file)
+    shown = load(file)
+    # Pages do not have what was learned of photographs.
+    return shown.with_between("smooth") if shown.signal.between == "learned" else shown
 
 
 def numbers(browser: Browser, expression: str) -> ndarray:
@@ -70,8 +72,14 @@ def values(
             (1, 1, *model.signal.shape)[-3:], (1, *size), ((plane, plane + 1), rows, columns), strict=True
         )
     ]
-    points = np.stack(np.meshgrid(*axes[3 - dims :], indexing="ij"), axis=-1).reshape(*size, dims)
-    return np.concatenate(blocks, axis=-1)[..., :channels], model(points)
+    found = np.concatenate(blocks, axis=-1)[..., :channels]
+    if model.signal.between == "none":
+        points = np.stack(np.meshgrid(*axes[3 - dims :], indexing="ij"), axis=-1).reshape(*size, dims)
+        return found, model(points)
+    low, high = model.signal.value_range
+    crop, shape = ((plane, plane + 1), rows, columns)[3 - dims :], (1, *size)[3 - dims :]
+    expected = render(model, size=shape, crop=crop).reshape(*size, channels).astype(np.float64)
+    return np.clip(found, 0, 1), (expected - low) / (high - low)
 
 
 def check(browser: Browser, model: Piecewise, plane: float = 0) -> None:
@@ -87,7 +95,8 @@ def check(browser: Browser, model: Piecewise, plane: float = 0) -> None:
         ),
     ):
         found, expected = values(browser, model, *part, size, plane)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=0.2 / 255)
+        rounding = 0.5 if model.signal.between != "none" and model.signal.dtype == "uint8" else 0
+        np.testing.assert_allclose(found, expected, rtol=0, atol=(0.2 + rounding) / 255)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
@@ -111,9 +120,19 @@ def test_several_groups_on_one_two_and_three_axes(browser: Browser, tmp_path: Pa
 @pytest.mark.parametrize("shape", [(300,), (60, 75), (1, 40), (9, 20, 17)])
 def test_coded_cosines(browser: Browser, tmp_path: Path, shape: tuple[int, ...]) -> None:
     signal = patchy(shape, 3 if shape[0] % 2 else 5)
-    model = opened(browser, fit(signal, goal=Compact(psnr=40)).model, tmp_path, signal)
+    fitted = fit(signal, goal=Compact(psnr=40)).model
+    model = opened(browser, fitted.with_between("none"), tmp_path, signal)
     for plane in (0, 1.3, 8) if len(shape) == 3 else (0,):
         check(browser, model, plane)
+    model = opened(browser, fitted.with_between("smooth"), tmp_path, signal)
+    for plane in (0, 5) if len(shape) == 3 else (0,):
+        check(browser, model, plane)
+
+
+def test_smooth_between_the_samples_of_networks(browser: Browser, tmp_path: Path) -> None:
+    for partition in (cells((13, 12), 2, 2), cells((40,), 3)):
+        model = made(partition, NETWORKS[0], dtype="uint8", span=(0.0, 255.0)).with_between("smooth")
+        check(browser, opened(browser, model, tmp_path))
 
 
 @needs_kernel
@@ -166,6 +185,7 @@ def test_beside_the_original_and_usual_ways(browser: Browser, tmp_path: Path) ->
         own = render(model)
         peak = signal.spec.value_range[1]
         for way, expected in (("original", signal.values), ("nearest", own)):
+            browser.value("document.getElementById('in').click()")
             browser.value("Object.assign(partinr.view, {zoom: 4, split: 0})")
             index = ["", "nearest", "linear", "cubic", "original"].index(way)
             browser.value(f"document.getElementById('beside').selectedIndex = {index}")

@@ -8,8 +8,14 @@ from importlib.resources import files
 
 import pytest
 
-from partinr.report.view.page import _COSINES, _LINE, _PICTURE, _TRAINED
+from helpers import smooth
+
+from models import NETWORKS, cells, made
+from partinr import Compact, fit
+from partinr.model import kernel
+from partinr.report.view.page import left_out
 from partinr.report.view.script import imported, modules, script, small, source
+from partinr.signals.signal import Between
 
 _TOP = re.compile(r"^(?:export )?(?:async )?(?:const|let|class|function\*?) (\w+)", re.MULTILINE)
 _MORE = re.compile(r"^(?:export )?const [^\n]*?\], (\w+) = ", re.MULTILINE)
@@ -29,10 +35,14 @@ def test_names_are_those_of_one_module_each() -> None:
     assert len(names) > 100
 
 
-@pytest.mark.parametrize("file", [_TRAINED, _COSINES])
-@pytest.mark.parametrize("view", [_LINE, _PICTURE])
-def test_scripts_are_small(file: frozenset[str], view: frozenset[str]) -> None:
-    assert len(script(file | view)) < 60_000
+@pytest.mark.parametrize("between", ["none", "smooth"])
+@pytest.mark.parametrize("shape", [(64,), (24, 20)])
+def test_scripts_are_small(shape: tuple[int, ...], between: Between) -> None:
+    models = [made(cells(shape), NETWORKS[0])]
+    if kernel.why_missing() is None:
+        models.append(fit(smooth(shape), goal=Compact(psnr=30)).model)
+    for model in models:
+        assert len(script(left_out(model.with_between(between)))) < 60_000
 
 
 def test_comments_and_spaces_go_and_nothing_else() -> None:

@@ -39,10 +39,7 @@ MOST_UNITS = 1024
 
 # Longest side of the still picture in pixels, its quality, and bytes that it may have.
 _SIDE, _QUALITY, _MOST_STILL = 320, 50, 8000
-# Modules that files of cosines never reach, those that others never do; those for one axis, and for several.
-_TRAINED, _COSINES = frozenset({"trained", "networks"}), frozenset({"boxes", "cosines"})
 _WAY_OUT = "fit a crop or a smaller size, or render parts of it with `partinr render --crop`"
-_LINE, _PICTURE = frozenset({"curve"}), frozenset({"picture"})
 
 
 @dataclass(frozen=True)
@@ -98,9 +95,7 @@ def view(source: str | os.PathLike[str], original: Signal | None = None) -> tupl
     _check(model, name)
     whole = Path(source).read_bytes()
     spec = model.signal
-    text = script(
-        (_TRAINED if model.spectra is not None else _COSINES) | (_PICTURE if spec.dims == 1 else _LINE)
-    )
+    text = script(left_out(model))
     psnr = header["summary"].get("psnr")
     facts = [
         f"{words.extent(spec.shape)} samples",
@@ -108,6 +103,8 @@ def view(source: str | os.PathLike[str], original: Signal | None = None) -> tupl
         words.counted(model.regions, "region"),
         f"{len(whole):,} bytes",
         *([words.decibels(psnr)] if isinstance(psnr, (int, float)) else []),
+        # What was learned of photographs would be larger than most files.
+        *(["a spline between samples"] if spec.between == "learned" else []),
     ]
     folder = files("partinr.report.view")
     html = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
@@ -121,6 +118,19 @@ def view(source: str | os.PathLike[str], original: Signal | None = None) -> tupl
     )
     found = utf8(html)
     return found, Written(len(found), len(whole), len(text))
+
+
+def left_out(model: Piecewise) -> frozenset[str]:
+    """Modules of the script that a function never reaches."""
+    smooth = model.signal.between != "none"
+    return frozenset(
+        {
+            *(("trained", "networks") if model.spectra is not None else ("boxes",)),
+            *(("cosines",) if smooth or model.spectra is None else ()),
+            *(() if smooth else ("spline", "synthesis")),
+            "picture" if model.signal.dims == 1 else "curve",
+        }
+    )
 
 
 def _check(model: Piecewise, name: str) -> None:

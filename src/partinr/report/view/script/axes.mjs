@@ -6,6 +6,8 @@ const AT_SAMPLE = 0.001;
 /**
  * @typedef {object} Axis pixels along one axis
  * @property {number} size how many
+ * @property {number} start where the first one begins, in samples
+ * @property {number} step their length
  * @property {Float32Array} coords their middles, -1 to 1 from the first sample to the last
  * @property {Int32Array} cells the sample before each
  * @property {Float32Array} shares how far each is on the way to the next sample, 0 to 1
@@ -21,10 +23,10 @@ const AT_SAMPLE = 0.001;
  */
 export function pixelsAlong(samples, size, start, stop, blend) {
   const coords = new Float32Array(size), cells = new Int32Array(size), shares = new Float32Array(size);
-  const own = start === 0 && stop === samples && size === samples, step = Math.fround(2 / Math.fround(samples - 1));
+  const own = start === 0 && stop === samples && size === samples, apart = Math.fround(2 / Math.fround(samples - 1));
   const half = Math.fround((samples - 1) / 2);
   for (let k = 0; k < size && samples > 1; k++) {
-    if (own) coords[k] = k < samples >> 1 ? -1 + step * k : 1 - step * (samples - 1 - k);
+    if (own) coords[k] = k < samples >> 1 ? -1 + apart * k : 1 - apart * (samples - 1 - k);
     else coords[k] = (start + (k + 0.5) * ((stop - start) / size) - 0.5) * (2 / (samples - 1)) - 1;
     const t = Math.min(Math.max(Math.fround(Math.fround(coords[k] + 1) * half), 0), samples - 1);
     let cell = Math.floor(t), share = t - cell;
@@ -36,7 +38,7 @@ export function pixelsAlong(samples, size, start, stop, blend) {
     cells[k] = cell;
     shares[k] = share;
   }
-  return { size, coords, cells, shares };
+  return { size, start, step: (stop - start) / size, coords, cells, shares };
 }
 
 /**

@@ -55,7 +55,7 @@ function turn(face, n, inner, back) {
   let most = 0;
   for (let i = 0; i < face.length; i++) most = Math.max(most, Math.abs(face[i]));
   if (most === 0) return;
-  if (most * 16384 * Math.sqrt(2 * n) > 2 ** 52) throw new Damaged("numbers are larger than any that are coded");
+  if (most * 16384 * Math.sqrt(2 * n) > 2 ** 52) throw new Damaged("numbers are larger than any coded");
   const line = new Float64Array(n);
   for (let row = 0; row < face.length; row += n * inner)
     for (let i = row; i < row + inner; i++) {

@@ -2,6 +2,7 @@
 import { ofBoxes, product, told } from "./header.mjs";
 import { sides } from "./numbers.mjs";
 import { codedSpectra } from "./spectra.mjs";
+import { synthesised } from "./synthesis.mjs";
 
 /**
  * @param {any} header
@@ -20,9 +21,10 @@ export function ofSpectra(header, section) {
     });
     spread(spectra, r, shape, channels, coefficients);
   });
-  const { labels } = ofBoxes(shape, boxes);
+  const { labels } = ofBoxes(shape, boxes), smooth = (header.signal.between ?? "none") !== "none";
+  const samples = smooth ? synthesised(coefficients, spectra.boxes, shape, channels, spectra.step) : null;
   const groupOf = new Int32Array(regions);
-  return { ...told(header), overlap: 0, frame: "area", regions, labels, boxes, groupOf, groups: [], coefficients };
+  return { ...told(header), overlap: 0, frame: "area", regions, labels, boxes, groupOf, groups: [], coefficients, samples };
 }
 
 /**

@@ -94,12 +94,9 @@ function leasts(count, log2, first) {
   return log2 > 1 ? [...found, 258] : found;
 }
 
-/**
- * @param {string} what
- * @returns {never}
- */
-function broken(what) {
-  throw new Damaged(`a deflated stream ${what}`);
+/** @returns {never} */
+function broken() {
+  throw new Damaged("a deflated stream is broken or too long");
 }
 
 /**
@@ -117,7 +114,7 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
   /** @param {number} n */
   function bits(n) {
     for (; count < n; count += 8) {
-      if (at >= bytes.length) broken("is cut short");
+      if (at >= bytes.length) broken();
       held |= bytes[at++] << count;
     }
     const value = held & ((1 << n) - 1);
@@ -127,7 +124,7 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
   }
   /** @param {number} n */
   function room(n) {
-    if (made + n > before.length + most) broken("holds too much");
+    if (made + n > before.length + most) broken();
     if (made + n <= out.length) return;
     const larger = new Uint8Array(Math.min(before.length + most, Math.max(2 * out.length, made + n)));
     larger.set(out);
@@ -143,7 +140,7 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
       first = (first + here) << 1;
       value <<= 1;
     }
-    return broken("has no such code");
+    return broken();
   }
 
   for (let last = 0; !last; ) {
@@ -152,14 +149,14 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
     if (kind === 0) {
       held = count = 0;
       const length = bytes[at] | (bytes[at + 1] << 8);
-      if (at + 4 + length > bytes.length) broken("is cut short");
+      if (at + 4 + length > bytes.length) broken();
       room(length);
       out.set(bytes.subarray(at + 4, at + 4 + length), made);
       made += length;
       at += 4 + length;
       continue;
     }
-    if (kind === 3) broken("has no such block");
+    if (kind === 3) broken();
     const [literals, distances] = kind === 1 ? fixedCodes() : dynamicCodes(bits, symbol);
     for (let found = symbol(literals); found !== 256; found = symbol(literals)) {
       if (found < 256) {
@@ -168,12 +165,12 @@ export function inflate(bytes, most, before = new Uint8Array(0)) {
         continue;
       }
       const l = found - 257;
-      if (l > 28) broken("has no such length");
+      if (l > 28) broken();
       const length = LENGTHS[l] + bits(l < 8 || l === 28 ? 0 : (l - 4) >> 2);
       const d = symbol(distances);
-      if (d > 29) broken("has no such distance");
+      if (d > 29) broken();
       const distance = DISTANCES[d] + bits(d < 4 ? 0 : (d - 2) >> 1);
-      if (distance > made) broken("refers to nothing");
+      if (distance > made) broken();
       room(length);
       for (let i = 0; i < length; i++, made++) out[made] = out[made - distance];
     }

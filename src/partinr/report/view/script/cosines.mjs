@@ -22,7 +22,7 @@ vec4 boxAlong(int region, int axis) { return entry(boxes, 2 * region + axis); }
 float doubled(float x, vec4 box) { return 2.0 * sineTurns(0.25 * (x * box.z + box.w) + 0.5); }
 `;
 
-const ALONG_COLUMNS = `${COMMON}
+const DOWN = `${COMMON}
 uniform sampler2D coefficients;
 uniform int height;
 out vec4 partial;
@@ -98,7 +98,7 @@ export class Cosines {
     this.gl = gl;
     const { shape } = inr.signal;
     this.line = shape.length === 1;
-    this.first = new Program(gl, ALONG_COLUMNS);
+    this.first = new Program(gl, DOWN);
     this.second = new Program(gl, alongRows(this.line));
     this.partials = new Target(gl);
     this.before = new Target(gl);
@@ -122,14 +122,16 @@ export class Cosines {
       return { share: weight, labels, coefficients };
     });
     const dims = inr.signal.shape.length, records = new Float32Array(8 * inr.regions);
-    for (let r = 0; r < inr.regions; r++)
+    for (let r = 0; r < inr.regions; r++) {
+      // A line is the only row.
+      records[8 * r + 1] = 1;
       for (let a = Math.max(0, dims - 2); a < dims; a++) {
         const at = 8 * r + 4 * (a - dims + 2);
         records[at] = inr.boxes[2 * r * dims + a];
         records[at + 1] = reach[3 * r + a - dims + 3];
         records.set(ownFrame(inr, r, a), at + 2);
       }
-    if (dims === 1) for (let r = 0; r < inr.regions; r++) records[8 * r + 1] = 1;
+    }
     this.boxes.list(records);
   }
 
@@ -178,10 +180,9 @@ export class Cosines {
   copy(target, first, count) {
     const { gl } = this;
     this.before.resize(target.width, target.height);
-    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, target.buffer);
-    gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, this.before.buffer);
-    const part = /** @type {const} */ ([0, first, target.width, first + count]);
-    gl.blitFramebuffer(...part, ...part, gl.COLOR_BUFFER_BIT, gl.NEAREST);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, target.buffer);
+    gl.bindTexture(gl.TEXTURE_2D, this.before.texture);
+    gl.copyTexSubImage2D(gl.TEXTURE_2D, 0, 0, first, 0, first, target.width, count);
   }
 
   /**

@@ -40,7 +40,7 @@ export class Curve {
   }
 
   prepare() {
-    if (!this.gl.getExtension("EXT_color_buffer_float")) throw new Error("this browser cannot draw numbers of floating point");
+    if (!this.gl.getExtension("EXT_color_buffer_float")) throw new Error("this browser cannot draw floating point");
     this.function = new ShownFunction(this.gl, this.inr);
     this.known = new Map();
   }

@@ -3,6 +3,7 @@ import { pixelsAlong } from "./axes.mjs";
 import { Cosines } from "./cosines.mjs";
 import { Target } from "./gl.mjs";
 import { Networks } from "./networks.mjs";
+import { Spline } from "./spline.mjs";
 import { sides } from "./numbers.mjs";
 
 /**
@@ -29,7 +30,10 @@ export class ShownFunction {
     this.planes = planes;
     this.rows = rows;
     this.columns = columns;
-    this.evaluator = inr.coefficients ? new Cosines(gl, inr) : new Networks(gl, inr);
+    /** Whether pixels are means of the function, however large. */
+    this.smooth = (inr.signal.between ?? "none") !== "none";
+    const networks = inr.coefficients ? null : new Networks(gl, inr);
+    this.evaluator = this.smooth ? new Spline(gl, inr, networks) : (networks ?? new Cosines(gl, inr));
     this.plane = NaN;
     this.block = NaN;
   }

@@ -6,7 +6,7 @@ import { sides } from "./numbers.mjs";
  * @typedef {{name: string, hidden: number, layers: number, omega_0: number, omega_hidden: number, scale: number,
  *   sigma: number, frequencies: number, features: number, seed: number}} Network those fields that its name has
  * @typedef {{kind: string, shape: number[], channels: number, dtype: string, value_range: [number, number],
- *   channel_axis: boolean, axes?: {spacing?: number}[]}} Signal
+ *   channel_axis: boolean, axes?: {spacing?: number}[], between?: string}} Signal
  * @typedef {{network: Network, weights: Float32Array[], biases: Float32Array[]}} Group
  *   of each layer weights (regions, fan in, fan out) and biases (regions, fan out)
  *
@@ -23,6 +23,8 @@ import { sides } from "./numbers.mjs";
  * @property {Group[]} groups
  * @property {Float32Array | null} coefficients of cosines over boxes, (samples, channels): those of a box stand where its
  *   samples are, its first frequency at its first sample; the groups are empty then
+ * @property {Float32Array | null} samples values at these of such a function that is something else between them,
+ *   (samples, channels)
  */
 
 export const MOST_HEADER = 4194304;

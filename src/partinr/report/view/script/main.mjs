@@ -220,7 +220,7 @@ function start(inr) {
   ui.actual.onclick = actual;
   /** @type {{[key: string]: () => void}} */
   const keys = {
-    "+": () => zoom(2 ** 0.5), "=": () => zoom(2 ** 0.5), "-": () => zoom(2 ** -0.5), 0: fit, 1: actual,
+    "+": () => zoom(2 ** 0.5), "-": () => zoom(2 ** -0.5), 0: fit, 1: actual,
     ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
     r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => line && play.click(), m: () => planes > 1 && maximum.click(),
     "[": () => (plane.stepDown(), slice()), "]": () => (plane.stepUp(), slice()),

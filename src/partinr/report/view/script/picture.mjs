@@ -142,7 +142,7 @@ export class Picture {
 
   prepare() {
     const { gl } = this;
-    if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("this browser cannot draw numbers of floating point");
+    if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("this browser cannot draw floating point");
     const [, rows, columns] = sides(this.inr.signal.shape), most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     if (Math.max(rows, columns) > most) throw new Error(`this browser draws at most ${most} samples along an axis`);
     this.function = new ShownFunction(gl, this.inr);
@@ -192,7 +192,7 @@ export class Picture {
     const { across, down } = this.area, pixels = across.span.size * down.span.size;
     if (this.moved) {
       this.partly = null;
-      const reduced = view.zoom < 1 || view.plane < 0;
+      const reduced = view.plane < 0 || (view.zoom < 1 && !this.function.smooth);
       if (!reduced) this.learn();
       const all = pixels * this.cost, coarse = reduced || all < PATIENCE ? 1 : Math.min(8, Math.ceil(Math.sqrt(all / PATIENCE)));
       if ((reduced || (view.beside && view.beside !== "original")) && !this.hold()) return this.ask();

@@ -300,7 +300,7 @@ class SliceReader {
     const usual = before ? 1 + Math.min(6, Math.floor(level((before.reach[c] * most) >> 6) / 3)) : 0;
     const firstReach = c ? Math.min(7, 1 + Math.floor(level((trace.reach[0] * most) >> 6) / 3)) : 0;
     const reach = this.number(REACH + ((kind * 8 + usual) * 8 + firstReach) * 64);
-    if (reach > most) throw new Damaged("coded coefficients lie outside their box");
+    if (reach > most) throw new Damaged("coefficients lie outside their box");
     trace.reach[c] = Math.floor((64 * reach) / most);
 
     this.agreed[0] = this.agreed[1] = 0;
@@ -436,7 +436,7 @@ export function codedSpectra(bytes, shape, channels) {
   [least, at] = readNumber(bytes, at);
   [mixed, at] = readNumber(bytes, at);
   if (!(step > 0 && step <= 2 ** 64 && least >= 2 && least <= root && root <= 1024 && mixed <= 1))
-    throw new Damaged("the settings of coded cosines are out of range");
+    throw new Damaged("coded cosines are out of range");
   const mixing = new Float64Array(channels * channels);
   for (let i = 0; i < mixing.length; i++) {
     mixing[i] = mixed ? view.getInt16(at, true) / 16384 : i % (channels + 1) === 0 ? 1 : 0;

@@ -45,7 +45,7 @@ export function openedPlain(bytes) {
   const places = entries.boxes
     ? ofBoxes(shape, new Uint32Array(raw("boxes").buffer))
     : ofLabels(shape, inflatedLabels(raw("labels"), shape, regions), regions);
-  return { ...told(header), regions, ...places, groupOf, groups, coefficients: null };
+  return { ...told(header), regions, ...places, groupOf, groups, coefficients: null, samples: null };
 }
 
 /**
@@ -96,7 +96,7 @@ export function ofParameters(header, section, parameters) {
       layers: layersOf(network, dims, channels),
     })),
   ).map((layers, g) => ({ network: networks[g], ...layers }));
-  return { ...told(header), regions, ...places, groupOf, groups, coefficients: null };
+  return { ...told(header), regions, ...places, groupOf, groups, coefficients: null, samples: null };
 }
 
 /**
