@@ -9,7 +9,6 @@ from importlib.resources import files
 import pytest
 
 from helpers import smooth
-
 from models import NETWORKS, cells, made
 from partinr import Compact, fit
 from partinr.model import kernel
