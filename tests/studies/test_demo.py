@@ -100,12 +100,9 @@ def test_the_page_states_what_was_measured(done: tuple[DemoResult, object]) -> N
     assert len(findings(group)) == 3
     for sentence in findings(group):
         assert sentence in parser.texts
-    # The face, enlarged; the fit, its regions, the report's enlargements and its seams; two partitions, the
-    # small photograph, three reconstructions, and three errors.
-    assert parser.tags.count("img") == 5 + 3 + 1 + 4 * 5 + 2 + 2 + 4 + 3
     # The face, enlarged, for print; the fit, its regions and its seams; two partitions, the small photograph,
     # three reconstructions, and three errors.
-    assert parser.tags.count("img") == 3 + 3 + 1 + 2 + 2 + 4 + 3
+    assert parser.tags.count("img") == 5 + 3 + 1 + 2 + 2 + 4 + 3
     assert len(parser.pages) == 1
     # PSNR of the fit against two axes; PSNR and SSIM of the comparison against three, and PSNR against bits.
     assert parser.tags.count("svg") == 2 + 6 + 1

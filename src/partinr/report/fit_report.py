@@ -306,23 +306,18 @@ def _sections(
     if min(signal.shape[-2:]) >= _LEAST:
         shown = shown_range(signal)
         picture = to_rgb(plane(signal.values), signal.spec, shown)
-        parts: list[page.Html] = []
+        stills: list[page.Html] = []
         for scale in _SCALES:
             window = _window(picture, scale)
             pictures = enlarged(model, signal, window, scale, shown, reference)
             text = f"{describe(window)}, the most detailed part of this size, enlarged {scale} times."
-            parts += [page.paragraph(text), page.gallery(pictures)]
-        if reference is not None:
-            parts.append(_closeness(model, signal, reference))
-        sections.append(page.Section("Enlarged", parts))
-        window = busiest_window(picture, min(_SIDE, max(_LEAST, min(signal.shape[-2:]) // 4)))
-        pictures = enlarged(model, signal, window, _SCALE, shown, reference)
-        text = f"{describe(window)}, the most detailed part of this size, enlarged {_SCALE} times."
-        stills = [page.paragraph(text), page.gallery(pictures)]
+            stills += [page.paragraph(text), page.gallery(pictures)]
         if saved is None:
             sections.append(page.Section("Enlarged", stills))
         elif function:
             sections.append(function_section(saved, signal, stills))
+        if reference is not None:
+            sections.append(page.Section("Beside the reference", [_closeness(model, signal, reference)]))
         if model.regions > 1:
             sections.append(_meeting(model, _window(picture, _SEAM_SCALE), shown))
     return sections
