@@ -26,8 +26,8 @@ from partinr.report.pictures import RGB, Picture, Shown, plane, shown_range, sig
 from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
 from partinr.report.sound import sound_sections
-from partinr.report.volume_views import volume_views
 from partinr.report.view.page import view
+from partinr.report.volume_views import volume_views
 from partinr.shapes import Shaped
 from partinr.signals.codecs import Coded, beside, comparable
 from partinr.signals.metrics import psnr as psnr_of
