@@ -18,8 +18,8 @@ INPUT = Annotated[
         metavar="INPUT",
         show_default=False,
         help="An image, a TIFF, a sound, a NumPy .npy or .npz array of 1 to 3 axes, a scan (NIfTI, a DICOM "
-        "file or folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; FILE:/PATH names one of "
-        "several.",
+        "file or folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; FILE:/PATH names one "
+        "of several.",
     ),
 ]
 CHANNELS_LAST = Annotated[
