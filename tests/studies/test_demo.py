@@ -100,7 +100,7 @@ def test_the_page_states_what_was_measured(done: tuple[DemoResult, object]) -> N
     assert len(findings(group)) == 3
     for sentence in findings(group):
         assert sentence in parser.texts
-    # The face, enlarged, for print; the fit, its regions and its seams; two partitions, the small photograph,
+    # The face, enlarged; the fit, its regions and its seams; two partitions, the small photograph,
     # three reconstructions, and three errors.
     assert parser.tags.count("img") == 5 + 3 + 1 + 2 + 2 + 4 + 3
     assert len(parser.pages) == 1

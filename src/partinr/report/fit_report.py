@@ -89,18 +89,20 @@ def write_report(
 
 
 def function_section(saved: Saved, signal: Signal, stills: Sequence[page.Html]) -> page.Section:
-    """The function itself, which the browser evaluates; still pictures where that cannot be, and in print."""
+    """The function itself, which the browser evaluates, where it can, and enlargements of it."""
     original = signal if signal.spec.samples <= _MOST_BESIDE else None
     text = (
         "The file itself, of which your browser computes every pixel: click, and zoom with wheel or fingers. "
         f"Beside it are {'' if original is None else 'the original and '}other ways between its samples."
     )
+    if signal.spec.between == "learned" and stills:
+        text += " It lays a spline between them; the pictures below have the learned details, too."
     try:
         html, _ = view(saved.path, original)
     except InputError:
         return page.Section("Between the samples", stills)
     alive = page.live(html.decode(), f"{saved.path.name}, to zoom into")
-    return page.Section("Between the samples", [page.paragraph(text), alive, page.for_print(*stills)])
+    return page.Section("Between the samples", [page.paragraph(text), alive, *stills])
 
 
 def fit_sections(

@@ -115,11 +115,6 @@ def live(html: str, label: str) -> Html:
     return Html(f'<iframe class="live" title="{escape(label)}" srcdoc="{escape(html)}"></iframe>')
 
 
-def for_print(*blocks: Html) -> Html:
-    """What stands in print alone, in the place of what lives on the screen."""
-    return Html(f'<div class="print">{"".join(blocks)}</div>')
-
-
 def colour_bar(stops: Sequence[str], low: str, high: str, what: str) -> Html:
     """A scale of colours for the pictures beside it, with what its ends stand for."""
     return Html(
@@ -187,6 +182,5 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 .ends{display:flex;gap:.6rem;align-items:center;font-size:.85rem;white-space:nowrap}
 .ramp{flex:1;height:.8rem;border-radius:3px}
 .live{width:100%;height:min(38rem,85vh);margin:.8rem 0;border:1px solid var(--line);border-radius:5px}
-.print{display:none}
-@media print{.live{display:none}.print{display:block}}
+@media print{.live{display:none}}
 """
