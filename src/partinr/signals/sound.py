@@ -37,6 +37,7 @@ _PADDING = 1152
 _BLOCK = 1 << 16
 # Of a sample, what rounding may lack.
 _NEARLY = 1e-6
+_FLAC_CHANNELS = 8
 _FLAC_BITS = {"int8": "PCM_S8", "uint8": "PCM_S8", "int16": "PCM_16", "int32": "PCM_24"}
 # A flag of a page of Ogg, bytes of its head before the lengths of its pieces, and the most that it has.
 _LAST_OGG_PAGE, _OGG_HEAD, _PAGE_BYTES = 4, 27, 1 << 16
@@ -228,7 +229,7 @@ def flac_holds(shape: tuple[int, ...], spec: SignalSpec) -> bool:
     rate = rate_of(spec.resampled(shape)) if spec.kind == "sound" and spec.dims == len(shape) else None
     low, high = spec.value_range
     fits = spec.dtype != "int32" or (low >= -(2**23) and high < 2**23)
-    return rate is not None and 1 <= round(rate) <= 655_350 and fits
+    return rate is not None and 1 <= round(rate) <= 655_350 and spec.channels <= _FLAC_CHANNELS and fits
 
 
 def _check_whole(path: Path) -> None:

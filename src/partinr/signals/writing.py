@@ -361,7 +361,7 @@ _STACKS = "pictures and stacks of up to 32-bit integers or 64-bit floating-point
 _REAL = "32-bit floating-point pictures of 1 or 3 channels"
 
 _WAV = ("sounds of 8 to 32 bits or floating-point numbers below 4 GiB", (*_SOUND, *_FLOATS), (1,), None)
-_FLAC = ("sounds of 8 to 24 bits and up to 8 channels", _SOUND, (1,), tuple(range(1, 9)))
+_FLAC = ("sounds of 8 to 24 bits and up to 8 channels", _SOUND, (1,), None)
 
 FORMATS = (
     Format("WAV", (".wav",), *_WAV, write_wav, also=wav_holds),
