@@ -159,7 +159,10 @@ def measure(variant: Variant, pictures: list[np.ndarray], budgets: list[float]) 
         cell = variant.cell(1.0)
         rule, network = Auto(cell**2), variant.network(cell)
         halves = [plain(as_image(halved(p)), rule, network, variant.recipe) for p in pictures]
-        between = [psnr(p, render(half, scale=2), 255) for p, half in zip(pictures, halves, strict=True)]
+        between = [
+            psnr(p, render(half, scale=2, between="none"), 255)
+            for p, half in zip(pictures, halves, strict=True)
+        ]
     return Row(variant, quality, density, statistics.mean(between), seconds)
 
 

@@ -24,10 +24,10 @@ SCALE = 4
 
 def variants(signal: Signal, overlaps: list[int]) -> dict[str, tuple[Piecewise, FitResult]]:
     """Models of a picture by what they do where regions meet, each with the fit that it is from."""
-    plain = fit(signal, recipe=FAST.changed(overlap=0))
+    plain = fit(signal, recipe=FAST.changed(overlap=0), between="none")
     models = {"no blending": (unblended(plain.model), plain), "blending": (plain.model, plain)}
     for overlap in overlaps:
-        result = fit(signal, recipe=FAST.changed(overlap=overlap))
+        result = fit(signal, recipe=FAST.changed(overlap=overlap), between="none")
         models[f"overlap {overlap}"] = (result.model, result)
     return models
 

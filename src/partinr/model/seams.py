@@ -44,7 +44,7 @@ def seam(model: Piecewise) -> float | None:
     Example:
         >>> import numpy as np, partinr
         >>> wave = np.sin(np.arange(400) / 9).reshape(20, 20)
-        >>> recipes = [partinr.FAST.changed(steps=200, blend=blend) for blend in (True, False)]
+        >>> recipes = [partinr.FAST.changed(steps=200, blend=b, between="none") for b in (True, False)]
         >>> fits = [partinr.fit(wave, partinr.Grid(4, 4), recipe=recipe).model for recipe in recipes]
         >>> seam(fits[0]) < seam(fits[1])
         True
