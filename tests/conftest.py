@@ -1,8 +1,14 @@
 """Types and array shapes in annotations are checked while the tests run, and only then."""
 
+import os
 import signal
 
 from jaxtyping import install_import_hook
+
+# Several processes on as many cores: torch's threads would wait for one another, awake.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    _share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _share)))
 
 install_import_hook("partinr", "typechecking.checked")
 
