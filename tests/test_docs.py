@@ -27,6 +27,7 @@ import partinr
 from cli_helpers import run
 from partinr.cli.commands import app
 from partinr.signals import FORMATS
+from partinr.studies.demo_sound import melody
 from test_structure import MODULES
 
 ROOT = Path(__file__).parents[1]
