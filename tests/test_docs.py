@@ -116,7 +116,7 @@ def folder_for(tmp_path: Path, rows: int, columns: int, monkeypatch: pytest.Monk
 
 def scans_for(page: Path) -> None:
     """The scans that a page starts from, small ones."""
-    if "brain.nii.gz" not in page.read_text(encoding="utf-8"):
+    if "brain.nii.gz" not in text_of(page):
         return
     import nibabel
     import xarray

@@ -230,7 +230,7 @@ def test_an_edge_rings_no_more_than_bicubic_and_a_zone_plate_gets_no_waves():
     rows, columns = np.mgrid[0:96, 0:96]
     edge = np.clip((columns - 30 - rows * 0.3) * 0.7 + 0.5, 0, 1)
     small = np.rint(edge * 160 + 40).astype(np.uint8)
-    model = fitted(small, "learned", partinr.Compact(psnr=55))
+    model = fitted(small, "learned", partinr.Compact(psnr=65))
     large = partinr.render(model, scale=4)[60:-60, 60:-60].astype(int)
     cubic = Image.fromarray(small).resize((384, 384), Image.Resampling.BICUBIC)
     cubic = np.asarray(cubic)[60:-60, 60:-60].astype(int)
