@@ -141,7 +141,7 @@ def networks(pictures: list[partinr.Signal]) -> Iterable[Row]:
         figures = []
         for picture, half in zip(pictures, halves, strict=True):
             result, seconds = fit(picture)
-            enlarged = partinr.render(fit(half)[0].model, scale=2)
+            enlarged = partinr.render(fit(half)[0].model, scale=2, between="none")
             figures.append([*stored(result), seconds, between(enlarged, picture)])
         psnr, ssim, bits, spent, enlarging = np.mean(figures, axis=0)
         yield [name, f"{psnr:.2f}", f"{ssim:.4f}", f"{bits:.2f}", f"{spent:.1f}", f"{enlarging:.2f}"]
@@ -176,7 +176,13 @@ def main() -> None:
     for name in chosen:
         if name == NETWORK_TABLE:
             pictures = [partinr.read(path) for path in options.pictures] or [SIGNAL]
-            head = ("PSNR, dB", "SSIM", "bits a pixel", "processor seconds", "between the samples, dB")
+            head = (
+                "PSNR, dB",
+                "SSIM",
+                "bits a pixel",
+                "processor seconds",
+                "networks between the samples, dB",
+            )
             of = ", ".join(path.stem for path in options.pictures) or "astronaut"
             text = table(["options of `partinr fit`", *head], list(networks(pictures)))
             publish(PAGE, name, f"{text}\n\nMeans over {of}; {made_by}")
