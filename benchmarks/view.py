@@ -1,6 +1,6 @@
 """Pages that are the function: bytes, time to the first picture, and frames a second, in headless Chromium.
 
-    python benchmarks/view.py PICTURE [PICTURE ...] [--psnr 42] [--steps N]
+    python benchmarks/view.py PICTURE [PICTURE ...] [--psnr 42] [--steps N] [--write]
 
 Each picture is fitted, without training unless steps are given, and its page opened on a canvas of 768 x 512
 pixels in a browser that draws in software. The first picture's time counts from the start of the navigation,
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tables import machine, table
+from tables import machine, publish, table
 
 import partinr
 from partinr.report.view.page import write_view
@@ -79,11 +79,11 @@ def main() -> None:
     parser.add_argument("pictures", nargs="+", type=Path)
     parser.add_argument("--psnr", type=float, default=42.0)
     parser.add_argument("--steps", type=int, help="train SIRENs for so many steps instead")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/view.md")
     arguments = parser.parse_args()
     if CHROMIUM is None:
         sys.exit("there is no Chromium")
     goal = partinr.Compact(psnr=arguments.psnr) if arguments.steps is None else partinr.Steps(arguments.steps)
-    print(machine(), "\n")
     rows = []
     with TemporaryDirectory() as folder:
         for picture in arguments.pictures:
@@ -104,7 +104,8 @@ def main() -> None:
                     **measured(page),
                 }
             )
-    print(table(list(rows[0]), [list(row.values()) for row in rows]))
+    text = table(list(rows[0]), [list(row.values()) for row in rows])
+    publish("view.md", "pages", f"{text}\n\n{machine()}; `benchmarks/view.py`.", arguments.write)
 
 
 if __name__ == "__main__":
