@@ -212,18 +212,13 @@ def values_between(
         point: values at the middles of the pixels instead of means over them.
         what: or derivatives by samples, planes after one another.
     """
-    planes = [
-        blocks(
-            lambda box: _at_samples(model, box),
-            along,
-            learned=model.signal.between == "learned",
-            point=point,
-            derivatives=[what.order * (a == axis) for a in range(len(along))],
-        )
-        for axis in what.axes or (0,)
-    ]
-    for slabs in zip(*planes, strict=True):
-        yield slabs[0] if len(slabs) == 1 else np.concatenate(slabs, axis=-1)
+    return blocks(
+        lambda box: _at_samples(model, box),
+        along,
+        learned=model.signal.between == "learned",
+        point=point,
+        planes=[[what.order * (a == axis) for a in range(len(along))] for axis in what.axes or (0,)],
+    )
 
 
 def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:

@@ -63,8 +63,8 @@ class Along(NamedTuple):
 
 
 def blocks(
-    samples: Samples, pixels: Sequence[Along], *, learned: bool, point: bool, derivatives: Sequence[int]
-) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
+    samples: Samples, pixels: Sequence[Along], *, learned: bool, point: bool, planes: Sequence[Sequence[int]]
+) -> Iterator[Float32[ndarray, "_ *rest columns"]]:
     """Values of pixels as consecutive slabs along the first axis.
 
     Args:
@@ -72,7 +72,8 @@ def blocks(
         pixels: along each axis.
         learned: whether samples are halved as photographs would be; for two axes.
         point: values at the middles of the pixels instead of means over them.
-        derivatives: of which order along each axis.
+        planes: what is wanted, one after the other: of which order a derivative is along each axis, all 0
+            for the function itself.
     """
     finest = min(along.length for along in pixels)
     halvings = details.photographs() if learned else ()
@@ -82,7 +83,7 @@ def blocks(
     held = _Held(samples, pixels)
     for first in range(0, pixels[0].size, rows):
         slab = [pixels[0].part(first, min(first + rows, pixels[0].size)), *pixels[1:]]
-        yield _block(held, slab, halvings, point, derivatives)
+        yield _block(held, slab, halvings, point, planes)
 
 
 class _Held:
@@ -129,12 +130,13 @@ def _block(
     pixels: Sequence[Along],
     halvings: Sequence[details.Details],
     point: bool,
-    derivatives: Sequence[int],
-) -> Float32[ndarray, "*shape channels"]:
+    planes: Sequence[Sequence[int]],
+) -> Float32[ndarray, "*shape columns"]:
     fine = 1 << len(halvings)
     # Where pixels start and stop among the finest samples there will be.
     ends = [(along.start * fine, along.stop * fine) for along in pixels]
-    whole = not point and not any(derivatives) and all(_whole(along, fine) for along in pixels)
+    derived = any(order for plane in planes for order in plane)
+    whole = not point and not derived and all(_whole(along, fine) for along in pixels)
     reach = 0 if whole else spline.REACH
     wanted = [(math.floor(start) - reach, math.ceil(stop) + reach) for start, stop in ends]
     # From the finest samples back to the signal's own, which more of are needed for each halving.
@@ -148,19 +150,31 @@ def _block(
         # An odd first or last sample has a sibling that nobody asked for.
         (top, left) = (2 * (a[0] + halving.reach) for a in above)
         values = values[here[0][0] - top : here[0][1] - top, here[1][0] - left : here[1][1] - left]
-    for axis, (along, (start, _), (first, _), order) in enumerate(
-        zip(pixels, ends, levels[-1], derivatives, strict=True)
-    ):
-        if whole:
+    if whole:
+        for axis, along in enumerate(pixels):
             values = _means(values, axis, round(along.length * fine))
-            continue
+        return values
+    for axis in range(len(pixels)):
         values = spline.coefficients(values, axis)
-        edges = start - 0.5 - first + np.arange(along.size + 1) * (along.length * fine)
-        taps = _taps(edges, point, order)
-        values = taps.apply(values, axis)
-        if order:
-            values *= np.float32(fine**order)
-    return values
+    edges = [
+        start - 0.5 - first + np.arange(along.size + 1) * (along.length * fine)
+        for along, (start, _), (first, _) in zip(pixels, ends, levels[-1], strict=True)
+    ]
+    return np.concatenate([_plane(values, edges, point, plane, fine) for plane in planes], axis=-1)
+
+
+def _plane(
+    coefficients: Float32[ndarray, "*shape channels"],
+    edges: Sequence[Float64[ndarray, "_"]],
+    point: bool,
+    orders: Sequence[int],
+    fine: int,
+) -> Float32[ndarray, "*pixels channels"]:
+    """The spline, or a derivative by the signal's samples, of which those of the coefficients are a share."""
+    found = coefficients
+    for axis, (along, order) in enumerate(zip(edges, orders, strict=True)):
+        found = _taps(along, point, order).apply(found, axis)
+    return found * np.float32(fine ** sum(orders)) if any(orders) else found
 
 
 def _whole(along: Along, fine: int) -> bool:
