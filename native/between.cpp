@@ -217,9 +217,8 @@ struct Closing {
   int64_t size[3], stride[3];  // of the window
   int64_t channels, axis;
   float jump, flat, taken;
+  int64_t share, most;  // of a box's side, and samples
 };
-
-constexpr int64_t share_of_side = 8, most_samples = 8;
 
 // A box's half of the jumps at its end `end`, from which the box goes on to `inwards`.
 void close_end(const Closing& it, const int64_t low[3], const int64_t high[3], int64_t length, int64_t end,
@@ -227,7 +226,7 @@ void close_end(const Closing& it, const int64_t low[3], const int64_t high[3], i
   const int64_t a = it.axis, size = it.size[a], step = it.stride[a] * inwards;
   const int64_t beyond = end - 2 * inwards, further = end + (length > 1 ? inwards : 0);
   if (end < 0 || end >= size || beyond < 0 || beyond >= size || further < 0 || further >= size) return;
-  const int64_t over = std::clamp<int64_t>(length / share_of_side, 1, most_samples), o = a == 0 ? 1 : 0, i = a == 2 ? 1 : 2;
+  const int64_t over = std::clamp<int64_t>(length / it.share, 1, it.most), o = a == 0 ? 1 : 0, i = a == 2 ? 1 : 2;
   int64_t within = over;  // of the samples that are closed, those in the window
   while (within > 1 && (end + inwards * (within - 1) < 0 || end + inwards * (within - 1) >= size)) within--;
   const int64_t inner = i > a ? (high[i] - low[i]) * it.channels : it.channels;
@@ -251,10 +250,11 @@ void close_end(const Closing& it, const int64_t low[3], const int64_t high[3], i
 }  // namespace
 
 void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const std::vector<int64_t>& first,
-             float jump, float flat, float taken, int threads) {
+             std::pair<float, float> limits, float taken, std::pair<int64_t, int64_t> spread, int threads) {
   check_threads(threads);
   const int64_t dims = static_cast<int64_t>(first.size()), count = static_cast<int64_t>(boxes.shape(0));
-  if (dims < 1 || dims > 3 || !(jump > 0) || !(flat > 0)) refuse("there must be 1 to 3 axes, and positive limits");
+  if (dims < 1 || dims > 3 || !(limits.first > 0) || !(limits.second > 0) || spread.first < 1 || spread.second < 1)
+    refuse("there must be 1 to 3 axes, and positive limits");
   expect(boxes, {count, 2, dims}, "boxes");
   Closing it{};
   it.channels = static_cast<int64_t>(values.shape(3));
@@ -265,9 +265,11 @@ void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes
     total *= it.size[a];
     if (a < 3 - dims && it.size[a] != 1) refuse("values must have one sample along axes that the signal has not");
   }
-  it.jump = jump;
-  it.flat = flat;
+  it.jump = limits.first;
+  it.flat = limits.second;
   it.taken = taken;
+  it.share = spread.first;
+  it.most = spread.second;
   it.after = values.data();
   const int64_t* const box_at = boxes.data();
   const auto poll = poller(nb::none());

@@ -22,6 +22,6 @@ void weighted(const Array<const float, 3>& values, const Array<const int64_t, 1>
 // Takes jumps at the borders of boxes back, in place; `values` (planes, rows, columns, channels) of a window that starts at
 // `first`.
 void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const std::vector<int64_t>& first,
-             float jump, float flat, float taken, int threads);
+             std::pair<float, float> limits, float taken, std::pair<int64_t, int64_t> spread, int threads);
 
 }  // namespace partinr

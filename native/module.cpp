@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -236,8 +237,8 @@ NB_MODULE(_native, m) {
   m.def("exchange", &exchange, "found"_a.noconvert(), "weights"_a.noconvert(), "points"_a.noconvert(),
         "offsets"_a.noconvert(), "order"_a.noconvert(), "truth"_a.noconvert(), "rows"_a.noconvert(),
         "values"_a.noconvert(), nb::kw_only(), "threads"_a);
-  m.def("deblock", &deblock, "values"_a.noconvert(), "boxes"_a.noconvert(), "first"_a, nb::kw_only(), "jump"_a, "flat"_a,
-        "taken"_a, "threads"_a);
+  m.def("deblock", &deblock, "values"_a.noconvert(), "boxes"_a.noconvert(), "first"_a, nb::kw_only(), "limits"_a,
+        "taken"_a, "spread"_a, "threads"_a);
   m.def("halve", &halve, "values"_a.noconvert(), "direct"_a.noconvert(), "layers"_a.noconvert(), "slope"_a,
         nb::kw_only(), "threads"_a, "out"_a.noconvert());
   m.def("spline_coefficients", &spline_coefficients, "values"_a.noconvert(), nb::kw_only(), "threads"_a);

@@ -317,9 +317,9 @@ def deblock(
     boxes: _I64,
     first: Sequence[int],
     *,
-    jump: float,
-    flat: float,
+    limits: tuple[float, float],
     taken: float,
+    spread: tuple[int, int],
     threads: int,
 ) -> None:
     """Take jumps at the borders of boxes back, in place; see `deblocking.deblock`.
@@ -328,9 +328,9 @@ def deblock(
         values: (planes, rows, columns, channels); axes that the signal has not have one sample.
         boxes: (regions, 2, dims).
         first: where the values start along each axis of the signal.
-        jump: that is surely real.
-        flat: difference within boxes beside which jumps are left as they are.
+        limits: a jump that is surely real, and the difference within boxes beside which jumps are left.
         taken: how much of a jump goes.
+        spread: over the box's side divided by the first number, and no more samples than the second.
         threads: how many to use.
     """
 

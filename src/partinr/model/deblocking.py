@@ -42,7 +42,8 @@ def deblock(
     """
     if kernel.why_missing() is None:
         found = np.ascontiguousarray(values, np.float32).copy()
-        kernel.deblock(found, spectra.boxes, first, spectra.step * _JUMP, spectra.step * _FLAT, _TAKEN)
+        limits = (spectra.step * _JUMP, spectra.step * _FLAT)
+        kernel.deblock(found, spectra.boxes, first, limits, _TAKEN, (_SHARE, _MOST))
         return found
     found = values
     for axis in reversed(range(values.ndim - 1)):

@@ -191,9 +191,9 @@ def deblock(
     values: Float32[ndarray, "*shape channels"],
     boxes: Int64[ndarray, "regions 2 dims"],
     first: Sequence[int],
-    jump: float,
-    flat: float,
+    limits: tuple[float, float],
     taken: float,
+    spread: tuple[int, int],
 ) -> None:
     """Take jumps at the borders of boxes back, in place; see `deblocking.deblock`."""
     from partinr import _native
@@ -203,8 +203,8 @@ def deblock(
         values.reshape(shape),
         boxes,
         list(first),
-        jump=jump,
-        flat=flat,
+        limits=limits,
         taken=taken,
+        spread=spread,
         threads=usable_cores(),
     )
