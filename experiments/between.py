@@ -8,8 +8,8 @@ What comes out is given as it is, as a compact fit of it (30 to 46 dB), or as a 
 and a network of some thousand weights (`Details`) predicts the details of what was made smaller.
 The network for the second halving sees what the first one made. Losses are squared errors.
 
-Photographs, all free to use: astronaut (NASA, public domain), camera (CC0), chelsea (Stefan van der Walt,
-CC0), coffee (Rachel Michetti, CC0), rocket (SpaceX, CC0), motorcycle (Middlebury), coins, brick and gravel
+Photographs: astronaut (NASA, public domain), camera (CC0), chelsea (Stefan van der Walt, CC0), coffee (Rachel
+Michetti, CC0), rocket (SpaceX, CC0), motorcycle (Middlebury 2014 stereo benchmark), coins, brick and gravel
 (CC0), which scikit-image ships; and those of `MORE`, which are fetched, or taken from --pictures. None of
 them is reported on anywhere.
 """

@@ -16,15 +16,6 @@ from partinr.model.seams import seam
 from partinr.signals import frames
 
 
-@pytest.fixture(params=["native", "numpy"])
-def path(request, monkeypatch):
-    """With the kernel and without it."""
-    if request.param == "numpy":
-        monkeypatch.setattr(kernel, "why_missing", lambda: "not asked for")
-    elif kernel.why_missing():
-        pytest.skip("no native kernel")
-
-
 def photograph(rows=48, columns=60):
     from skimage.data import astronaut
 
@@ -36,7 +27,7 @@ def fitted(values, between, goal=None):
     return partinr.fit(partinr.from_array(values, kind="image"), goal=goal, between=between).model
 
 
-@pytest.mark.usefixtures("path")
+@pytest.mark.usefixtures("way")
 def test_spline_matches_scipy_and_its_means_are_the_values():
     values = np.random.default_rng(0).random((70, 2)).astype(np.float32)
     found = spline.coefficients(values, 0)
@@ -84,7 +75,7 @@ def test_native_details_are_numpys(sizes, monkeypatch):
         np.testing.assert_allclose(native, plain, atol=2e-5)
 
 
-@pytest.mark.usefixtures("path")
+@pytest.mark.usefixtures("way")
 def test_details_scale_with_values_and_flat_parts_stay_flat():
     network = details.photographs()[0]
     values = np.random.default_rng(0).random((30, 40, 1)).astype(np.float32)

@@ -21,16 +21,6 @@ SMALL = [replace(n, frequencies=5) if isinstance(n, ReluHarmonic) else n for n i
 BOTH = [Derivative(1, (0, 1)), Derivative(2, (0, 1))]
 
 
-@pytest.fixture(params=["kernel", "numpy"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each way to evaluate: the native kernel where there is one, and NumPy."""
-    if request.param == "numpy":
-        monkeypatch.setattr(kernel, "why_missing", lambda: "the test says so")
-    elif kernel.why_missing() is not None:
-        pytest.skip(str(kernel.why_missing()))
-    return str(request.param)
-
-
 def points(shape: tuple[int, ...], count: int = 40, edge: float = 1.1) -> ndarray:
     """Random points, also beyond the border, that lie on no sample: weights bend there."""
     found = np.random.default_rng(0).uniform(-edge, edge, (count, len(shape))).astype(np.float32)

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from models import cells, made, scattered
 from partinr import Axis, InputError, Partition, Piecewise, Siren, render
-from partinr.model import kernel, rendering
+from partinr.model import rendering
 from partinr.model.derivatives import Rendered
 from partinr.model.rendering import render_blocks, rendered_spec
 from partinr.signals import frames
@@ -20,16 +20,6 @@ SOFT = Siren(5, 1, 2.0, 2.0)
 each_kind = pytest.mark.parametrize(
     "partition", [cells((9, 12), 3, 2), scattered((9, 12), 4)], ids=lambda p: p.rule
 )
-
-
-@pytest.fixture(params=["kernel", "numpy"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each way to evaluate: the native kernel where there is one, and NumPy."""
-    if request.param == "numpy":
-        monkeypatch.setattr(kernel, "why_missing", lambda: "the test says so")
-    elif kernel.why_missing() is not None:
-        pytest.skip(str(kernel.why_missing()))
-    return str(request.param)
 
 
 def with_axes(model: Piecewise, *axes: Axis) -> Piecewise:

@@ -36,16 +36,6 @@ def made(partition: Partition, frame: Frame = "local", channels: int = 2, width:
     return Piecewise(structure, tuple(structure.initialise(3)))
 
 
-@pytest.fixture(params=["kernel", "numpy"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each way to evaluate: the native kernel where there is one, and NumPy."""
-    if request.param == "numpy":
-        monkeypatch.setattr(kernel, "why_missing", lambda: "the test says so")
-    elif kernel.why_missing() is not None:
-        pytest.skip(str(kernel.why_missing()))
-    return str(request.param)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.usefixtures("way")
 def test_every_network_equals_a_loop_over_single_networks(name: str) -> None:

@@ -10,6 +10,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, counted, decibels, duration, say
 from partinr.cli.options import option
+from partinr.cli.rows import and_snr
 
 
 def demo(
@@ -87,7 +88,7 @@ def _sound(output: Path, follow: Callable[[str, float], None], seed: int) -> lis
     from partinr.studies.demo_sound import run_sound
 
     done = run_sound(output, follow)
-    quality = f"{decibels(done.saved.psnr)} PSNR, {decibels(done.saved.snr)} SNR"
+    quality = f"{decibels(done.saved.psnr)} PSNR{and_snr(done.saved.snr)}"
     return [
         ("melody", done.made),
         ("fit", f"{quality}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),

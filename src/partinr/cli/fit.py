@@ -115,7 +115,7 @@ def fit(
         what(
             "What the function is between the samples, which stay the same. learned: it has the details that "
             "photographs have; smooth: a spline whose mean over each sample's area is the sample; none: what "
-            "the networks happen to say. Default: learned for photographs, smooth for all else, none with "
+            "the networks happen to say. Default: learned for pictures, smooth for all else, none with "
             "--preset paper."
         ),
     ] = None,

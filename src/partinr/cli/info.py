@@ -14,7 +14,15 @@ from partinr.cli import words
 from partinr.cli.console import counted, decibels, emit, say
 from partinr.cli.inputs import MAX_PIXELS, pixel_limit
 from partinr.cli.options import option
-from partinr.cli.rows import axis_rows, bits_per_sample, network_rows, signal_row, size_row, source_rows
+from partinr.cli.rows import (
+    and_snr,
+    axis_rows,
+    bits_per_sample,
+    network_rows,
+    signal_row,
+    size_row,
+    source_rows,
+)
 from partinr.errors import InputError
 
 _STORES = {"F16": "float16", "F32": "float32"}
@@ -134,13 +142,13 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("borders", _borders_row(facts)),
         ("between", _BETWEEN[facts["between"]]),
         ("parameters", f"{facts['params']:,}"),
-        ("quality", f"{decibels(facts['psnr'])} PSNR{_snr(facts['snr'])} when it was written"),
+        ("quality", f"{decibels(facts['psnr'])} PSNR{and_snr(facts['snr'])} when it was written"),
         *_summary_rows(facts["summary"]),
     ]
     if "reference" in facts:
         compared = facts["reference"]
         similarity = "" if compared["ssim"] is None else f", {compared['ssim']:.4f} SSIM"
-        beside = similarity if facts["kind"] != "sound" else _snr(compared["snr"])
+        beside = similarity if facts["kind"] != "sound" else and_snr(compared["snr"])
         rows.append(("measured", f"{decibels(compared['psnr'])} PSNR{beside} against {compared['file']}"))
         png = compared["png_bytes"]
         if png is None:
@@ -154,10 +162,6 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
                 at = f" at {decibels(coded['psnr'])}"
                 rows.append((coded["codec"], _codec_row(coded["bytes"], at, samples, facts["bytes"])))
     return rows
-
-
-def _snr(told: float | None) -> str:
-    return "" if told is None else f", {decibels(told)} SNR"
 
 
 def _codec_row(size: int, at: str, samples: int, ours: int) -> str:

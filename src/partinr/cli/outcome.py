@@ -9,7 +9,7 @@ from typing import Any
 import partinr
 from partinr.cli.console import counted, decibels
 from partinr.cli.exits import DONE, FAILED, INTERRUPTED
-from partinr.cli.rows import bits_per_sample, network_rows, size_row
+from partinr.cli.rows import and_snr, bits_per_sample, network_rows, size_row
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,8 @@ class Outcome:
             where = f"{where} in {facts['precision']}"
         how = f"{counted(result.steps, 'step')}, " if result.steps else ""
         saved, sound = self.saved, result.signal.spec.kind == "sound"
-        if sound:
-            beside = "" if saved.snr is None else f", {decibels(saved.snr)} SNR"
-        else:
-            beside = "" if saved.ssim is None else f", {saved.ssim:.4f} SSIM"
+        similarity = "" if saved.ssim is None else f", {saved.ssim:.4f} SSIM"
+        beside = and_snr(saved.snr) if sound else similarity
         return [
             ("output", self.saved.path),
             ("quality", f"{decibels(saved.psnr)} PSNR{beside}{self._judged}"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from partinr.cli.console import counted
+from partinr.cli.console import counted, decibels
 
 # Characters of one thing that the file said.
 _LONG = 80
@@ -20,6 +20,11 @@ def bits_per_sample(size: int, samples: int) -> float:
 def size_row(size: int, samples: int, store: str) -> str:
     """Size of a file."""
     return f"{size:,} bytes, {bits_per_sample(size, samples):.2f} bits a sample, {store}"
+
+
+def and_snr(told: float | None) -> str:
+    """What follows a PSNR where there is an SNR, too."""
+    return "" if told is None else f", {decibels(told)} SNR"
 
 
 def network_rows(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -37,7 +37,7 @@ _PADDING = 1152
 _BLOCK = 1 << 16
 # Of a sample, what rounding may lack.
 _NEARLY = 1e-6
-_FLAC_CHANNELS = 8
+_FLAC_CHANNELS, _FLAC_RATE = 8, 655_350
 _FLAC_BITS = {"int8": "PCM_S8", "uint8": "PCM_S8", "int16": "PCM_16", "int32": "PCM_24"}
 # A flag of a page of Ogg, bytes of its head before the lengths of its pieces, and the most that it has.
 _LAST_OGG_PAGE, _OGG_HEAD, _PAGE_BYTES = 4, 27, 1 << 16
@@ -226,10 +226,20 @@ def write_flac(
 
 def flac_holds(shape: tuple[int, ...], spec: SignalSpec) -> bool:
     """Whether FLAC holds such a sound: 24 bits at most, and rates that its header has."""
+    fits = spec.dtype != "int32" or has_24_bits(spec)
+    return has_rate(shape, spec, _FLAC_RATE) and spec.channels <= _FLAC_CHANNELS and fits
+
+
+def has_rate(shape: tuple[int, ...], spec: SignalSpec, most: int) -> bool:
+    """Whether it is a sound of 1 to so many samples a second, where it is rendered with this shape."""
     rate = rate_of(spec.resampled(shape)) if spec.kind == "sound" and spec.dims == len(shape) else None
+    return rate is not None and 1 <= round(rate) <= most
+
+
+def has_24_bits(spec: SignalSpec) -> bool:
+    """Whether its whole numbers are integers of 32 bits of which 24 are used."""
     low, high = spec.value_range
-    fits = spec.dtype != "int32" or (low >= -(2**23) and high < 2**23)
-    return rate is not None and 1 <= round(rate) <= 655_350 and spec.channels <= _FLAC_CHANNELS and fits
+    return spec.dtype == "int32" and low >= -(2**23) and high < 2**23
 
 
 def _check_whole(path: Path) -> None:

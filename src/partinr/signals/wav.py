@@ -19,6 +19,8 @@ from partinr.signals.sound import (
     Part,
     check_frames,
     chosen_part,
+    has_24_bits,
+    has_rate,
     rate_of,
     read_sound,
     sound_signal,
@@ -114,7 +116,7 @@ def write_wav(
     spec: SignalSpec,
 ) -> None:
     """WAV of 8, 16, 24 or 32 bits, or floating-point numbers, by data type and value range."""
-    dtype, channels, deep = np.dtype(spec.dtype), spec.channels, _has_24_bits(spec)
+    dtype, channels, deep = np.dtype(spec.dtype), spec.channels, has_24_bits(spec)
     width = 3 if deep else _STORED[dtype.name]
     rate, frame = round(rate_of(spec.resampled(shape)) or 0), width * channels
     length, coding = shape[0] * frame, _FLOAT if dtype.kind == "f" else _PCM
@@ -139,9 +141,8 @@ def write_wav(
 
 def wav_holds(shape: tuple[int, ...], spec: SignalSpec) -> bool:
     """Whether WAV holds such a sound: it has a rate, and fits into the 32 bits of lengths."""
-    rate = rate_of(spec.resampled(shape)) if spec.kind == "sound" and spec.dims == len(shape) else None
     size = shape[0] * spec.channels * _STORED.get(spec.dtype, 8)
-    return rate is not None and 1 <= round(rate) < 2**31 and spec.channels < 2**13 and size < 2**32 - 2**10
+    return has_rate(shape, spec, 2**31 - 1) and spec.channels < 2**13 and size < 2**32 - 2**10
 
 
 def _header(path: Path) -> _Header:
@@ -200,11 +201,6 @@ def _from_24_bits(stored: UInt8[ndarray, "_"]) -> Int32[ndarray, "_"]:
     wide[:, 1:] = stored.reshape(-1, 3)
     values: Int32[ndarray, "_"] = wide.view("<i4")[:, 0] >> 8
     return values
-
-
-def _has_24_bits(spec: SignalSpec) -> bool:
-    low, high = spec.value_range
-    return spec.dtype == "int32" and low >= -(2**23) and high < 2**23
 
 
 def _stored(slab: Shaped[ndarray, "_ channels"], deep: bool) -> bytes:

@@ -8,7 +8,7 @@ as an attribute of sixteen numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,6 +172,17 @@ class Layout:
     coordinates: Mapping[str, Coordinate]
     attributes: Mapping[str, Any]
     variable: str
+
+    def fill(
+        self, array: Any, slabs: Iterable[Shaped[ndarray, "_ *rest channels"]], spec: SignalSpec
+    ) -> None:
+        """Write a signal into an array of a file, slab by slab along the signal's first axis."""
+        first = 0
+        for slab in slabs:
+            part = slab if spec.channel_axis else slab[..., 0]
+            where = tuple(slice(first, first + len(slab)) if i == 0 else slice(None) for i in self.order)
+            array[where] = part.transpose(self.order)
+            first += len(slab)
 
 
 def layout(shape: tuple[int, ...], spec: SignalSpec) -> Layout:

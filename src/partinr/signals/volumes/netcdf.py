@@ -122,9 +122,4 @@ def write_netcdf(
             raise InputError(
                 f"the source's attribute {name} cannot be written ({error}); remove it"
             ) from error
-        first = 0
-        for slab in slabs:
-            part = slab if spec.channel_axis else slab[..., 0]
-            where = tuple(slice(first, first + len(slab)) if i == 0 else slice(None) for i in plan.order)
-            variable[where] = part.transpose(plan.order)
-            first += len(slab)
+        plan.fill(variable, slabs, spec)

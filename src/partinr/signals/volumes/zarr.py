@@ -218,9 +218,4 @@ def write_zarr(
         dimension_names=plan.names,
         attributes=attributes | ({"coordinates": texts} if texts else {}),
     )
-    first = 0
-    for slab in slabs:
-        part = slab if spec.channel_axis else slab[..., 0]
-        where = tuple(slice(first, first + len(slab)) if i == 0 else slice(None) for i in plan.order)
-        array[where] = part.transpose(plan.order)
-        first += len(slab)
+    plan.fill(array, slabs, spec)
