@@ -217,43 +217,86 @@ struct Closing {
   int64_t size[3], stride[3];  // of the window
   int64_t channels, axis;
   float jump, flat, taken;
-  int64_t share, most;  // of a box's side, and samples
+  const uint8_t* activity;  // of each value's box
+  int64_t most;             // samples that a jump is spread over
 };
 
 // A box's half of the jumps at its end `end`, from which the box goes on to `inwards`.
 void close_end(const Closing& it, const int64_t low[3], const int64_t high[3], int64_t length, int64_t end,
-               int64_t inwards) {
+               int64_t inwards, std::vector<float>& line) {
   const int64_t a = it.axis, size = it.size[a], step = it.stride[a] * inwards;
   const int64_t beyond = end - 2 * inwards, further = end + (length > 1 ? inwards : 0);
   if (end < 0 || end >= size || beyond < 0 || beyond >= size || further < 0 || further >= size) return;
-  const int64_t over = std::clamp<int64_t>(length / it.share, 1, it.most), o = a == 0 ? 1 : 0, i = a == 2 ? 1 : 2;
-  int64_t within = over;  // of the samples that are closed, those in the window
-  while (within > 1 && (end + inwards * (within - 1) < 0 || end + inwards * (within - 1) >= size)) within--;
-  const int64_t inner = i > a ? (high[i] - low[i]) * it.channels : it.channels;
+  const int64_t o = a == 0 ? 1 : 0, i = a == 2 ? 1 : 2, there = inwards > 0 ? size - end : end + 1;
+  const int64_t inner_step = (further - end) * it.stride[a];
+  // Values that follow one another in memory and are as far from the border.
+  const int64_t together = i > a ? (high[i] - low[i]) * it.channels : it.channels;
   const int64_t lines = i > a ? 1 : high[i] - low[i];
+  line.resize(static_cast<size_t>(2 * together));
+  float* const taken = line.data();
+  float* const each = taken + together;  // one over the samples that a jump is spread over
   for (int64_t y = low[o]; y < high[o]; y++)
     for (int64_t x = 0; x < lines; x++) {
       const int64_t at = y * it.stride[o] + (low[i] + x) * it.stride[i] + end * it.stride[a];
-      for (int64_t k = 0; k < inner; k++) {
+      int64_t furthest = 0;
+      for (int64_t k = 0; k < together; k++) {
         const float* own = it.before + at + k;
         const float jump = own[0] - own[-step];
-        const float rough = std::abs(own[0] - own[(further - end) * it.stride[a]]) + std::abs(own[-step] - own[-2 * step]);
+        const float rough = std::abs(own[0] - own[inner_step]) + std::abs(own[-step] - own[-2 * step]);
         const float small = 1 - (jump / it.jump) * (jump / it.jump), smooth = 1 - rough / it.flat;
-        if (small <= 0 || smooth <= 0) continue;
-        const float share = it.taken * small * smooth;
-        for (int64_t s = 0; s < within; s++)
-          it.after[at + k + s * step] -= (0.5f * (1 - (float(s) + 0.5f) / float(over))) * share * jump;
+        taken[k] = it.taken * std::max(small, 0.0f) * std::max(smooth, 0.0f) * jump;
+        const int64_t parts = 6 + 3 * it.activity[at + k] + it.activity[at + k - step];
+        const int64_t over = std::clamp<int64_t>(3 * length / parts, 1, it.most);
+        each[k] = 1 / float(over);
+        furthest = std::max(furthest, over);
+      }
+      furthest = std::min(furthest, there);
+      for (int64_t s = 0; s < furthest; s++) {
+        float* const to = it.after + at + s * step;
+        for (int64_t k = 0; k < together; k++)
+          to[k] -= 0.5f * std::max(1 - (float(s) + 0.5f) * each[k], 0.0f) * taken[k];
       }
     }
 }
 
+// Channels of all samples times a matrix, (channels, channels), in place.
+void mix(float* values, int64_t samples, int64_t channels, const float* matrix, int threads, const Poll& poll) {
+  constexpr int64_t some = 1 << 14;
+  const int64_t items = (samples + some - 1) / some;
+  run(
+      items, std::min<int64_t>(threads, items),
+      [&](void*, Team*, int64_t item, const int*) {
+        if (channels == 3) {
+          const float* m = matrix;
+          for (int64_t s = item * some; s < std::min(samples, (item + 1) * some); s++) {
+            float* own = values + s * 3;
+            const float a = own[0], b = own[1], c = own[2];
+            for (int e = 0; e < 3; e++) own[e] = a * m[e] + b * m[3 + e] + c * m[6 + e];
+          }
+          return;
+        }
+        std::vector<float> mixed(static_cast<size_t>(channels));
+        for (int64_t s = item * some; s < std::min(samples, (item + 1) * some); s++) {
+          float* own = values + s * channels;
+          for (int64_t e = 0; e < channels; e++) {
+            float sum = 0;
+            for (int64_t c = 0; c < channels; c++) sum += own[c] * matrix[c * channels + e];
+            mixed[static_cast<size_t>(e)] = sum;
+          }
+          std::copy_n(mixed.data(), channels, own);
+        }
+      },
+      poll);
+}
+
 }  // namespace
 
-void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const std::vector<int64_t>& first,
-             std::pair<float, float> limits, float taken, std::pair<int64_t, int64_t> spread, int threads) {
+void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const Array<const uint8_t, 2>& activity,
+             const Array<const float, 3>& mixing, const std::vector<int64_t>& first, std::pair<float, float> limits,
+             float taken, int64_t most, int threads) {
   check_threads(threads);
   const int64_t dims = static_cast<int64_t>(first.size()), count = static_cast<int64_t>(boxes.shape(0));
-  if (dims < 1 || dims > 3 || !(limits.first > 0) || !(limits.second > 0) || spread.first < 1 || spread.second < 1)
+  if (dims < 1 || dims > 3 || !(limits.first > 0) || !(limits.second > 0) || most < 1)
     refuse("there must be 1 to 3 axes, and positive limits");
   expect(boxes, {count, 2, dims}, "boxes");
   Closing it{};
@@ -268,41 +311,61 @@ void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes
   it.jump = limits.first;
   it.flat = limits.second;
   it.taken = taken;
-  it.share = spread.first;
-  it.most = spread.second;
+  it.most = most;
   it.after = values.data();
+  expect(activity, {count, it.channels}, "activity");
+  const bool mixed = mixing.shape(0) > 0;
+  if (mixed) expect(mixing, {2, it.channels, it.channels}, "mixing");
   const int64_t* const box_at = boxes.data();
   const auto poll = poller(nb::none());
   const nb::gil_scoped_release unlocked;
   std::vector<float> before(static_cast<size_t>(total));
   it.before = before.data();
+  if (mixed) mix(values.data(), total / it.channels, it.channels, mixing.data(), threads, poll);
   constexpr int64_t some = 64;
   const int64_t items = (count + some - 1) / some;
-  for (int64_t axis = 2; axis >= 3 - dims; axis--) {
-    std::copy_n(values.data(), total, before.data());
-    it.axis = axis;
+  // Each box's part of the window, with its ends along all axes.
+  const auto boxes_do = [&](auto&& work) {
     run(
         items, std::min<int64_t>(threads, items),
         [&](void*, Team*, int64_t item, const int*) {
           for (int64_t b = item * some; b < std::min(count, (item + 1) * some); b++) {
-            int64_t low[3] = {0, 0, 0}, high[3] = {1, 1, 1}, start = 0, stop = 1;
-            bool inside = true;
+            int64_t low[3] = {0, 0, 0}, high[3] = {1, 1, 1}, start[3] = {0, 0, 0}, stop[3] = {1, 1, 1};
             for (int64_t d = 0; d < dims; d++) {
               const int64_t a = 3 - dims + d;
-              const int64_t from = box_at[(2 * b) * dims + d] - first[static_cast<size_t>(d)];
-              const int64_t to = box_at[(2 * b + 1) * dims + d] - first[static_cast<size_t>(d)];
-              low[a] = std::clamp<int64_t>(from, 0, it.size[a]);
-              high[a] = std::clamp<int64_t>(to, 0, it.size[a]);
-              inside = inside && (a == axis || low[a] < high[a]);
-              if (a == axis) start = from, stop = to;
+              start[a] = box_at[(2 * b) * dims + d] - first[static_cast<size_t>(d)];
+              stop[a] = box_at[(2 * b + 1) * dims + d] - first[static_cast<size_t>(d)];
+              low[a] = std::clamp<int64_t>(start[a], 0, it.size[a]);
+              high[a] = std::clamp<int64_t>(stop[a], 0, it.size[a]);
             }
-            if (!inside) continue;
-            close_end(it, low, high, stop - start, start, 1);
-            close_end(it, low, high, stop - start, stop - 1, -1);
+            work(b, low, high, start, stop);
           }
         },
         poll);
+  };
+  std::vector<uint8_t> lively(static_cast<size_t>(total));
+  it.activity = lively.data();
+  boxes_do([&](int64_t b, const int64_t* low, const int64_t* high, const int64_t*, const int64_t*) {
+    for (int64_t i = low[0]; i < high[0]; i++)
+      for (int64_t j = low[1]; j < high[1]; j++)
+        for (int64_t k = low[2]; k < high[2]; k++)
+          std::copy_n(activity.data() + b * it.channels, it.channels,
+                      lively.data() + i * it.stride[0] + j * it.stride[1] + k * it.stride[2]);
+  });
+  for (int64_t axis = 2; axis >= 3 - dims; axis--) {
+    std::copy_n(values.data(), total, before.data());
+    it.axis = axis;
+    boxes_do([&](int64_t, const int64_t* low, const int64_t* high, const int64_t* start, const int64_t* stop) {
+      thread_local std::vector<float> line;
+      for (int64_t a = 0; a < 3; a++)
+        if (a != axis && low[a] >= high[a]) return;
+      const int64_t length = stop[axis] - start[axis];
+      close_end(it, low, high, length, start[axis], 1, line);
+      close_end(it, low, high, length, stop[axis] - 1, -1, line);
+    });
   }
+  if (mixed)
+    mix(values.data(), total / it.channels, it.channels, mixing.data() + it.channels * it.channels, threads, poll);
 }
 
 }  // namespace partinr

@@ -21,7 +21,8 @@ void weighted(const Array<const float, 3>& values, const Array<const int64_t, 1>
 
 // Takes jumps at the borders of boxes back, in place; `values` (planes, rows, columns, channels) of a window that starts at
 // `first`.
-void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const std::vector<int64_t>& first,
-             std::pair<float, float> limits, float taken, std::pair<int64_t, int64_t> spread, int threads);
+void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes, const Array<const uint8_t, 2>& activity,
+             const Array<const float, 3>& mixing, const std::vector<int64_t>& first, std::pair<float, float> limits,
+             float taken, int64_t most, int threads);
 
 }  // namespace partinr

@@ -237,8 +237,8 @@ NB_MODULE(_native, m) {
   m.def("exchange", &exchange, "found"_a.noconvert(), "weights"_a.noconvert(), "points"_a.noconvert(),
         "offsets"_a.noconvert(), "order"_a.noconvert(), "truth"_a.noconvert(), "rows"_a.noconvert(),
         "values"_a.noconvert(), nb::kw_only(), "threads"_a);
-  m.def("deblock", &deblock, "values"_a.noconvert(), "boxes"_a.noconvert(), "first"_a, nb::kw_only(), "limits"_a,
-        "taken"_a, "spread"_a, "threads"_a);
+  m.def("deblock", &deblock, "values"_a.noconvert(), "boxes"_a.noconvert(), "activity"_a.noconvert(),
+        "mixing"_a.noconvert(), "first"_a, nb::kw_only(), "limits"_a, "taken"_a, "most"_a, "threads"_a);
   m.def("halve", &halve, "values"_a.noconvert(), "direct"_a.noconvert(), "layers"_a.noconvert(), "slope"_a,
         nb::kw_only(), "threads"_a, "out"_a.noconvert());
   m.def("spline_coefficients", &spline_coefficients, "values"_a.noconvert(), nb::kw_only(), "threads"_a);

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 _F32 = NDArray[np.float32]
 _F64 = NDArray[np.float64]
 _I32 = NDArray[np.int32]
+_U8 = NDArray[np.uint8]
 _I64 = NDArray[np.int64]
 
 class NetSpec:
@@ -315,11 +316,13 @@ def weighted(values: _F32, first: _I64, weights: _F32, *, threads: int, out: _F3
 def deblock(
     values: _F32,
     boxes: _I64,
+    activity: _U8,
+    mixing: _F32,
     first: Sequence[int],
     *,
     limits: tuple[float, float],
     taken: float,
-    spread: tuple[int, int],
+    most: int,
     threads: int,
 ) -> None:
     """Take jumps at the borders of boxes back, in place; see `deblocking.deblock`.
@@ -327,10 +330,12 @@ def deblock(
     Args:
         values: (planes, rows, columns, channels); axes that the signal has not have one sample.
         boxes: (regions, 2, dims).
+        activity: of the boxes' coded channels, (regions, channels).
+        mixing: of channels before and after, as (2, from, to), or (0, from, to) where they stay.
         first: where the values start along each axis of the signal.
         limits: a jump that is surely real, and the difference within boxes beside which jumps are left.
         taken: how much of a jump goes.
-        spread: over the box's side divided by the first number, and no more samples than the second.
+        most: samples that it is spread over.
         threads: how many to use.
     """
 
@@ -357,7 +362,7 @@ class IntegerWriter:
     """Writes integers below 2^20 in size in as few bytes as their classes' statistics allow."""
 
     def __init__(self) -> None: ...
-    def write(self, values: _I32, classes: NDArray[np.uint8]) -> None:
+    def write(self, values: _I32, classes: _U8) -> None:
         """Write integers (n,), of each of which the class (n,), below 64, is known to the reader."""
     def finish(self) -> bytes:
         """The bytes; nothing can be written after it."""
@@ -366,7 +371,7 @@ class IntegerReader:
     """Reads what `IntegerWriter` wrote."""
 
     def __init__(self, payload: bytes) -> None: ...
-    def read(self, classes: NDArray[np.uint8], out: _I32) -> bool:
+    def read(self, classes: _U8, out: _I32) -> bool:
         """Read integers of these classes (n,) into `out` (n,); false if no writer writes such bytes."""
     def finished(self) -> bool:
         """Whether all bytes were needed, and were enough."""
@@ -383,7 +388,7 @@ def search_spectra(
     roots: Sequence[int],
     weights: _F32 | None = None,
     threads: int,
-) -> tuple[NDArray[np.uint8], _I64, _F32, _I32, float, float, _F32]:
+) -> tuple[_U8, _I64, _F32, _I32, float, float, _F32]:
     """Cut some roots into boxes, and round their coefficients, for the least squared error + lambda * bits.
 
     Args:
@@ -425,7 +430,7 @@ def choose_spectra(
     """
 
 def encode_spectra(
-    splits: NDArray[np.uint8],
+    splits: _U8,
     coefficients: _I32,
     *,
     shape: Sequence[int],
@@ -444,7 +449,7 @@ def decode_spectra(
     root: int,
     least: int,
     threads: int,
-) -> tuple[NDArray[np.uint8], _I64, _I32]:
+) -> tuple[_U8, _I64, _I32]:
     """Splits, boxes and integers of `Spectra`; ValueError if these are no such bytes."""
 
 def reach_of_spectra(boxes: _I64, coefficients: _I32, *, shape: Sequence[int], channels: int) -> _I32:

@@ -203,7 +203,7 @@ def test_an_independent_reader_of_the_format_agrees(between, scale):
     signal = partinr.from_array(photograph(36, 40) / 255.0, kind="image", value_range=(0, 1))
     model = partinr.fit(signal, goal=partinr.Compact(psnr=33), between=between).model
     alone = model(frames.raster(model.signal.shape)).reshape(36, 40, 3).astype(np.float64)
-    samples = between_reader.closed(alone, model.spectra.boxes, model.spectra.step)
+    samples = between_reader.closed(alone, model.spectra)
     np.testing.assert_allclose(partinr.render(model), samples, atol=2e-6)
     assert np.abs(samples - alone).max() > 1e-3
     expected = between_reader.rendering(samples, scale, between == "learned")

@@ -5,7 +5,7 @@ import pytest
 
 import partinr
 from partinr.model import kernel
-from partinr.model.deblocking import REACH, deblock
+from partinr.model.deblocking import deblock, reach
 from partinr.model.rendering import sample_blocks
 
 
@@ -43,7 +43,7 @@ def test_a_window_is_part_of_the_whole():
     alone, whole = samples(model.with_between("none")), samples(model)
     part = (slice(30, 110), slice(41, 140))
     found = deblock(alone[part], model.spectra, [30, 41])
-    inner = (slice(REACH, -REACH), slice(REACH, -REACH))
+    inner = (slice(reach(model.spectra), -reach(model.spectra)),) * 2
     np.testing.assert_array_equal(found[inner], whole[part][inner])
     rendered = partinr.render(model, crop=((30, 110), (41, 140)))
     np.testing.assert_array_equal(rendered, partinr.render(model)[part])

@@ -1,8 +1,11 @@
 """Jumps at the borders of boxes that rounding made, taken back.
 
-Where spectra were rounded, neighbouring boxes err by themselves, and flat parts show where they meet. The
-jump from the last sample of a box to the first one of the next is closed, by both of them and over some
-samples, as far as it looks like rounding: small against the step, where the boxes themselves are flat.
+Where spectra were rounded, neighbouring boxes err by themselves, and flat parts show where they meet. In
+each coded channel, the jump from the last sample of a box to the first one of the next is closed by both of
+them, as far as it looks like rounding: small against the step, where the boxes themselves are flat. It is
+spread over as many samples as the errors of a box go together: half of a box that has nothing but its mean,
+since what it lacks are low frequencies, and fewer of one whose low frequencies were kept, or whose
+neighbour's were.
 
 Source of the idea: List, Joch, Lainema, Bjøntegaard, Karczewicz, "Adaptive deblocking filter", IEEE
 Transactions on Circuits and Systems for Video Technology 13(7), 2003; the filter is our own.
@@ -16,17 +19,24 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.model import kernel
-from partinr.model.spectra import Spectra
+from partinr.model.spectra import Spectra, unmixing
 from partinr.shapes import Float32, Int64
 
-REACH = 12
-"""Samples on either side that a sample's new value depends on."""
+# Sums of magnitudes from which on a box is as lively as can be.
+_LIVELY = 10
+# Steps: jumps that are surely real, and differences within the boxes beside which jumps are left as they
+# are. How much of a jump goes. All were chosen on photographs that `experiments/between.py` learns from.
+_JUMP, _FLAT, _TAKEN = 2.5, 2.0, 0.75
 
-# Of a box's side, how much its half of a jump is spread over, and samples at most.
-_SHARE, _MOST = 8, 8
-# Steps: jumps that are surely real, and differences within the boxes beside which jumps are left as they are.
-# How much of a jump goes.
-_JUMP, _FLAT, _TAKEN = 1.2, 1.0, 0.7
+
+def reach(spectra: Spectra) -> int:
+    """Samples on either side that a sample's new value depends on."""
+    return min(_most(spectra), spectra.sides.root // 2) + 2
+
+
+def _most(spectra: Spectra) -> int:
+    """Samples that a box's half of a jump is spread over at most."""
+    return 8 if len(spectra.shape) == 1 else 32
 
 
 def deblock(
@@ -35,33 +45,45 @@ def deblock(
     """Values at the samples of a window without the jumps that rounding made.
 
     Args:
-        values: of the functions of the boxes alone; those that are closer than `REACH` to an end of the
+        values: of the functions of the boxes alone; those that are closer than `reach` to an end of the
             window which is none of the signal come out as they may.
         spectra: that the function was made of.
         first: where the window starts along each axis.
     """
+    activity = np.minimum(spectra.activity, _LIVELY).astype(np.uint8)
+    channels, most = spectra.channels, _most(spectra)
+    mixing = np.stack([unmixing(spectra.mixing).T, spectra.mixing])
+    if np.array_equal(spectra.mixing, np.eye(channels)):
+        mixing = mixing[:0]
     if kernel.why_missing() is None:
-        found = np.ascontiguousarray(values, np.float32).copy()
+        found = np.array(values, np.float32, order="C")
         limits = (spectra.step * _JUMP, spectra.step * _FLAT)
-        kernel.deblock(found, spectra.boxes, first, limits, _TAKEN, (_SHARE, _MOST))
+        mixing = np.ascontiguousarray(mixing)
+        kernel.deblock(found, spectra.boxes, activity, mixing, first, limits, _TAKEN, most)
         return found
-    found = values
+    found = values @ mixing[0] if len(mixing) else values
+    boxes = spectra.boxes - np.asarray(first)
+    lively = np.zeros(found.shape, np.int64)
+    for box, own in zip(boxes, activity, strict=True):
+        lively[_inside(box)] = own
     for axis in reversed(range(values.ndim - 1)):
         before, found = found, found.copy()
-        for box in spectra.boxes:
-            _along(before, found, box - np.asarray(first), axis, spectra.step)
-    return found
+        for box in boxes:
+            _along(before, found, box, lively, axis, spectra.step, most)
+    return found @ mixing[1] if len(mixing) else found
 
 
 def _along(
     before: Float32[ndarray, "*shape channels"],
     after: Float32[ndarray, "*shape channels"],
     box: Int64[ndarray, "2 dims"],
+    lively: Int64[ndarray, "*shape channels"],
     axis: int,
     step: float,
+    most: int,
 ) -> None:
     """Close a box's half of the jumps at its two ends along an axis."""
-    here = tuple(slice(max(0, start), max(0, stop)) for start, stop in box.T.tolist())
+    here = _inside(box)
     start, stop = box[:, axis].tolist()
     length, size = stop - start, before.shape[axis]
     for end, inwards in ((start, 1), (stop - 1, -1)):
@@ -79,12 +101,17 @@ def _along(
         rough = np.abs(own - inner) + np.abs(other - outer)
         share = np.float32(_TAKEN) * np.maximum(0, 1 - (jump / np.float32(step * _JUMP)) ** 2)
         share *= np.maximum(0, 1 - rough / np.float32(step * _FLAT))
-        over = max(1, min(_MOST, length // _SHARE))
-        for k in range(over):
+        parts = 6 + 3 * lively[_at(here, axis, end)] + lively[_at(here, axis, end - inwards)]
+        over = np.clip(3 * length // parts, 1, most)
+        for k in range(over.max(initial=0)):
             place = end + inwards * k
             if 0 <= place < size:
-                part = np.float32(0.5 * (1 - (k + 0.5) / over))
+                part = np.maximum(0, 0.5 * (1 - (k + 0.5) / over)).astype(np.float32)
                 after[_at(here, axis, place)] -= part * share * jump
+
+
+def _inside(box: Int64[ndarray, "2 dims"]) -> tuple[slice, ...]:
+    return tuple(slice(max(0, start), max(0, stop)) for start, stop in box.T.tolist())
 
 
 def _at(here: tuple[slice, ...], axis: int, place: int) -> tuple[slice | int, ...]:

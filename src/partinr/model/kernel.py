@@ -15,7 +15,7 @@ from partinr.model.blending import Assignment
 from partinr.model.derivatives import Derivative
 from partinr.model.lattice import Nodes
 from partinr.model.networks.network import Network, Parameters
-from partinr.shapes import Float, Float32, Int64
+from partinr.shapes import Float, Float32, Int64, UInt8
 
 
 @cache
@@ -190,10 +190,12 @@ def add_up(
 def deblock(
     values: Float32[ndarray, "*shape channels"],
     boxes: Int64[ndarray, "regions 2 dims"],
+    activity: UInt8[ndarray, "regions channels"],
+    mixing: Float32[ndarray, "_ channels channels"],
     first: Sequence[int],
     limits: tuple[float, float],
     taken: float,
-    spread: tuple[int, int],
+    most: int,
 ) -> None:
     """Take jumps at the borders of boxes back, in place; see `deblocking.deblock`."""
     from partinr import _native
@@ -202,9 +204,11 @@ def deblock(
     _native.deblock(
         values.reshape(shape),
         boxes,
+        activity,
+        mixing,
         list(first),
         limits=limits,
         taken=taken,
-        spread=spread,
+        most=most,
         threads=usable_cores(),
     )

@@ -224,7 +224,7 @@ def values_between(
 def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
     """Normalised values at the signal's own samples in a box."""
     spectra = model.spectra if model.signal.between != "none" else None
-    reach = 0 if spectra is None else deblocking.REACH
+    reach = 0 if spectra is None else deblocking.reach(spectra)
     wide = [
         range(max(0, along.start - reach), min(n, along.stop + reach))
         for n, along in zip(model.signal.shape, box, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy import ndarray
@@ -58,6 +59,16 @@ class Spectra:
     def channels(self) -> int:
         """Values a sample."""
         return len(self.mixing)
+
+    @cached_property
+    def activity(self) -> Int64[ndarray, "regions channels"]:
+        """Of each box and coded channel, the sum of its integers' magnitudes, but for the mean's."""
+        sizes = (self.boxes[:, 1] - self.boxes[:, 0]).prod(axis=1)
+        starts = np.cumsum(np.repeat(sizes, self.channels)) - np.repeat(sizes, self.channels)
+        magnitudes = np.abs(self.integers)
+        sums: Int64[ndarray, "_"] = np.add.reduceat(magnitudes, starts, dtype=np.int64)
+        rest: Int64[ndarray, "_"] = sums - magnitudes[starts]
+        return rest.reshape(-1, self.channels)
 
     def by_box(self) -> list[Int32[ndarray, "channels *size"]]:
         """The integers of each box."""

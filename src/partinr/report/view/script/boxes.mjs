@@ -13,6 +13,7 @@ export function ofSpectra(header, section) {
   const { shape, channels } = header.signal, dims = shape.length;
   const spectra = codedSpectra(section, shape, channels), regions = spectra.boxes.length;
   const boxes = new Uint32Array(regions * 2 * dims), coefficients = new Float32Array(product(shape) * channels);
+  const smooth = (header.signal.between ?? "none") !== "none";
   spectra.boxes.forEach((box, r) => {
     const start = box.start.slice(-dims), size = box.size.slice(-dims);
     start.forEach((first, a) => {
@@ -21,8 +22,8 @@ export function ofSpectra(header, section) {
     });
     spread(spectra, r, shape, channels, coefficients);
   });
-  const { labels } = ofBoxes(shape, boxes), smooth = (header.signal.between ?? "none") !== "none";
-  const samples = smooth ? synthesised(coefficients, spectra.boxes, shape, channels, spectra.step) : null;
+  const { labels } = ofBoxes(shape, boxes);
+  const samples = smooth ? synthesised(spread, spectra, shape, channels) : null;
   const groupOf = new Int32Array(regions);
   return { ...told(header), overlap: 0, frame: "area", regions, labels, boxes, groupOf, groups: [], coefficients, samples };
 }
@@ -40,7 +41,6 @@ function spread({ boxes, integers, step, mixing }, r, shape, channels, coefficie
   const [, rows, columns] = sides(shape);
   const factors = size.map((n) => Float64Array.from({ length: n }, (_, k) => Math.sqrt((k ? 2 : 1) / n)));
   const scaled = new Float64Array(channels);
-  const kept = shape.length;
   let from = 0;
   for (let i = 0; i < size[0]; i++)
     for (let j = 0; j < size[1]; j++)
@@ -51,10 +51,7 @@ function spread({ boxes, integers, step, mixing }, r, shape, channels, coefficie
           scaled[c] = q[c * samples + from] * step;
         }
         if (!some) continue;
-        let s = 1;
-        if (kept > 2) s *= factors[0][i];
-        if (kept > 1) s *= factors[1][j];
-        s *= factors[2][k];
+        const s = factors[0][i] * factors[1][j] * factors[2][k]; // 1 along axes that the signal has not
         const to = (((start[0] + i) * rows + start[1] + j) * columns + start[2] + k) * channels;
         for (let e = 0; e < channels; e++) {
           let sum = 0;
