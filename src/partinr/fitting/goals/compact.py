@@ -21,7 +21,7 @@ from partinr.model.synthesis import synthesised
 from partinr.signals.signal import Signal
 from partinr.signals.snr import psnr_for_snr, snr_at
 
-# A PSNR is met to so many dB, to twice as many where samples are missing, and a size to this share.
+# A PSNR is met to so many dB, to four times as many where samples are missing, and a size to this share.
 _EXCESS = 0.01
 _FILLED = 0.996
 _LOOKS = 6
@@ -30,6 +30,8 @@ _NEARLY_EXACT = 0.01
 _USUAL_PSNR = 42.0
 # Of the filling of missing samples, so much less is lost than of what is there (photographs, 34 to 42 dB).
 _EASIER = 0.36
+# Closing jumps at the borders of boxes takes so much of the error away, as a rule (photographs, 32 to 42 dB).
+_CLOSED = 0.04
 _USUAL_SNR = 40.0
 
 
@@ -125,12 +127,14 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
     aim = most_before_rounding(allowed, signal.spec)
     # What is cut is the signal with its missing samples filled, of which less is lost than of what is there.
     aim *= 1 - _EASIER * signal.missing / signal.spec.samples
+    if signal.spec.between != "none" and signal.spec.dims > 1:
+        aim *= 1 + _CLOSED
     cut = cutter.cut(cutter.first_step(lambda some: some.error, aim, 1.25 * math.sqrt(12 * aim)))
     cutter.release()
     tell(0.6)
     best, partition = None, None
     function: Piecewise | None = None
-    near = _EXCESS * (2 if signal.missing else 1)
+    near = _EXCESS * (4 if signal.missing else 1)
     gain, before = 1.0, (math.nan, math.nan)
     for look in range(_LOOKS):
         function = None  # before the next takes as much memory
@@ -148,10 +152,10 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
         if signal.missing:
             gain = _gain((10 * math.log10(cut.error), reached), before, gain)
             before = (10 * math.log10(cut.error), reached)
-            excess -= near / 2
+            excess -= near / 4
         # What is left of the excess is taken back, but not quite; what fell short has to change by more than
         # the error of a step is looked for.
-        known, share = (min(aim, cut.error), 0.9988) if excess < 0 else (aim, 0.9998)
+        known, share = (min(aim, cut.error), 0.9988) if excess < 0 else (aim, 0.9996)
         aim = known * 10 ** (min(max(excess / gain, -3.0), 3.0) / 10) * share
     if best is not None and best != cut.step:
         return synthesised(cutter.spectra(cutter.again(cut, best)), signal.spec, partition)
