@@ -21,6 +21,8 @@ CODE_PAGE = Path(__file__).parents[1] / "docs" / "code.md"
 ROOMS = [
     "__main__",
     "cli",
+    "notebook",
+    "plot",
     "studies",
     "report",
     "meta",
@@ -32,6 +34,7 @@ ROOMS = [
     "hashing",
     "files",
     "text",
+    "display",
     "errors",
     "cores",
     "shapes",
@@ -217,6 +220,9 @@ def test_public_names_are_where_the_stub_says() -> None:
     assert sorted(name.name for _, name in named) == sorted(partinr.__all__)
     for module, name in named:
         assert name.name == name.asname  # which is what marks a name as exported
+        if module is None:  # a module of the package
+            assert getattr(partinr, name.name) is import_module(f"partinr.{name.name}")
+            continue
         assert getattr(partinr, name.name) is getattr(import_module(f"partinr.{module}"), name.name)
         assert name.name in dir(partinr)
     with pytest.raises(AttributeError, match="nonsense"):

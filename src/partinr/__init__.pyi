@@ -1,3 +1,5 @@
+from . import notebook as notebook
+from . import plot as plot
 from .engines.engine import Adam as Adam
 from .engines.engine import Precision as Precision
 from .errors import InputError as InputError

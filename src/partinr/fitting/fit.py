@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from reprlib import repr as brief
 from typing import Any, Literal
 
+from partinr.display import Displayed
 from partinr.engines import Precision, select
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
@@ -78,8 +79,8 @@ class Compute:
         return self.engine == "torch" or self.device != "cpu" or self.precision is not None
 
 
-@dataclass(frozen=True, eq=False)
-class FitResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class FitResult(Displayed):
     """A fitted signal.
 
     Attributes:
@@ -325,6 +326,8 @@ def _solved(
 
     model = goal.solved(signal, where.threads, tell)
     seconds = time.perf_counter() - began
+    if seen.callback is not None and not stopped:
+        seen.callback(Progress(0, None, seconds, 1.0, None, model))
     reached = quality(model, signal)
     return FitResult(
         model=model,

@@ -19,6 +19,7 @@ from partinr.fitting.goals.goal import ENDLESS, Course
 from partinr.fitting.history import History, Measurement
 from partinr.fitting.overlap import EXCHANGE_FROM, EXCHANGE_STEPS
 from partinr.fitting.state import DivergedError, Fit
+from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import quality
 from partinr.shapes import Float64, Int64
 
@@ -32,7 +33,7 @@ _CHECKPOINT_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a fit stands; given to the callback between rounds, and several times within a long one.
+    """Where a fit stands; given to the callback between rounds, several times within one, and at the end.
 
     Attributes:
         steps: steps done, averaged over regions.
@@ -40,6 +41,8 @@ class Progress:
         seconds: since the start of the fit.
         fraction: share of the plan that is done, 0..1.
         psnr: PSNR in dB of the training loss at the end of the last round; None during the first round.
+        model: the function as it is now, which changes as training goes on; None within a round, and while
+            a fit without steps is computed.
     """
 
     steps: float
@@ -47,6 +50,7 @@ class Progress:
     seconds: float
     fraction: float
     psnr: float | None
+    model: Piecewise | None = None
 
     @property
     def remaining(self) -> float | None:
@@ -140,6 +144,8 @@ class Loop:
         self.fit.check_parameters()
         if stopped != "callback":
             self._save()
+            if self.callback is not None:
+                self.callback(self._progress(self.fit.steps, ended=True))
         return stopped
 
     def _rounds(self) -> Stopped:
@@ -263,15 +269,18 @@ class Loop:
         return peak * fit.recipe.schedule_at(fraction, step)
 
     def _told_to_stop(self, steps: float) -> bool:
-        if self.callback is None:
-            return False
+        return self.callback is not None and bool(self.callback(self._progress(steps)))
+
+    def _progress(self, steps: float, *, ended: bool = False) -> Progress:
         fit, last = self.fit, self.course.cycles[-1]
-        fraction = steps / last
+        fraction = 1.0 if ended else steps / last
         if self.seconds is not None:
             fraction = max(fraction, fit.seconds / self.seconds)
         psnr = float(fit.history.psnr[-1]) if fit.steps else None
         planned = None if last == ENDLESS else last
-        return bool(self.callback(Progress(steps, planned, fit.seconds, min(1.0, fraction), psnr)))
+        # Within a round, regions are at different steps, and being written to.
+        model = fit.function() if steps == fit.steps else None
+        return Progress(steps, planned, fit.seconds, min(1.0, fraction), psnr, model)
 
     def _measure(self) -> None:
         """Look at the rendered signal if that was asked for after this step; the clock stands still."""

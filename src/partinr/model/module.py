@@ -14,6 +14,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch._C import _len_torch_dispatch_stack
 
+from partinr.display import Displayed
 from partinr.errors import InputError
 from partinr.model.blending import Windows, cell_index
 from partinr.model.networks.network import Parameters
@@ -51,7 +52,7 @@ class Group(nn.Module):
         return Parameters([w[slots] for w in self.weights], [b[slots] for b in self.biases])
 
 
-class PiecewiseINR(nn.Module):
+class PiecewiseINR(nn.Module, Displayed):
     """A `Piecewise` on torch's tensors; its parameters are `groups.G.weights.L` and `groups.G.biases.L`.
 
     Evaluates coordinates of any leading shape on any device, is differentiable with respect to coordinates
@@ -100,6 +101,10 @@ class PiecewiseINR(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._set_frames(self.table.device)
         return self
+
+    def displayed(self) -> Piecewise:
+        """See `Displayed`."""
+        return self.numpy()
 
     def numpy(self) -> Piecewise:
         """The same as NumPy has it, on copies of the parameters in single precision."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
+from partinr.display import Displayed
 from partinr.errors import InputError, need
 from partinr.model import kernel
 from partinr.model.blending import Assignment
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 18
 
 
-@dataclass(frozen=True, eq=False)
-class Piecewise:
+@dataclass(frozen=True, eq=False, repr=False)
+class Piecewise(Displayed):
     """One continuous function from coordinates to values, made of one small network per region.
 
     Calling it evaluates any coordinates, by the native kernel, or by NumPy where that was not compiled.

@@ -46,7 +46,7 @@ def document(title: str, introduction: str, sections: Sequence[Section]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         f"<title>{escape(title)}</title>",
-        f"<style>{_CSS}</style>",
+        f"<style>{_PAGE}{PARTS}</style>",
         "</head>",
         "<body>",
         "<main>",
@@ -85,9 +85,10 @@ def facts(rows: Sequence[tuple[str, object]]) -> Html:
     return Html(f"<dl>{body}</dl>")
 
 
-def gallery(pictures: Sequence[Picture], *, large: bool = False) -> Html:
-    """Pictures beside each other where there is room, each with its caption; `large`: one a line."""
-    figures = "".join(_figure(picture) for picture in pictures)
+def gallery(pictures: Sequence[Picture], *, large: bool = False, quality: int | None = None) -> Html:
+    """Pictures beside each other where there is room, each with its caption; `large`: one a line; `quality`:
+    see `data_uri`."""
+    figures = "".join(_figure(picture, quality) for picture in pictures)
     return Html(f'<div class="{"large" if large else "gallery"}">{figures}</div>')
 
 
@@ -124,28 +125,29 @@ def colour_bar(stops: Sequence[str], low: str, high: str, what: str) -> Html:
     )
 
 
-def data_uri(picture: RGB) -> str:
-    """A picture as a PNG file within an address."""
+def data_uri(picture: RGB, quality: int | None = None) -> str:
+    """A picture within an address: as a PNG file, or as WebP of this quality, which is smaller."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getbuffer()).decode("ascii")
+    kind = "png" if quality is None else "webp"
+    Image.fromarray(picture).save(file, kind, **({} if quality is None else {"quality": quality}))
+    return f"data:image/{kind};base64,{base64.b64encode(file.getbuffer()).decode('ascii')}"
 
 
-def _figure(picture: Picture) -> str:
+def _figure(picture: Picture, quality: int | None) -> str:
     shown = at_most(picture.rgb, _LARGE)
     rows, columns = shown.shape[:2]
     hard = ' class="pixels"' if max(rows, columns) < _SMALL else ""
     note = f" {escape(picture.note)}" if picture.note else ""
     return (
-        f'<figure><img{hard} src="{data_uri(shown)}" width="{columns}" height="{rows}" '
+        f'<figure><img{hard} src="{data_uri(shown, quality)}" width="{columns}" height="{rows}" '
         f'alt="{escape(picture.label)}"><figcaption><strong>{escape(picture.label)}</strong>{note}</figcaption>'
         "</figure>"
     )
 
 
-_CSS = """
+_PAGE = """
 :root{color-scheme:light dark;--text:#1c2126;--back:#fff;--soft:#57606a;--line:#d5dae0;--tint:#f4f6f8}
 @media(prefers-color-scheme:dark){
 :root{--text:#e4e8ec;--back:#15191d;--soft:#9aa5b1;--line:#333b44;--tint:#1d2328}}
@@ -155,7 +157,10 @@ main{max-width:66rem;margin:0 auto;padding:1.5rem 1rem 3rem}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.2rem;margin:2.2rem 0 .6rem;padding-top:.8rem;border-top:1px solid var(--line)}
 p{max-width:46rem;margin:.5rem 0}
-header p,figcaption,caption{color:var(--soft)}
+header p{color:var(--soft)}
+"""
+PARTS = """
+figcaption,caption{color:var(--soft)}
 figure{margin:0}
 figcaption,caption{font-size:.85rem;line-height:1.4;text-align:left;margin-top:.35rem}
 caption{caption-side:bottom;padding-top:.35rem}
@@ -184,3 +189,4 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 .live{width:100%;height:min(38rem,85vh);margin:.8rem 0;border:1px solid var(--line);border-radius:5px}
 @media print{.live{display:none}}
 """
+"""Styles of what a page is made of, which notebooks have, too."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
-from partinr.shapes import Float32, Float64, Shaped, UInt8
+from partinr.shapes import Bool, Float32, Float64, Int32, Shaped, UInt8
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.writing import write
 
@@ -173,6 +173,23 @@ def error_stops(count: int = 9) -> list[str]:
     """Colours of the error scale from 0 to its top, evenly spaced, as CSS writes them."""
     chosen = _colour_table()[np.linspace(0, 255, count).round().astype(int)]
     return ["#{:02x}{:02x}{:02x}".format(*(int(v) for v in colour)) for colour in chosen]
+
+
+def on_board(picture: RGB, there: Bool[ndarray, "rows columns"]) -> RGB:
+    """The picture, and a checkerboard where nothing is."""
+    rows, columns = there.shape
+    board = np.rint(_checkerboard(rows, columns, 0, max(rows, columns)) * 255).astype(np.uint8)
+    shown: RGB = np.where(there[..., None], picture, board[..., None])
+    return shown
+
+
+def region_rgb(labels: Int32[ndarray, "rows columns"]) -> RGB:
+    """A soft colour for each label, unlike those of the labels before and after."""
+    hue = labels * 0.618034 % 1
+    # Three cosines a third of a turn apart.
+    turns = 2 * np.pi * (hue[..., None] - np.arange(3) / 3)
+    rgb: RGB = np.rint(165 + 60 * np.cos(turns)).astype(np.uint8)
+    return rgb
 
 
 def _colours(spec: SignalSpec) -> int:

@@ -14,7 +14,9 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.model.partition.partition import Partition
+from partinr.report.pictures import RGB
 from partinr.shapes import Float, Shaped, UInt8
+from partinr.signals.scattered import Scattered
 from partinr.signals.signal import Signal
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ INK = "#010203"
 _DOTS_PER_INCH = 150
 # More points than a plot has pixels across only make files large.
 _POINTS = 1500
+# Pictures with fewer pixels along the longer side have hard edges.
+_HARD = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +133,36 @@ def draw_borders(axes: Axes, signal: Signal, partition: Partition) -> None:
     draw_signals(axes, [signal.values])
 
 
+def draw_points(axes: Axes, signal: Scattered) -> None:
+    """Points and, as heights or colours, their first channel; of three axes the last two, of many some."""
+    chosen = np.unique(np.linspace(0, len(signal.points) - 1, _POINTS).round().astype(int))
+    known = signal.spec.axes or ()
+    places = [
+        axis.origin + (along + 1) / 2 * axis.spacing * (n - 1)
+        for axis, along, n in zip(known, signal.points[chosen].T, signal.shape, strict=True)
+    ]
+    values = signal.exact[chosen, 0]
+    axes.set_xlabel(known[-1].name)
+    if signal.spec.dims == 1:
+        axes.plot(places[0], values, "o", color=COLOURS[0], markersize=2)
+        axes.set_ylabel("value")
+        return
+    drawn = axes.scatter(places[-1], places[-2], 6, values, cmap="viridis", rasterized=True)
+    axes.invert_yaxis()  # rows of pictures go down
+    axes.set_ylabel(known[-2].name)
+    figure = axes.get_figure()
+    assert figure is not None
+    figure.colorbar(drawn, ax=axes)
+
+
+def draw_picture(axes: Axes, picture: RGB) -> None:
+    """A picture, with hard edges where it has few pixels."""
+    few = max(picture.shape[:2]) < _HARD
+    axes.imshow(picture, interpolation="nearest" if few else "antialiased")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
 def envelope(
     values: Shaped[ndarray, "samples"],
 ) -> tuple[Float[ndarray, "points"], Float[ndarray, "points"]]:
@@ -181,7 +215,12 @@ def figure_of(draw: Draw, width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained", facecolor="white")
-    axes = figure.subplots()
+    dressed(figure.subplots(), draw)
+    return figure
+
+
+def dressed(axes: Axes, draw: Draw) -> None:
+    """Draw into axes, in the style of all plots."""
     axes.set_facecolor("none")
     axes.margins(x=0.02)
     draw(axes)
@@ -191,11 +230,10 @@ def figure_of(draw: Draw, width: float, height: float) -> Figure:
     if axes.images:  # a picture needs no lines over or around it
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        return figure
+        return
     axes.grid(color=INK, alpha=0.15, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["bottom", "left"]].set_color(INK)
-    return figure
 
 
 def _inline(svg: str, description: str) -> str:

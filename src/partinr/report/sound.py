@@ -40,6 +40,17 @@ def sound_sections(signal: Signal, values: Shaped[ndarray, "samples channels"]) 
     ]
 
 
+def player(values: Shaped[ndarray, "*shape channels"], spec: SignalSpec, most_bytes: int) -> list[page.Html]:
+    """A sound to be played, its beginning where it is longer; nothing of one whose rate is not known."""
+    rate = rate_of(spec)
+    if rate is None:
+        return []
+    played = min(len(values), most_bytes // (2 * values.shape[1]))
+    part = f"The first {played / rate:.1f} of {len(values) / rate:.1f} seconds."
+    note = "" if played == len(values) else part
+    return [page.players([("", wav(_waves(values[:played], spec), rate), note)])]
+
+
 def _waves(
     values: Shaped[ndarray, "samples channels"], spec: SignalSpec
 ) -> Float32[ndarray, "samples channels"]:

@@ -72,7 +72,7 @@ def volume_views(signal: Signal, values: Shaped[ndarray, "planes rows columns ch
     """
     view, spec = view_of(signal.spec), signal.spec
     error = error_map(signal.values, values, spec)
-    shown = _shown(signal)
+    shown = shown_slices(signal)
     turned = [view.turned(one) for one in (signal.values, values, error)]
     pairs = [(across, _slices(turned, across)) for across in range(3)]
     projected = [one.max(axis=1) for one in turned]
@@ -127,7 +127,7 @@ def _slices(turned: list[Shaped[ndarray, "..."]], across: int) -> list[Shaped[nd
     return [one.take(one.shape[across] // 2, axis=across) for one in turned]
 
 
-def _shown(signal: Signal) -> Shown:
+def shown_slices(signal: Signal) -> Shown:
     """Values that are black and white in all slices: nearly all there are."""
     values: Shaped[ndarray, " _"] = signal.values.reshape(-1)
     some: Float32[ndarray, " _"] = values[:: max(1, values.size // _ENOUGH)].astype(np.float32)

@@ -107,7 +107,7 @@ def _numbers(what: str, given: Any) -> Shaped[ndarray, "..."]:
     return found.astype(np.float32 if narrow else np.float64)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Scattered(Signal):
     """Points, and the means of those around each sample of a grid over them.
 

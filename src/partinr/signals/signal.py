@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy import ndarray
 
+from partinr.display import Displayed
 from partinr.errors import InputError
 from partinr.shapes import Bool, Float, Float32, Int64, Shaped
 from partinr.signals.axes import JSON, Axis, checked_source
@@ -140,8 +141,8 @@ class Sites(NamedTuple):
     mask: Bool[ndarray, "..."] | None
 
 
-@dataclass(frozen=True, eq=False)
-class Signal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Signal(Displayed):
     """Values of shape (*shape, channels) in the source's own data type, with their description.
 
     Attributes:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy import ndarray
 
+from partinr.display import Displayed
 from partinr.errors import InputError
 from partinr.shapes import Int, Int32, Int64
 
@@ -17,8 +18,8 @@ from partinr.shapes import Int, Int32, Int64
 _LARGEST_TABLE = 1 << 26
 
 
-@dataclass(frozen=True, eq=False)
-class Partition:
+@dataclass(frozen=True, eq=False, repr=False)
+class Partition(Displayed):
     """Regions 0..R-1 that together hold every sample of a signal exactly once.
 
     Given either by a label map or by boxes (a grid is boxes); use `from_labels` or `from_boxes`, which check.

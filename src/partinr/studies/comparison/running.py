@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from partinr.display import Displayed
 from partinr.errors import InputError
 from partinr.files import atomic_write, check_folder, make_folder
 from partinr.fitting.fit import Compute
@@ -52,8 +53,8 @@ Told = Callable[[Standing], "bool | None"]
 """Called often; returning True stops the comparison, which keeps what it has."""
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Displayed):
     """What is there of a comparison.
 
     Attributes:
