@@ -77,6 +77,7 @@ EXPERIMENTS = (
 """Figures and tables that follow from seeds."""
 
 TIMINGS = (
+    Script("index.md", 4, ("benchmarks/front.py", "--write")),
     Script("hypothesis.md", 3, ("benchmarks/hypothesis.py", "--write")),
     Script("performance.md", 2, ("benchmarks/kernel.py", "--write")),
     Script("performance.md", 5, ("benchmarks/sizes.py", "--write")),

@@ -22,6 +22,7 @@ from partinr.report.overlay import overlay
 from partinr.report.pictures import Picture
 from partinr.report.plots import Curve, Draw, curves, draw_borders, draw_picture, dressed
 from partinr.report.shown import Part, parts_of
+from partinr.report.words import counted
 from partinr.signals.signal import Signal as SignalOf
 from partinr.studies.comparison.plots import AXES, comparison_plots
 from partinr.studies.comparison.running import Comparison
@@ -70,7 +71,7 @@ def partition(partition: Partition, signal: SignalOf | None = None, axes: Any = 
         >>> partinr.plot.partition(partinr.Grid(2, 2).partition(photo), photo).get_title(loc="left")
         'grid:2x2, 4 regions'
     """
-    label = f"{partition.rule}, {partition.regions:,} regions"
+    label = f"{partition.rule}, {counted(partition.regions, 'region')}"
     if signal is None:
         parts = [Picture(label, part.rgb) for part in parts_of(partition) if isinstance(part, Picture)]
         return _drawn(parts, axes)
