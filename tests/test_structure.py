@@ -64,6 +64,7 @@ SLOW = {
     "h5py",
     "h5netcdf",
     "zarr",
+    "xarray",
 }
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
 WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors", "cores", "shapes")

@@ -83,6 +83,8 @@ from .signals.metrics import psnr as psnr
 from .signals.metrics import ssim as ssim
 from .signals.snr import psnr_for_snr as psnr_for_snr
 from .signals.snr import snr as snr
+from .signals.volumes.dataarray import from_xarray as from_xarray
+from .signals.volumes.dataarray import to_xarray as to_xarray
 from .studies.comparison import Comparison as Comparison
 from .studies.comparison import Record as Record
 from .studies.comparison import Rival as Rival

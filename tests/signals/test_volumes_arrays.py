@@ -17,6 +17,7 @@ import xarray
 import zarr
 from numpy import ndarray
 
+import partinr
 from partinr.errors import InputError
 from partinr.signals import Axis, Signal, SignalSpec, from_array, read, write
 from partinr.signals.writing import written_size
@@ -548,3 +549,41 @@ def test_the_value_for_missing_ones_is_written_back(tmp_path: Path, suffix: str,
         engine = {"engine": "h5netcdf"} if suffix == ".nc" else {"engine": "zarr", "consolidated": False}
         with xarray.open_dataset(tmp_path / f"a{suffix}", **engine) as opened:  # type: ignore[arg-type]
             assert opened["values"].encoding["_FillValue"] == -9999
+
+
+def weather():
+    lat, lon = np.linspace(60, 40, 11), np.array([0.0, 1, 2, 4, 8, 16, 32])
+    values = np.random.default_rng(0).normal(280, 5, (3, 11, 7)).astype(np.float32)
+    return xarray.DataArray(
+        values,
+        dims=("band", "lat", "lon"),
+        coords={"band": ["a", "b", "c"], "lat": ("lat", lat, {"units": "degrees_north"}), "lon": lon},
+        attrs={"units": "K", "long_name": "temperature"},
+        name="t2m",
+    )
+
+
+def test_arrays_of_xarray_come_back_as_they_were():
+    array = weather()
+    signal = partinr.from_xarray(array)
+    assert (signal.shape, signal.channels) == ((11, 7), 3)
+    np.testing.assert_array_equal(signal.values[2, 4], array.sel(lat=array.lat[2], lon=8.0).values)
+    back = partinr.to_xarray(signal.values, signal.spec)
+    assert back.identical(array)
+
+
+def test_renderings_of_arrays_of_xarray_have_their_coordinates():
+    array = weather().transpose("lat", "lon", "band")
+    model = partinr.fit(array, goal=partinr.Compact(psnr=40)).model
+    twice = partinr.to_xarray(partinr.render(model, scale=2), model.signal.resampled((22, 14)))
+    assert twice.dims == array.dims
+    assert twice.attrs == array.attrs
+    np.testing.assert_allclose(twice.lat.values, 60.5 - np.arange(22))
+    with pytest.raises(InputError, match="axes"):
+        partinr.to_xarray(np.zeros(5), model.signal)
+
+
+def test_arrays_of_xarray_may_lack_samples():
+    array = weather().where(weather().lon < 10)
+    signal = partinr.from_xarray(array, mask=np.arange(11)[:, None] * np.ones(7) > 0)
+    assert signal.missing == 11 * 2 + 5

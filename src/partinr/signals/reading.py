@@ -23,6 +23,7 @@ from partinr.signals.signal import Signal
 from partinr.signals.sound import Part, read_sound
 from partinr.signals.tiff import read_tiff
 from partinr.signals.volumes import dicom, envi, hdf5, metaimage, netcdf, nifti, nrrd
+from partinr.signals.volumes.dataarray import from_xarray, is_dataarray
 from partinr.signals.volumes.dicom import read_dicom
 from partinr.signals.volumes.envi import read_envi
 from partinr.signals.volumes.hdf5 import read_hdf5
@@ -113,6 +114,8 @@ def as_signal(signal: Any, mask: Any = None, weights: Any = None) -> Signal:
     if isinstance(signal, str | PathLike | Signal):
         found = signal if isinstance(signal, Signal) else read(Path(signal))
         found = found if mask is None else masked(found, mask)
+    elif is_dataarray(signal):
+        found = from_xarray(signal, mask=mask)
     else:
         found = from_array(signal, mask=mask)
     return found if weights is None else weighted(found, weights)
