@@ -26,6 +26,7 @@ ROOMS = [
     "studies",
     "report",
     "meta",
+    "tiles",
     "fitting",
     "file",
     "engines",
@@ -65,6 +66,7 @@ SLOW = {
     "h5netcdf",
     "zarr",
     "xarray",
+    "fsspec",
 }
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
 WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors", "cores", "shapes")

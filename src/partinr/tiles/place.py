@@ -1,0 +1,226 @@
+"""Where the files of a store are: in a folder, in a zip file, or under a prefix of an object store or a web
+server."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from partinr.errors import InputError, need
+from partinr.files import atomic_write, check_folder, make_folder
+
+# Those of fsspec's that are likely; `file.h5:/path` is no address.
+_SCHEMES = (
+    *("s3", "s3a", "gs", "gcs", "http", "https", "abfs", "abfss", "az", "adl", "hf"),
+    *("ftp", "sftp", "ssh", "hdfs", "webhdfs", "memory", "file"),
+)
+_ADDRESS = re.compile(rf"^({'|'.join(_SCHEMES)}):/+", re.IGNORECASE)
+
+
+def is_address(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is an address such as s3://bucket/name, which fsspec opens."""
+    return _ADDRESS.match(os.fspath(path)) is not None
+
+
+def address(path: str | os.PathLike[str]) -> str:
+    """An address as it was before it was taken for a path, which loses strokes."""
+    return _ADDRESS.sub(lambda found: found[1] + "://" + "/" * (found[1] == "file"), os.fspath(path))
+
+
+class Place(ABC):
+    """Files by their names, in which folders are separated by strokes."""
+
+    name: str
+
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """All bytes of a file; None if it is not there.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+
+    @abstractmethod
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all.
+
+        Raises:
+            InputError: the place cannot be written to.
+            OSError: the disk is full.
+        """
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+    @property
+    def path(self) -> Path | None:
+        """The folder, of those on this machine."""
+        return None
+
+
+class Folder(Place):
+    """A folder of this machine, or of one that its file system reaches."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = str(path), path
+
+    def read(self, name: str) -> bytes | None:
+        """See `Place.read`."""
+        try:
+            return (self._path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise InputError(f"cannot read {self._path / name}: {error.strerror}") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Place.write`; the bytes are on the disk when it returns."""
+        target = self._path / name
+        if not target.parent.is_dir():
+            make_folder(target.parent)
+        with atomic_write(target) as file:
+            file.write(data)
+
+    def remove(self, name: str) -> None:
+        """See `Place.remove`."""
+        (self._path / name).unlink(missing_ok=True)
+
+    @property
+    def path(self) -> Path | None:
+        """See `Place.path`."""
+        return self._path
+
+
+class Archive(Place):
+    """A zip file, of this machine or at an address of which ranges of bytes can be read."""
+
+    def __init__(self, name: str, file: Any) -> None:
+        self.name = name
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"{name}: is no zip file that can be read ({error}); copy it again") from error
+        # A folder in a zip file is as good as its files.
+        names = self._zip.namelist()
+        found = [one for one in names if one.rpartition("/")[2] == "manifest.json"]
+        self._prefix = min(found, key=len)[: -len("manifest.json")] if found else ""
+
+    def read(self, name: str) -> bytes | None:
+        """See `Place.read`."""
+        try:
+            return self._zip.read(self._prefix + name)
+        except KeyError:
+            return None
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"{self.name}: {name} cannot be read ({error}); copy the file again") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Place.write`: zip files are read only."""
+        del data
+        raise InputError(f"cannot write {name} into {self.name}, which is read only; fit into a folder")
+
+    def remove(self, name: str) -> None:
+        """See `write`."""
+        self.write(name, b"")
+
+
+class Remote(Place):
+    """A prefix at an address, by fsspec."""
+
+    def __init__(self, url: str) -> None:
+        self.name = url
+        self._files, self._root = filesystem(url)
+
+    def read(self, name: str) -> bytes | None:
+        """See `Place.read`."""
+        try:
+            data: bytes = self._files.cat_file(f"{self._root}/{name}")
+            return data
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # libraries of object stores have each their own
+            raise InputError(f"cannot read {self.name}/{name}: {brief_error(error)}") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Place.write`; object stores write whole objects."""
+        try:
+            self._files.pipe_file(f"{self._root}/{name}", data)
+        except Exception as error:
+            raise InputError(f"cannot write {self.name}/{name}: {brief_error(error)}") from error
+
+    def remove(self, name: str) -> None:
+        """See `Place.remove`."""
+        try:
+            self._files.rm_file(f"{self._root}/{name}")
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise InputError(f"cannot write {self.name}/{name}: {brief_error(error)}") from error
+
+
+def brief_error(error: Exception) -> str:
+    """An error of another library in a few words."""
+    text = " ".join(str(error).split())
+    return f"{text:.200}" if text else type(error).__name__
+
+
+def filesystem(url: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it.
+
+    Raises:
+        InputError: fsspec or what it needs for such addresses is not there.
+    """
+    need("fsspec", f"opening {url}", "remote")
+    import fsspec
+
+    try:
+        found: tuple[Any, str] = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise InputError(f'cannot open {url}: {error}; run: pip install "partinr[remote]"') from error
+    return found[0], found[1].rstrip("/")
+
+
+def opened_place(path: str | os.PathLike[str]) -> Place:
+    """The place at a path or an address, to read from; a zip file is known by its first bytes or its suffix.
+
+    Raises:
+        InputError: there is nothing, or something else.
+    """
+    if is_address(path):
+        url = address(path)
+        if not url.split("?")[0].lower().endswith(".zip"):
+            return Remote(url)
+        files, root = filesystem(url)
+        try:
+            return Archive(url, files.open(root, "rb"))
+        except (FileNotFoundError, OSError) as error:
+            raise InputError(f"cannot read {url}: {brief_error(error)}") from error
+    local = Path(path)
+    if local.is_dir():
+        return Folder(local)
+    try:
+        with local.open("rb") as file:
+            start = file.read(4)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot read {local!s:.200}: {reason}") from error
+    if start != b"PK\x03\x04":
+        raise InputError(f"{local}: expected a store of tiles, a folder or a zip file, got another file")
+    return Archive(str(local), local)
+
+
+def made_place(path: str | os.PathLike[str]) -> Place:
+    """The place at a path or an address, to write to; a folder is made.
+
+    Raises:
+        InputError: it cannot be, or something else is there.
+    """
+    if is_address(path):
+        return Remote(address(path))
+    check_folder(path)
+    return Folder(make_folder(path))
