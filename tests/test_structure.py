@@ -43,7 +43,7 @@ ROOMS = [
 """From the top. A file imports from rooms below its own and from its own room."""
 
 # They alone may import the package as a whole, as its users do.
-USERS = ("cli", "report", "studies", "__main__")
+USERS = ("cli", "report", "studies", "tiles", "__main__")
 # Imported by the functions that use them: slow to import, and not needed by most of what partinr is used for.
 SLOW = {
     "scipy",
@@ -67,6 +67,8 @@ SLOW = {
     "zarr",
     "xarray",
     "fsspec",
+    "dask",
+    "distributed",
 }
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
 WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors", "cores", "shapes")

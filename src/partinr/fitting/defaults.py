@@ -115,7 +115,7 @@ def divide(
     return chosen
 
 
-def between_for(signal: Signal, wanted: Between | Literal["auto"]) -> Between:
+def between_for(spec: SignalSpec, wanted: Between | Literal["auto"], *, scattered: bool = False) -> Between:
     """What the function of a signal is between its samples, where "auto" is what suits the signal.
 
     Pictures have details that were learned from photographs, which suit drawings, text and labels as well
@@ -124,9 +124,8 @@ def between_for(signal: Signal, wanted: Between | Literal["auto"]) -> Between:
     """
     if wanted != "auto":
         return wanted
-    if signal.scattered:
+    if scattered:
         return "none"
-    spec = signal.spec
     picture = spec.dims == 2 and (spec.kind == "image" or (spec.kind, spec.dtype) == ("array", "uint8"))
     return "learned" if picture else "smooth"
 

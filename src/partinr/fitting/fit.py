@@ -232,7 +232,8 @@ def fit(
             "Steps or Quality"
         )
     began = time.perf_counter()
-    what = what.with_between(between_for(what, between or recipe.between))
+    lies = between_for(what.spec, between or recipe.between, scattered=what.scattered)
+    what = what.with_between(lies)
     if isinstance(aim, Solved):
         if any(choice is not None for choice in (partition, network, keep)) or start != "auto":
             raise InputError(

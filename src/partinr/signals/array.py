@@ -140,7 +140,7 @@ def read_npz(
     with decoding(path, "a NumPy .npz file"), zipfile.ZipFile(path) as archive:
         member = _only_array(archive)
         with archive.open(member) as file:
-            shape, _ = _npy_header(file)
+            shape, _ = npy_header(file)
         if member.compress_type != zipfile.ZIP_STORED:
             check_pixels(path, shape, max_pixels)
         with archive.open(member) as file:
@@ -375,7 +375,7 @@ def _load(file: IO[bytes] | io.BufferedIOBase, size: int) -> Shaped[ndarray, "..
     """The array of a .npy file of so many bytes, which are compared before anything is allocated."""
     from numpy.lib import format as npy
 
-    shape, dtype = _npy_header(file)
+    shape, dtype = npy_header(file)
     expected = math.prod(shape) * dtype.itemsize
     found = size - file.tell()
     if found < expected:
@@ -387,7 +387,7 @@ def _load(file: IO[bytes] | io.BufferedIOBase, size: int) -> Shaped[ndarray, "..
     return values
 
 
-def _npy_header(file: IO[bytes] | io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def npy_header(file: IO[bytes] | io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and data type of a .npy file, whose data come next."""
     from numpy.lib import format as npy
 

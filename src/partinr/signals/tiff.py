@@ -13,6 +13,7 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.shapes import Shaped, UInt16
 from partinr.signals.array import signal_of
+from partinr.signals.axes import Axis
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, oriented
 from partinr.signals.photometric import Meaning, colour_values, meaning_of
 from partinr.signals.signal import Signal
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
 
 
-class _Axes(NamedTuple):
+class Axes(NamedTuple):
     """Positions of the axes of a series that become the signal's."""
 
     shape: tuple[int, ...]
@@ -57,42 +58,110 @@ def read_tiff(
     from tifffile import TiffFile
 
     with decoding(path, "a TIFF image"), TiffFile(path) as tiff:
-        _check_chain(path)
-        series = tiff.series[0]
-        axes = _axes(path, series)
-        check_pixels(path, tuple(axes.shape[i] for i in axes.space), max_pixels)
-        _check_whole(path, tiff, series)
-        _require_decoder(series.keyframe)
-        pages = _own_pages(series)
-        meaning = _common_meaning(pages)
-        values = colour_values(_samples(series, axes, meaning), meaning, _palettes(pages, axes))
-        if values.ndim == len(axes.space) + 2:
-            # Each page is a channel.
-            if values.shape[-1] > 1:
-                raise InputError("pages as channels must be grey, got colours; save a part of it")
-            values = values[..., 0]
+        series, axes, _, meaning, palettes = headers(path, tiff, max_pixels)
+        values = in_colour(_samples(series, axes, meaning), axes, meaning, palettes)
         if len(axes.space) >= 2:
             values = oriented(values, meaning.orientation, len(axes.space) - 2)
         metadata: dict[str, Any] = {"format": "TIFF"}
         if len(tiff.pages) > 1:
             metadata["frames"] = len(tiff.pages)
-        words = own_words(series.keyframe)
-        placed, source = places(tiff, len(axes.space))
-        mask = present(values, source.get("fill"))
-    channel_axis = values.shape[-1] > 1 or bool(words and words.get("channel_axis") is True)
-    if words and value_range is None:
-        value_range = integer_range(words, values.dtype)
-    signal = signal_of(
-        values if channel_axis else values[..., 0],
-        channel_axis=channel_axis,
-        value_range=value_range or meaning.value_range,
-        kind="image",
-        metadata=metadata,
-        mask=mask,
-    )
-    if words is not None:
-        return with_told(signal, words)
-    return replace(signal, spec=replace(signal.spec, axes=placed, source=source))
+        told = Told(own_words(series.keyframe), *places(tiff, len(axes.space)), meaning.value_range)
+    return told.signal(values, value_range, metadata)
+
+
+class Told(NamedTuple):
+    """What a file says beside its samples.
+
+    Attributes:
+        words: what partinr told when it wrote the file; None of others.
+        axes, source: where others say that samples lie, and what else.
+        value_range: what the bits of a sample hold, where those are fewer than the data type's.
+    """
+
+    words: dict[str, Any] | None
+    axes: tuple[Axis, ...] | None
+    source: dict[str, Any]
+    value_range: tuple[float, float] | None
+
+    def signal(
+        self,
+        values: Shaped[ndarray, "..."],
+        value_range: tuple[float, float] | None,
+        metadata: dict[str, Any],
+    ) -> Signal:
+        """The signal of values with an axis of channels."""
+        words = self.words
+        channel_axis = values.shape[-1] > 1 or bool(words and words.get("channel_axis") is True)
+        if words and value_range is None:
+            value_range = integer_range(words, values.dtype)
+        signal = signal_of(
+            values if channel_axis else values[..., 0],
+            channel_axis=channel_axis,
+            value_range=value_range or self.value_range,
+            kind="image",
+            metadata=metadata,
+            mask=present(values, self.source.get("fill")),
+        )
+        if words is not None:
+            return with_told(signal, words)
+        return replace(signal, spec=replace(signal.spec, axes=self.axes, source=self.source))
+
+
+class Headers(NamedTuple):
+    """What a TIFF file says before its samples are decoded.
+
+    Attributes:
+        series: the pages that are read.
+        axes: what its axes are.
+        pages: those pages with all their tags.
+        meaning: of the samples of all pages.
+        palettes: their palettes; None if they have none.
+    """
+
+    series: TiffPageSeries
+    axes: Axes
+    pages: list[TiffPage]
+    meaning: Meaning
+    palettes: UInt16[ndarray, "#planes 3 entries"] | None
+
+
+def headers(path: Path, tiff: TiffFile, max_pixels: int | None, *, local: bool = True) -> Headers:
+    """What an open file says, all of which must be there.
+
+    Args:
+        path: the file, for error messages.
+        tiff: the same, open.
+        max_pixels: see `read_tiff`.
+        local: whether the system can open it.
+
+    Raises:
+        InputError: see `read_tiff`.
+    """
+    if local:
+        _check_chain(path)
+    series = tiff.series[0]
+    axes = _axes(path, series)
+    check_pixels(path, tuple(axes.shape[i] for i in axes.space), max_pixels)
+    _check_whole(path, tiff, series)
+    _require_decoder(series.keyframe)
+    pages = _own_pages(series)
+    return Headers(series, axes, pages, _common_meaning(pages), _palettes(pages, axes))
+
+
+def in_colour(
+    samples: Shaped[ndarray, "..."],
+    axes: Axes,
+    meaning: Meaning,
+    palettes: UInt16[ndarray, "#planes 3 entries"] | None,
+) -> Shaped[ndarray, "..."]:
+    """Stored samples as a signal's values; see `colour_values`."""
+    values = colour_values(samples, meaning, palettes)
+    if values.ndim == len(axes.space) + 2:
+        # Each page is a channel.
+        if values.shape[-1] > 1:
+            raise InputError("pages as channels must be grey, got colours; save a part of it")
+        values = values[..., 0]
+    return values
 
 
 def _own_pages(series: TiffPageSeries) -> list[TiffPage]:
@@ -108,7 +177,7 @@ def _own_pages(series: TiffPageSeries) -> list[TiffPage]:
     return found[1:] or found
 
 
-def _axes(path: Path, series: TiffPageSeries) -> _Axes:
+def _axes(path: Path, series: TiffPageSeries) -> Axes:
     """Which axes of a series are planes, rows, columns and channels; all others have length 1."""
     names, shape, page = series.get_axes(False), series.get_shape(False), series.keyframe
     if series.kind == "shaped" and "C" not in names:
@@ -129,7 +198,7 @@ def _axes(path: Path, series: TiffPageSeries) -> _Axes:
             "save a part of it"
         )
     space = planes + [names.index(name) for name in "YX" if name in names]
-    return _Axes(tuple(shape), space, channels[0] if channels else None)
+    return Axes(tuple(shape), space, channels[0] if channels else None)
 
 
 def _check_chain(path: Path) -> None:
@@ -213,7 +282,7 @@ def _common_meaning(pages: list[TiffPage]) -> Meaning:
     return first
 
 
-def _palettes(pages: list[TiffPage], axes: _Axes) -> UInt16[ndarray, "#planes 3 entries"] | None:
+def _palettes(pages: list[TiffPage], axes: Axes) -> UInt16[ndarray, "#planes 3 entries"] | None:
     """The palette of all pages, or one for each plane; None if the pages have none."""
     palettes = [np.asarray(page.colormap, np.uint16) for page in pages if page.colormap is not None]
     if all(np.array_equal(palettes[0], other) for other in palettes[1:]):
@@ -223,7 +292,7 @@ def _palettes(pages: list[TiffPage], axes: _Axes) -> UInt16[ndarray, "#planes 3 
     return np.stack(palettes)
 
 
-def _samples(series: TiffPageSeries, axes: _Axes, meaning: Meaning) -> Shaped[ndarray, "*shape samples"]:
+def _samples(series: TiffPageSeries, axes: Axes, meaning: Meaning) -> Shaped[ndarray, "*shape samples"]:
     """The series as it is stored, with its axes in a signal's order and the samples of a pixel last."""
     kept = axes.space + ([] if axes.channels is None else [axes.channels])
     dropped = [i for i in range(len(axes.shape)) if i not in kept]

@@ -34,28 +34,38 @@ def read_hdf5(place: Location, wish: Wish) -> Signal:
     import h5py
 
     with decoding(place.file, "an HDF5 file"), h5py.File(place.file, "r") as file:
-        arrays: dict[str, Any] = {}
+        return named_signal(named_hdf5(place, file), wish, format_of(file))
 
-        def collect(name: str, item: Any) -> None:
-            if (
-                isinstance(item, h5py.Dataset)
-                and item.shape
-                and item.dtype.kind in "buif"
-                and not item.is_scale
-            ):
-                arrays[name.strip("/")] = item
 
-        file.visititems(collect)
-        for name in {plain(array.attrs.get("bounds")) for array in arrays.values()} - {None}:
-            arrays.pop(name, None)
-        if place.inside is not None and isinstance(file.get(place.inside or "/"), h5py.Dataset):
-            # Scales are arrays, too, if they are asked for.
-            item = file[place.inside]
-            if item.shape and item.dtype.kind in "buif":
-                arrays[place.inside] = item
-        name = chosen(place, {name: array.shape for name, array in arrays.items()}, "an HDF5 file")
-        netcdf = "_NCProperties" in file.attrs
-        return named_signal(_named(place.file, name, arrays[name]), wish, "NetCDF" if netcdf else "HDF5")
+def format_of(file: Any) -> str:
+    """What an open file is."""
+    return "NetCDF" if "_NCProperties" in file.attrs else "HDF5"
+
+
+def named_hdf5(place: Location, file: Any) -> Named:
+    """The array of an open file that is meant.
+
+    Raises:
+        InputError: there is no such array, or there are several and none was named.
+    """
+    import h5py
+
+    arrays: dict[str, Any] = {}
+
+    def collect(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape and item.dtype.kind in "buif" and not item.is_scale:
+            arrays[name.strip("/")] = item
+
+    file.visititems(collect)
+    for name in {plain(array.attrs.get("bounds")) for array in arrays.values()} - {None}:
+        arrays.pop(name, None)
+    if place.inside is not None and isinstance(file.get(place.inside or "/"), h5py.Dataset):
+        # Scales are arrays, too, if they are asked for.
+        item = file[place.inside]
+        if item.shape and item.dtype.kind in "buif":
+            arrays[place.inside] = item
+    name = chosen(place, {name: array.shape for name, array in arrays.items()}, "an HDF5 file")
+    return _named(place.file, name, arrays[name])
 
 
 def _named(file: Path, path: str, array: Any) -> Named:

@@ -8,7 +8,7 @@ as an attribute of sixteen numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,8 +98,49 @@ class Named:
     name: str = ""
 
 
-def named_signal(array: Named, wish: Wish, file_format: str) -> Signal:
-    """The signal of an array: one volume of those along its first axis, if it has four and channels.
+@dataclass(frozen=True)
+class Selected:
+    """What of an array with names becomes a signal, before it is read.
+
+    Attributes:
+        array: the array.
+        space: which of its axes are the signal's.
+        channel: which holds the channels, if any does.
+        index: for each axis that is neither, the one place that is taken.
+        axes: where the samples lie; None where nothing is known.
+        source: what must be written back.
+    """
+
+    array: Named
+    space: tuple[int, ...]
+    channel: int | None
+    index: Mapping[int, int]
+    axes: list[Axis] | None
+    source: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples along each axis of the signal."""
+        return tuple(self.array.shape[i] for i in self.space)
+
+    def values(self, window: Sequence[slice]) -> Shaped[ndarray, "..."]:
+        """Stored values of a window, its axes in the signal's order, those of channels last if there are any.
+
+        Args:
+            window: for each axis of the signal.
+        """
+        dims = len(self.array.shape)
+        wanted: list[slice | int] = [self.index.get(i, slice(None)) for i in range(dims)]
+        for i, part in zip(self.space, window, strict=True):
+            wanted[i] = part
+        values = np.asarray(self.array.load(tuple(wanted)))
+        left = [i for i in range(dims) if i not in self.index]
+        order = (*self.space, *(() if self.channel is None else (self.channel,)))
+        return values.transpose([left.index(i) for i in order])
+
+
+def selected(array: Named, wish: Wish, file_format: str) -> Selected:
+    """What of an array becomes a signal: one volume of those along its first axis, if there are four.
 
     Axes named like a spectrum's or a picture's channels hold channels, wherever they stand; without names,
     as for `from_array`.
@@ -116,16 +157,12 @@ def named_signal(array: Named, wish: Wish, file_format: str) -> Signal:
     if not 1 <= len(space) <= 4:
         raise InputError(
             f"{array.place}: a signal has 1 to 3 axes beside channels, got {len(space)} ({_sizes(array)}); "
-            "save a "
-            "part of it"
+            "save a part of it"
         )
     several = space.pop(0) if len(space) == 4 else None
     wish.check(array.place, [n for i, n in enumerate(array.shape) if i != several], array.dtype.itemsize)
     chosen = wish.chosen(array.place, 1 if several is None else array.shape[several])
-    index = tuple(chosen if i == several else slice(None) for i in range(dims))
-    values = np.asarray(array.load(index))
     left = [i for i in range(dims) if i != several]
-    values = values.transpose([left.index(i) for i in (*space, *(() if channel is None else (channel,)))])
 
     uneven: dict[str, Any] = {}
     axes = [_axis(array, i, uneven) for i in space] if array.names else None
@@ -150,7 +187,15 @@ def named_signal(array: Named, wish: Wish, file_format: str) -> Signal:
         "fill": plain(fill),
         "attributes": _kept(attributes),
     }
-    signal = scan_signal(values, wish, channel_axis=channel is not None, axes=axes, source=source)
+    return Selected(array, tuple(space), channel, {} if several is None else {several: chosen}, axes, source)
+
+
+def named_signal(array: Named, wish: Wish, file_format: str) -> Signal:
+    """The signal of an array; see `selected`."""
+    found = selected(array, wish, file_format)
+    values = found.values([slice(None)] * len(found.space))
+    channel_axis = found.channel is not None
+    signal = scan_signal(values, wish, channel_axis=channel_axis, axes=found.axes, source=found.source)
     scaling(signal.spec)
     return signal
 

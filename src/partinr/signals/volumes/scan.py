@@ -89,9 +89,7 @@ def scan_signal(
         InputError: values that are not finite or not of a type that a signal has; a value range that does not
             hold them.
     """
-    told = {name: value for name, value in source.items() if value not in (None, {}, [], "")}
-    if told.get("slope", 1.0) == 1.0 and told.get("intercept", 0.0) == 0.0:
-        told = {name: value for name, value in told.items() if name not in ("slope", "intercept")}
+    told = worth_telling(source)
     dims = values.ndim - channel_axis
     mask = present(values if channel_axis else values[..., None], told.get("fill"))
     # Where none is there, `signal_of` says so.
@@ -101,6 +99,14 @@ def scan_signal(
     signal = signal_of(values, channel_axis=channel_axis, value_range=span, kind=kind, mask=mask)
     spec = replace(signal.spec, axes=None if axes is None else tuple(axes), source=told)
     return replace(signal, spec=spec)
+
+
+def worth_telling(source: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a source says anything."""
+    told = {name: value for name, value in source.items() if value not in (None, {}, [], "")}
+    if told.get("slope", 1.0) == 1.0 and told.get("intercept", 0.0) == 0.0:
+        told = {name: value for name, value in told.items() if name not in ("slope", "intercept")}
+    return told
 
 
 def present(values: Shaped[ndarray, "*shape channels"], fill: float | None) -> Bool[ndarray, "*shape"] | None:

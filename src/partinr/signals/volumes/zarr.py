@@ -53,29 +53,47 @@ def read_zarr(place: Location, wish: Wish) -> Signal:
             named; one above the limit; one that has too many axes.
     """
     need("zarr", "reading Zarr", "volumes")
+    with decoding(place.file, "Zarr"), _store(place.file) as store:
+        return named_signal(named_zarr(place, store), wish, "Zarr")
+
+
+def named_zarr(place: Location, store: Any) -> Named:
+    """The array of an open store that is meant; of a pyramid of OME-NGFF the largest, if none is named.
+
+    Raises:
+        InputError: there is no such array, or there are several and none was named.
+    """
     import zarr
 
-    with decoding(place.file, "Zarr"), _store(place.file) as store:
-        root = zarr.open(store, mode="r")
-        if isinstance(root, zarr.Array):
-            if place.inside:
-                raise InputError(
-                    f"{place.file}: is one array itself, without /{place.inside}; leave the path out"
-                )
-            return named_signal(_named(place.file, "", root, None), wish, "Zarr")
-        members: dict[str, Any] = dict(root.members(max_depth=None))
-        arrays = {path: item for path, item in members.items() if isinstance(item, zarr.Array)}
-        readable = {
-            path: item.shape
-            for path, item in arrays.items()
-            if item.shape
-            and item.dtype.kind in "buif"
-            and (path == place.inside or not _is_coordinate(path, item))
-        }
-        path = chosen(place, readable, "Zarr")
-        parent = path.rpartition("/")[0]
-        group = members[parent] if parent else root
-        return named_signal(_named(place.file, path, arrays[path], group), wish, "Zarr")
+    root = zarr.open(store, mode="r")
+    if isinstance(root, zarr.Array):
+        if place.inside:
+            raise InputError(
+                f"{place.file}: is one array itself, without /{place.inside}; leave the path out"
+            )
+        return _named(place.file, "", root, None)
+    members: dict[str, Any] = dict(root.members(max_depth=None))
+    arrays = {path: item for path, item in members.items() if isinstance(item, zarr.Array)}
+    readable = {
+        path: item.shape
+        for path, item in arrays.items()
+        if item.shape
+        and item.dtype.kind in "buif"
+        and (path == place.inside or not _is_coordinate(path, item))
+    }
+    base = _base(dict(root.attrs))
+    path = base if place.inside is None and base in readable else chosen(place, readable, "Zarr")
+    parent = path.rpartition("/")[0]
+    return _named(place.file, path, arrays[path], members[parent] if parent else root)
+
+
+def _base(attributes: Mapping[str, Any]) -> str:
+    """The path of the largest picture of a pyramid; empty if there is none."""
+    scales = attributes.get("ome", attributes).get("multiscales")
+    try:
+        return str(scales[0]["datasets"][0]["path"])
+    except (TypeError, KeyError, IndexError):
+        return ""
 
 
 @contextmanager

@@ -1,0 +1,385 @@
+"""Which files are read in parts, and how: TIFF, NumPy's arrays, HDF5 and Zarr, here or at an address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from partinr.errors import InputError, need
+from partinr.shapes import Shaped
+from partinr.signals import Signal, as_signal
+from partinr.signals.array import has_channel_axis, npy_header
+from partinr.signals.decoding import decoding
+from partinr.signals.reading import read
+from partinr.signals.signal import SignalSpec
+from partinr.signals.tiff import Headers, Told, headers
+from partinr.signals.tiff_places import own_words, places
+from partinr.signals.tiff_window import window_of_tiff
+from partinr.signals.volumes.hdf5 import MAGIC as HDF5_MAGIC
+from partinr.signals.volumes.hdf5 import format_of, named_hdf5
+from partinr.signals.volumes.located import Location, located
+from partinr.signals.volumes.named import Coordinate, Named, Selected, plain, selected
+from partinr.signals.volumes.scan import Wish, scaling, worth_telling
+from partinr.signals.volumes.zarr import is_zarr, named_zarr
+from partinr.tiles.place import address, brief_error, filesystem, is_address
+from partinr.tiles.source import (
+    ArraySource,
+    SignalSource,
+    Source,
+    SourceChanged,
+    Span,
+    Window,
+    plain_spec,
+    ranged_by_type,
+)
+
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_NUMPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
+# What a file's time of change is called, by the file systems of fsspec that have one.
+_CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified")
+
+
+def opened_source(
+    signal: Any,
+    *,
+    channels_last: bool | None = None,
+    value_range: Span | None = None,
+    volume: int | None = None,
+) -> Source[Any]:
+    """A signal that is read in parts.
+
+    Args:
+        signal: the path or the address of a file: TIFF (tiled or in strips, BigTIFF, OME-TIFF, COG, SVS),
+            NumPy's .npy, HDF5 and NetCDF-4 (`file.h5:/path`), Zarr and OME-Zarr (a folder, a zip file, an
+            address); other files are read as a whole. An array with shape, dtype and slicing, such as
+            NumPy's, Dask's, h5py's and Zarr's; a variable of xarray's; a `Signal`.
+        channels_last: as for `from_array`.
+        value_range: lowest and highest possible value; None: as `read` has it, for which all values are
+            looked at where the type does not say it.
+        volume: which volume of a file of several.
+
+    Raises:
+        InputError: it cannot be opened, or is no signal.
+    """
+    wish = Wish(value_range, None, volume, channels_last)
+    if isinstance(signal, Signal):
+        return SignalSource("the signal", signal)
+    if isinstance(signal, str | os.PathLike):
+        return _opened_file(signal, wish)
+    if type(signal).__module__.startswith("xarray."):
+        return XarraySource(signal, wish)
+    if isinstance(signal, np.ma.MaskedArray) or not all(hasattr(signal, a) for a in ("shape", "dtype")):
+        return SignalSource("the signal", as_signal(signal))
+    if type(signal).__module__.startswith("torch"):
+        return SignalSource("the signal", as_signal(signal))
+    return ArraySource(signal, channels_last, value_range)
+
+
+def _opened_file(path: str | os.PathLike[str], wish: Wish) -> Source[Any]:
+    file = File(Location(Path(address(path)), None), address(path)) if is_address(path) else File.local(path)
+    if file.is_zarr():
+        return ZarrSource(file, wish)
+    head = file.head()
+    if head.startswith(_TIFF):
+        return TiffSource(file, wish.value_range)
+    if head.startswith(_NUMPY) and file.url is None:
+        return NumpySource(file, wish)
+    if head.startswith(HDF5_MAGIC):
+        return Hdf5Source(file, wish)
+    if file.url is not None:
+        raise InputError(f"{file}: of addresses, TIFF, HDF5 and Zarr are read; copy the file to this machine")
+    whole = read(
+        Path(path), channels_last=wish.channels_last, value_range=wish.value_range, volume=wish.volume
+    )
+    return SignalSource(str(path), whole)
+
+
+class File:
+    """A file or folder on this machine, or at an address.
+
+    Attributes:
+        place: where it is, and which array in it is meant.
+        url: its address; None on this machine.
+    """
+
+    def __init__(self, place: Location, url: str | None) -> None:
+        self.place, self.url = place, url
+
+    @classmethod
+    def local(cls, path: str | os.PathLike[str]) -> File:
+        """A file on this machine."""
+        place = located(Path(path))
+        return cls(Location(place.file.absolute(), place.inside), None)
+
+    def __str__(self) -> str:
+        return self.url or str(self.place.file)
+
+    @property
+    def name(self) -> str:
+        """Its name, without folders."""
+        return str(self).rstrip("/").rpartition("/")[2]
+
+    def is_zarr(self) -> bool:
+        """Whether it is Zarr; at an address, by its name."""
+        if self.url is None:
+            return is_zarr(self.place.file)
+        bare = self.url.rstrip("/").lower().removesuffix(".zip")
+        return bare.endswith(".zarr") or ".zarr/" in bare
+
+    def head(self) -> bytes:
+        """Its first bytes.
+
+        Raises:
+            InputError: there is none that can be read.
+        """
+        try:
+            with self.opened() as file:
+                found: bytes = file.read(8)
+                return found
+        except (OSError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            if self.url is None:
+                # `read` says what is wrong with it.
+                return b""
+            raise InputError(f"cannot read {self}: {brief_error(error)}") from error
+
+    def opened(self) -> Any:
+        """It, open to read bytes."""
+        if self.url is None:
+            return self.place.file.open("rb")
+        files, root = filesystem(self.url)
+        return files.open(root, "rb")
+
+    def store(self) -> Any:
+        """A store of Zarr in it."""
+        from zarr.storage import FsspecStore, LocalStore, ZipStore
+
+        if self.url is not None:
+            if self.url.lower().endswith(".zip"):
+                raise InputError(f"{self}: of Zarr at an address, folders are read; copy it to this machine")
+            return FsspecStore.from_url(self.url, read_only=True)
+        folder = self.place.file.is_dir()
+        return LocalStore(self.place.file, read_only=True) if folder else ZipStore(self.place.file, mode="r")
+
+    def identity(self) -> dict[str, Any]:
+        """See `Source.identity`; a folder is known by what describes it."""
+        try:
+            if self.url is None:
+                path = self.place.file
+                marks = [path] if path.is_file() else sorted(path.glob("*.json")) + sorted(path.glob(".z*"))
+                seen = [one.stat() for one in marks] or [path.stat()]
+                return {
+                    "name": self.name,
+                    "bytes": sum(one.st_size for one in seen),
+                    "changed": max(one.st_mtime_ns for one in seen),
+                }
+            files, root = filesystem(self.url)
+            info = files.info(root)
+        except FileNotFoundError:
+            raise SourceChanged(f"{self}: is no longer there; put it back and go on with --resume") from None
+        except OSError as error:
+            raise SourceChanged(f"{self}: cannot be read any more ({brief_error(error)})") from error
+        changed = next((str(info[key]) for key in _CHANGED if info.get(key)), "")
+        return {"name": self.name, "bytes": info.get("size") or 0, "changed": changed}
+
+
+class _FileSource(Source[Any]):
+    """A source that is a file."""
+
+    def __init__(self, file: File, spec: SignalSpec, ranged: bool) -> None:
+        super().__init__(str(file), spec, ranged)
+        self.file = file
+
+    def identity(self) -> dict[str, Any]:
+        """See `Source.identity`."""
+        return self.file.identity()
+
+
+class NumpySource(_FileSource):
+    """A .npy file, of which a window at a time is mapped into memory."""
+
+    def __init__(self, file: File, wish: Wish) -> None:
+        with file.opened() as opened:
+            shape, dtype = npy_header(opened)
+            expected = opened.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if file.identity()["bytes"] < expected:
+            raise InputError(f"{file}: truncated: {shape} values of {dtype} take {expected:,} bytes")
+        channel_axis = has_channel_axis(shape, wish.channels_last)
+        spec = plain_spec(shape, dtype, channel_axis, wish.value_range)
+        super().__init__(file, spec, ranged_by_type(dtype, wish.value_range))
+
+    def _open(self) -> Any:
+        return None
+
+    def _values(self, window: Window) -> Shaped[ndarray, "..."]:
+        # Mapped anew, so that what has been read does not count as this process' memory for good.
+        with _vanishing(self.file):
+            return np.array(np.load(self.file.place.file, mmap_mode="r", allow_pickle=False)[window])
+
+
+class TiffSource(_FileSource):
+    """A TIFF file, of which the strips or tiles in a window are decoded."""
+
+    def __init__(self, file: File, value_range: Span | None) -> None:
+        self.file, self._handle = file, None
+        found = self.handle
+        shut = self._shut
+        series, axes = found.series, found.axes
+        if found.meaning.orientation not in (0, 1):
+            raise InputError(
+                f"{file}: is turned (orientation {found.meaning.orientation}), and such files are read as a "
+                "whole; save it upright"
+            )
+        shape = tuple(axes.shape[i] for i in axes.space)
+        with decoding(file.place.file, "a TIFF image"):
+            corner = window_of_tiff(found, tuple(slice(0, 1) for _ in shape))
+            corner = corner.reshape(*(1 for _ in shape), -1)
+            tiff = series.parent
+            told = Told(own_words(series.keyframe), *places(tiff, len(shape)), found.meaning.value_range)
+        # What is said of the whole does not depend on which values are there.
+        source = {name: value for name, value in told.source.items() if name != "fill"}
+        known = np.zeros_like(corner)
+        one = told._replace(source=source).signal(known, value_range or told.value_range, {})
+        dtype = np.dtype(one.spec.dtype)
+        ranged = ranged_by_type(dtype, value_range) or one.spec.value_range != (0.0, 1.0)
+        spec = replace(one.spec, shape=shape, source={**one.spec.source, **told.source})
+        super().__init__(file, spec, ranged)
+        self._handle, self._shut = found, shut
+
+    def _open(self) -> Headers:
+        from tifffile import TiffFile
+
+        with _vanishing(self.file), decoding(self.file.place.file, "a TIFF image"):
+            local = self.file.url is None
+            tiff = TiffFile(self.file.place.file if local else self.file.opened())
+            self._shut = tiff.close
+            return headers(self.file.place.file, tiff, None, local=local)
+
+    def _values(self, window: Window) -> Shaped[ndarray, "..."]:
+        found = self.handle
+        with decoding(self.file.place.file, "a TIFF image"):
+            return window_of_tiff(found, window)
+
+
+class _NamedSource(_FileSource):
+    """An array with names."""
+
+    scan = True
+    what = "an array"
+
+    def __init__(self, file: File, wish: Wish) -> None:
+        self.file, self._wish, self._handle = file, wish, None
+        found = self.handle
+        shut = self._shut
+        super().__init__(file, *named_spec(found, wish))
+        self._handle, self._shut = found, shut
+
+    def _values(self, window: Window) -> Shaped[ndarray, "..."]:
+        found: Selected = self.handle
+        with decoding(self.file.place.file, self.what):
+            return found.values(window)
+
+
+class Hdf5Source(_NamedSource):
+    """An array in an HDF5 or NetCDF-4 file."""
+
+    what = "an HDF5 file"
+
+    def _open(self) -> Selected:
+        need("h5py", "reading HDF5 and NetCDF-4", "volumes")
+        import h5py
+
+        with _vanishing(self.file), decoding(self.file.place.file, self.what):
+            opened = h5py.File(self.file.place.file if self.file.url is None else self.file.opened(), "r")
+            self._shut = opened.close
+            return selected(named_hdf5(self.file.place, opened), self._wish, format_of(opened))
+
+
+class ZarrSource(_NamedSource):
+    """An array of Zarr."""
+
+    what = "Zarr"
+
+    def _open(self) -> Selected:
+        need("zarr", "reading Zarr", "volumes")
+        with _vanishing(self.file), decoding(self.file.place.file, self.what):
+            store = self.file.store()
+            self._shut = store.close
+            return selected(named_zarr(self.file.place, store), self._wish, "Zarr")
+
+
+class XarraySource(Source[Any]):
+    """A variable of xarray's, whatever holds its values."""
+
+    scan = True
+    shared = False
+
+    def __init__(self, array: Any, wish: Wish) -> None:
+        if not hasattr(array, "dims") or not hasattr(array, "dtype"):
+            names = ", ".join(map(str, getattr(array, "data_vars", ())))
+            raise InputError(f"expected one variable of xarray's, got a data set; name one of: {names:.200}")
+        coordinates = {
+            str(name): Coordinate(np.asarray(c.values), str(c.attrs.get("units", "")))
+            for name, c in getattr(array, "coords", {}).items()
+            if c.dims == (name,) and c.dtype.kind in "iufU"
+        }
+        attributes = {str(name): plain(value) for name, value in dict(array.attrs).items()}
+        named = Named(
+            "the variable",
+            tuple(array.shape),
+            np.dtype(array.dtype),
+            lambda index: array[index].values,
+            tuple(map(str, array.dims)),
+            coordinates,
+            attributes,
+            str(getattr(array, "name", None) or ""),
+        )
+        self._selected = selected(named, wish, "xarray")
+        super().__init__("the variable", *named_spec(self._selected, wish))
+
+    def _open(self) -> Any:
+        return self._selected
+
+    def _values(self, window: Window) -> Shaped[ndarray, "..."]:
+        return self._selected.values(window)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Others are sent what they need."""
+        return {**super().__getstate__(), "_selected": None}
+
+
+def named_spec(found: Selected, wish: Wish) -> tuple[SignalSpec, bool]:
+    """What an array with names represents, and whether its value range is known."""
+    dtype, channel = found.array.dtype, found.channel
+    shape = found.shape if channel is None else (*found.shape, found.array.shape[channel])
+    spec = replace(
+        plain_spec(shape, dtype, channel is not None, wish.value_range),
+        kind="volume" if len(found.shape) == 3 else "array",
+        axes=None if found.axes is None else tuple(found.axes),
+        source=worth_telling(found.source),
+    )
+    scaling(spec)
+    return spec, ranged_by_type(dtype, wish.value_range, scan=True)
+
+
+@contextmanager
+def _vanishing(file: File) -> Iterator[None]:
+    """Surrounds the opening of a file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise SourceChanged(f"{file}: is no longer there; put it back and go on with --resume") from None
+    except PermissionError:
+        raise InputError(f"{file}: the file may not be read; check its permissions") from None
+    except InputError as error:
+        if "No such file" in str(error):
+            raise SourceChanged(f"{file}: is not there; check the name") from None
+        raise

@@ -1,0 +1,352 @@
+"""Fitting in tiles: from a source to a store, by whatever workers there are."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import partinr
+from partinr.cores import usable_cores
+from partinr.errors import InputError
+from partinr.fitting.defaults import between_for
+from partinr.fitting.goals.compact import Compact, usual_goal
+from partinr.fitting.goals.goal import Goal
+from partinr.fitting.loop import Progress, Watch
+from partinr.model import kernel
+from partinr.model.memory import free_memory
+from partinr.signals.signal import Between
+from partinr.tiles.correction import common_step, corrections
+from partinr.tiles.layout import Index, Layout, layout_of
+from partinr.tiles.opening import opened_source
+from partinr.tiles.place import address, is_address
+from partinr.tiles.source import SignalSource, SourceChanged, Span
+from partinr.tiles.store import Manifest, psnr_of
+from partinr.tiles.survey import surveyed
+from partinr.tiles.tasks import Done, OtherVersion, Plan, Task, fit_tile, look_at_tile
+from partinr.tiles.workers import Alone, Job, Processes, Work, Workers, WorkersLost
+from partinr.tiles.writing import Writing
+
+# Bytes that a fit takes for each value of a tile, and a process without one (`benchmarks/tiles.py`).
+BYTES_A_VALUE, BYTES_A_PROCESS = 45, 150 << 20
+# Share of the free memory that is taken where no budget is named.
+_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class TilesResult:
+    """What came of a fit in tiles.
+
+    Attributes:
+        path: the store.
+        layout: its tiles.
+        psnr: in dB over the whole, as rendered tile by tile; over the tiles that are done, if not all are.
+        size: bytes of the tiles' files.
+        done: tiles that are done.
+        again: how many of them were fitted more than once for the goal.
+        failed: tiles that could not be fitted, by their place in the grid, and why.
+        goal: what was asked for.
+        reached: whether the whole has it.
+        workers: how many there were; None on a cluster.
+        seconds: duration.
+        stopped: "solved"; "callback" if the watcher stopped it; "failed" if tiles could not be fitted.
+    """
+
+    path: str
+    layout: Layout
+    psnr: float
+    size: int
+    done: int
+    again: int
+    failed: dict[Index, str]
+    goal: Compact
+    reached: bool
+    workers: int | None
+    seconds: float
+    stopped: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether the store is whole."""
+        return self.stopped == "solved"
+
+
+def fit_tiles(
+    signal: Any,
+    path: str | os.PathLike[str],
+    *,
+    goal: Goal | None = None,
+    between: Between | None = None,
+    tile: int | None = None,
+    memory: int | None = None,
+    workers: int | None = None,
+    cluster: Any = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    channels_last: bool | None = None,
+    value_range: Span | None = None,
+    volume: int | None = None,
+) -> TilesResult:
+    """Fit a signal that need not fit into memory, tile by tile, into a store.
+
+    The store is the same, byte for byte, for any number of workers, and after any of them, or this process,
+    was killed and the fit went on with `resume`.
+
+    Args:
+        signal: path or address of a file, an array, ...: see `partinr.tiles.opening.opened_source`.
+        path: the store, a folder or an address; ends in .inrs by convention.
+        goal: `Compact`, for the whole; None for `usual_goal()`.
+        between: what lies between the samples; None: as `fit` has it.
+        tile: side of the tiles in samples; None for about 3 million values a tile, 1024 x 1024 for pictures.
+        memory: bytes that all processes together may take; None for three quarters of what is free.
+        workers: processes on this machine; 1 for this one alone; None for as many as cores and memory allow.
+        cluster: address of a Dask scheduler, or a `distributed.Client`, whose workers do it instead.
+        resume: go on with a store that is not finished; begin if there is none.
+        watch: who looks at it; its `callback` is told of every tile, and may stop the fit, which can go on.
+        channels_last, value_range, volume: see `read`.
+
+    Raises:
+        InputError: something asked for cannot be done; another run writes into the store; the source changes
+            while it is read.
+        WorkersLost: nobody is left to do it; what is done is kept.
+        OSError: the disk is full; what is done is kept.
+
+    Example:
+        >>> import tempfile, numpy as np, partinr
+        >>> path = tempfile.mkdtemp() + "/ramp.inrs"
+        >>> ramp = np.linspace(0, 1, 128 * 200, dtype=np.float32).reshape(128, 200)
+        >>> goal = partinr.Compact(psnr=50)
+        >>> result = partinr.fit_tiles(ramp, path, goal=goal, tile=128, workers=1)
+        >>> result.layout.grid, result.psnr >= 50
+        ((1, 2), True)
+    """
+    began = time.perf_counter()
+    _require_kernel()
+    if not isinstance(goal, Compact | None):
+        raise InputError(f"fits in tiles have the goal Compact, got {type(goal).__name__}")
+    source = opened_source(signal, channels_last=channels_last, value_range=value_range, volume=volume)
+    aim = goal or usual_goal(signal=source.whole if isinstance(source, SignalSource) else None)
+    lies = between_for(source.spec, between or "auto")
+    layout = layout_of(source.spec.shape, source.spec.channels, tile)
+    count = None if cluster is not None else _workers(layout, source.spec.channels, memory, workers)
+    version, target = partinr.__version__, address(path) if is_address(path) else None
+    plan = Plan(source, layout, None, lies, source.identity(), version, target)
+    with ExitStack() as stack:
+        stack.enter_context(closing(source))
+        writing = stack.enter_context(closing(Writing(path, resume=resume)))
+        fit = _Fit(writing, plan, aim, watch or Watch(), began)
+        fit.check_same()
+        if writing.manifest is None or writing.manifest.tiles is None:
+            hired = stack.enter_context(closing(_hired(count, cluster)))
+            stopped = fit.run(hired)
+        else:
+            stopped = "solved"
+        return fit.result(str(path), count, stopped)
+
+
+class _Fit:
+    """One run of a fit."""
+
+    def __init__(self, writing: Writing, plan: Plan, goal: Compact, watch: Watch, began: float) -> None:
+        self.writing, self.plan, self.goal = writing, plan, goal
+        self._watch, self._began = watch, began
+        self.failed: dict[Index, str] = {}
+
+    def check_same(self) -> None:
+        """Make sure that a store that is there is of this very fit.
+
+        Raises:
+            InputError: it is of another.
+        """
+        found = self.writing.manifest
+        if found is None:
+            return
+        span = self.plan.source.spec.value_range if self.plan.source.ranged else found.spec.value_range
+        asked = self._manifest(found.step, span, {})
+        pairs = {
+            "version of partinr": (found.made.get("partinr"), asked.made["partinr"]),
+            "source": (dict(found.source), dict(asked.source)),
+            "side of the tiles": (found.side, asked.side),
+            "goal": (dict(found.goal), dict(asked.goal)),
+            "signal": (found.spec, asked.spec),
+        }
+        for what, (theirs, ours) in pairs.items():
+            if theirs != ours:
+                raise InputError(
+                    f"{self.writing.place.name}: was begun with another {what} ({_short(theirs)}, now "
+                    f"{_short(ours)}); go on as it was begun, or choose another name"
+                )
+
+    def _manifest(self, step: float, span: Span, looked: dict[str, Any]) -> Manifest:
+        plan, goal = self.plan, self.goal
+        asked = {name: getattr(goal, name) for name in ("psnr", "size", "bpp")}
+        spec = replace(plan.source.spec, value_range=span, between=plan.between)
+        return Manifest(
+            spec,
+            plan.layout.side,
+            step,
+            {name: value for name, value in asked.items() if value is not None},
+            plan.identity,
+            None,
+            {"partinr": plan.version, **looked},
+        )
+
+    def run(self, workers: Workers) -> str:
+        """Fit what is not done; why it ended."""
+        writing = self.writing
+        if writing.manifest is None:
+            span = self._span(workers)
+            if span is None:
+                return "callback"
+            found = surveyed(self.plan.source, span, self.goal, None)
+            looked = {"looked_at": found.samples, "digest": found.digest}
+            writing.begin(self._manifest(found.step, span, looked))
+        manifest = writing.manifest
+        assert manifest is not None
+        self.plan = replace(self.plan, span=manifest.spec.value_range)
+        steps = dict.fromkeys(range(self.plan.layout.count), manifest.step)
+        turn = 0
+        while steps:
+            due = [
+                Job(number, Task(number, turn, step))
+                for number, step in sorted(steps.items())
+                if all(record.round != turn for record in writing.records.get(number, ()))
+            ]
+            if not self._round(workers, due, turn):
+                return "callback"
+            if self.failed:
+                return "failed"
+            # What later rounds have done before the run was killed does not count yet.
+            known = {
+                number: [record for record in own if record.round <= turn]
+                for number, own in writing.records.items()
+            }
+            steps, turn = corrections(known, self.goal), turn + 1
+        writing.finish(common_step(writing.records))
+        return "solved"
+
+    def _round(self, workers: Workers, jobs: Sequence[Job], turn: int) -> bool:
+        """Do tasks; false if the watcher has enough."""
+        for n, (job, found) in enumerate(self._each(workers, fit_tile, jobs), 1):
+            if isinstance(found, Done):
+                self.writing.add(found)
+            if not self._tell(job, (len(jobs) - n, len(jobs)), turn):
+                return False
+        return True
+
+    def _span(self, workers: Workers) -> Span | None:
+        """The value range, for which all values are looked at where nothing says it; None: stopped."""
+        source = self.plan.source
+        if source.ranged:
+            return source.spec.value_range
+        jobs = [Job(number, number) for number in range(self.plan.layout.count)]
+        seen = []
+        for job, found in self._each(workers, look_at_tile, jobs):
+            if isinstance(found, tuple):
+                seen.append(found)
+            if not self._tell(job, (len(jobs), len(jobs)), 0):
+                return None
+        if self.failed:
+            raise InputError(next(f"tile {_spelled(index)}: {why}" for index, why in self.failed.items()))
+        if not seen:
+            raise InputError(f"all {source.spec.samples:,} samples are missing; there is nothing to fit")
+        return source.span_of(seen)
+
+    def _each(self, workers: Workers, work: Work, jobs: Sequence[Job]) -> Iterator[tuple[Job, Any]]:
+        """What comes of tasks; where a tile is at fault, others go on."""
+        for job, found in workers.run(work, self.plan, jobs):
+            if isinstance(found, SourceChanged | OtherVersion):
+                raise found
+            if isinstance(found, InputError | WorkersLost | MemoryError | ArithmeticError):
+                self.failed[self.plan.layout.index(job.number)] = str(found) or "not enough memory"
+            elif isinstance(found, BaseException):
+                raise found
+            yield job, found
+
+    def _tell(self, job: Job, left: tuple[int, int], turn: int) -> bool:
+        """Tell the watcher how far it is; false if it has enough."""
+        del job
+        if self._watch.callback is None:
+            return True
+        tiles = [own[-1].tile for own in self.writing.records.values()]
+        share = 1 - left[0] / left[1]
+        fraction = 0.9 * share if turn == 0 else 0.9 + 0.1 * share
+        seconds = time.perf_counter() - self._began
+        psnr = psnr_of(tiles) if tiles else None
+        return not self._watch.callback(Progress(len(tiles), self.plan.layout.count, seconds, fraction, psnr))
+
+    def result(self, path: str, workers: int | None, stopped: str) -> TilesResult:
+        """What came of it."""
+        records, manifest = self.writing.records, self.writing.manifest
+        if manifest is not None and manifest.tiles is not None:
+            tiles = list(manifest.tiles)
+        else:
+            tiles = [own[-1].tile for own in records.values()]
+        size = sum(tile.size for tile in tiles)
+        psnr = psnr_of(tiles) if tiles else float("nan")
+        most = self.goal.most_bytes(self.plan.source.spec.samples)
+        met = psnr >= (self.goal.psnr or 0) if most is None else size <= most
+        return TilesResult(
+            path,
+            self.plan.layout,
+            psnr,
+            size,
+            len(tiles),
+            sum(len(own) > 1 for own in records.values()),
+            self.failed,
+            self.goal,
+            stopped == "solved" and met,
+            workers,
+            time.perf_counter() - self._began,
+            stopped,
+        )
+
+
+def values_of_tile(layout: Layout, channels: int) -> int:
+    """Values of the largest tile."""
+    values = channels
+    for side, n in zip(layout.side, layout.shape, strict=True):
+        values *= min(side, n)
+    return values
+
+
+def _workers(layout: Layout, channels: int, memory: int | None, asked: int | None) -> int:
+    """How many processes there are to be."""
+    if asked is not None and asked < 1:
+        raise InputError(f"workers must be at least 1, got {asked}")
+    each = BYTES_A_PROCESS + BYTES_A_VALUE * values_of_tile(layout, channels)
+    budget = _SHARE * free_memory() if memory is None else memory
+    room = int((budget - BYTES_A_PROCESS) // each)
+    if memory is not None and (room < 1 or (asked or 1) > max(room, 1)):
+        wanted = asked or 1
+        raise InputError(
+            f"{wanted} workers with tiles of {_spelled(layout.side)} need about "
+            f"{(each * wanted + BYTES_A_PROCESS) / 1e6:,.0f} MB, got {memory / 1e6:,.0f} MB; allow "
+            "more, or take smaller tiles"
+        )
+    return asked or max(1, min(usable_cores(), layout.count, room))
+
+
+def _hired(count: int | None, cluster: Any) -> Workers:
+    if count is None:
+        from partinr.tiles.cluster import Cluster
+
+        return Cluster(cluster)
+    return Alone() if count == 1 else Processes(count)
+
+
+def _require_kernel() -> None:
+    lacking = kernel.why_missing()
+    if lacking is not None:
+        raise InputError(f"fits in tiles need the native kernel: {lacking}")
+
+
+def _spelled(numbers: Sequence[int]) -> str:
+    return " x ".join(map(str, numbers))
+
+
+def _short(value: object) -> str:
+    return f"{value!s:.120}"
