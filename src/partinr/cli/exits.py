@@ -66,7 +66,7 @@ def _known_failure(error: Exception) -> str | None:
     """The line for failures that are nobody's fault; None for bugs."""
     # By name: importing torch to learn the classes would take longer than most commands do.
     kind = type(error).__name__
-    if kind == "DivergedError":
+    if kind in ("DivergedError", "WorkersLost"):
         return str(error)
     if isinstance(error, MemoryError) or kind == "OutOfMemoryError" or "allocate memory" in str(error):
         return "not enough memory; take a smaller signal or size, or close other programs"

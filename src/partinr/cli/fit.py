@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, complain, decibels, duration, emit, say
 from partinr.cli.files import check_no_picture, check_outputs, check_picture, inr_beside
+from partinr.cli.fit_tiles import TileWishes, fit_in_tiles, store_for
 from partinr.cli.inputs import (
     CHANNELS_LAST,
     COORDS,
@@ -35,7 +37,7 @@ from partinr.cli.outcome import write_outcome
 from partinr.cli.wishes import Aims, Wishes
 from partinr.errors import InputError
 
-what, long = (partial(option, panel=name) for name in ("What to fit", "For how long"))
+what, long, tiles = (partial(option, panel=name) for name in ("What to fit", "For how long", "In tiles"))
 
 
 def fit(
@@ -43,7 +45,8 @@ def fit(
     output: Annotated[
         Path | None,
         out(
-            "The file to write. Default: the input's name with .inr, beside the input.",
+            "The file to write, or the folder of a store of tiles, which ends in .inrs. Default: the input's "
+            "name with .inr, beside the input; with .inrs if it does not fit into memory.",
             None,
             "-o",
             "--output",
@@ -164,8 +167,33 @@ def fit(
         Path | None, long("Keep the state of the unfinished fit in this folder, every few seconds.", "DIR")
     ] = None,
     resume: Annotated[
-        bool, long("Go on from the state in the --checkpoint folder, if there is one.", None, "--resume")
+        bool,
+        long(
+            "Go on from the state in the --checkpoint folder, or with the store's tiles, if there is one.",
+            None,
+            "--resume",
+        ),
     ] = False,
+    tile: Annotated[
+        int | None,
+        tiles("Fit in tiles with sides of N samples, a multiple of 64 for pictures. Default: 1024.", "N"),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        tiles(
+            "Bytes that all processes together may take: 2GB. A signal that would need more as a whole is "
+            "fitted in tiles. Default: what is free.",
+            "BYTES",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        tiles("Processes that fit tiles. Default: one for each core for which there is memory.", "N", min=1),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        tiles("Fit tiles on a Dask cluster, by the address of its scheduler: tcp://host:8786.", "ADDRESS"),
+    ] = None,
     batch: Annotated[str | None, how("Samples of each region in a step.", "N|full")] = None,
     lr: Annotated[float | None, how("Peak learning rate.", "X")] = None,
     seed: Annotated[int, how("Same seed, engine and machine: same file.", "N", min=0, max=2**63 - 1)] = 0,
@@ -208,8 +236,30 @@ def fit(
     Ctrl-C once stops at the next step and writes what is there; twice stops at once and writes nothing. An
     existing output is replaced, once the new file is whole.
 
+    Signals that do not fit into memory, and outputs that end in .inrs, are fitted in tiles.
+
     Example: partinr fit photo.png -o photo.inr
     """
+    given = {
+        name: value for name, value in locals().items() if value != signature(fit).parameters[name].default
+    }
+    parts = TileWishes(tile, memory, workers, cluster)
+    aims = Aims(psnr, snr, None if size is None else words.file_size(size), bpp, steps, seconds, max_params)
+    store_path = store_for(source, output, parts, aims, given)
+    if store_path is not None:
+        fit_in_tiles(
+            source,
+            store_path,
+            parts,
+            aims,
+            between=between,
+            channels_last=channels_last,
+            value_range=value_range,
+            volume=volume,
+            resume=resume,
+            quiet=quiet,
+            as_json=as_json,
+        )
     target = inr_beside(source) if output is None else output
     check_no_picture(target)
     wishes = Wishes(
@@ -223,7 +273,6 @@ def fit(
     )
     wishes.check_frame(frame)
     samples = words.batch(batch)
-    aims = Aims(psnr, snr, None if size is None else words.file_size(size), bpp, steps, seconds, max_params)
     if resume and checkpoint is None:
         raise InputError("--resume needs --checkpoint DIR; name the folder of the unfinished fit")
     start_file = None if init in ("auto", "none") else Path(init)

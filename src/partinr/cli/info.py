@@ -32,7 +32,9 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def info(
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE.inr", show_default=False, help="A file that fit or meta train wrote."),
+        typer.Argument(
+            metavar="FILE.inr", show_default=False, help="A file or a store that fit or meta train wrote."
+        ),
     ] = None,
     reference: Annotated[
         Path | None,
@@ -53,7 +55,7 @@ def info(
         bool, option("One JSON object on standard output, nothing else.", None, "--json")
     ] = False,
 ) -> None:
-    """Show what an .inr file holds: a fit, or a learned start.
+    """Show what an .inr file holds: a fit, or a learned start; or an .inrs store of tiles, finished or not.
 
     The quality is the one that fit measured; with --reference it is measured again.
 
@@ -66,6 +68,15 @@ def info(
 
         facts = system_facts()
         rows = [(key, value) for key, value in facts.items()]
+    elif _is_store(source):
+        from partinr.cli.info_store import store_facts, store_rows
+
+        if reference is not None or seams:
+            raise InputError(
+                f"--reference and --seams look at a whole, got the store {source}; render a part of it"
+            )
+        facts = store_facts(source)
+        rows = store_rows(facts)
     elif _kind_of(source) == "start":
         from partinr.cli.info_start import start_facts, start_rows
 
@@ -80,6 +91,12 @@ def info(
         emit(facts)
     else:
         say(rows)
+
+
+def _is_store(path: Path) -> bool:
+    from partinr.tiles.store import is_store
+
+    return is_store(path)
 
 
 def _kind_of(path: Path) -> str:

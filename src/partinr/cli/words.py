@@ -111,12 +111,14 @@ def batch(word: str | None) -> int | Literal["full"] | None:
     return "full" if word == "full" else _count("--batch", word, "full")
 
 
-def file_size(word: str) -> int:
+def file_size(word: str, option: str = "--size") -> int:
     """A number of bytes: 20000, 50kB, 1.5MB, 64KiB."""
     units = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
     parts = re.fullmatch("([0-9]{1,15}(?:[.][0-9]{1,9})?) ?([A-Za-z]*)", word)
     if parts is None or parts[2].upper() not in units or float(parts[1]) * units[parts[2].upper()] < 1:
-        raise InputError(f"--size must be a number of bytes such as 20000, 50kB or 1.5MB, got {word!r:.100}")
+        raise InputError(
+            f"{option} must be a number of bytes such as 20000, 50kB or 1.5MB, got {word!r:.100}"
+        )
     return int(float(parts[1]) * units[parts[2].upper()])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -39,11 +38,6 @@ class Cluster(Workers):
                 "the cluster must be the address of a Dask scheduler or a Client, got "
                 f"{type(cluster).__name__}"
             )
-        # What it tells of lost connections is said in one line of ours.
-        self._logger = logging.getLogger("distributed")
-        self._level = self._logger.level
-        if self._own:
-            self._logger.setLevel(logging.CRITICAL + 1)
         self._client = self._connected(cluster) if self._own else cluster
         try:
             self._client.wait_for_workers(1, timeout=_FIRST_WORKER)
@@ -61,7 +55,6 @@ class Cluster(Workers):
         try:
             return client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, TimeoutError, ValueError, KeyError) as error:
-            self._logger.setLevel(self._level)
             raise InputError(
                 f"cannot reach the scheduler {address} ({brief_error(error)}); start one, as with: dask "
                 "scheduler"
@@ -80,7 +73,7 @@ class Cluster(Workers):
                 except Exception as error:  # what is read here fails as it would there
                     yield job, error
                     continue
-                future = self._client.submit(work, plan, job.task, parcel, pure=False, retries=TRIES)
+                future = self._submitted(work, plan, job, parcel)
                 under_way[future.key] = (future, job)
                 future.add_done_callback(done.put)
             if not under_way:
@@ -95,18 +88,25 @@ class Cluster(Workers):
             yield job, self._found(future)
             future.release()
 
+    def _submitted(self, work: Work, plan: Plan, job: Job, parcel: Any) -> Any:
+        try:
+            return self._client.submit(work, plan, job.task, parcel, pure=False, retries=TRIES)
+        except Exception as error:  # see `_found`
+            raise self._lost() from error
+
     def _found(self, future: Any) -> Any:
         from distributed.scheduler import KilledWorker
 
         try:
             error = future.exception(timeout=_PATIENCE)
+            found = future.result(timeout=_PATIENCE) if error is None else error
         except Exception as lost:  # Dask has several for what was cancelled, and whose scheduler is gone
             raise self._lost() from lost
-        if future.status == "cancelled" or type(error).__name__ in ("CancelledError", "FutureCancelledError"):
+        if type(error).__name__ in ("CancelledError", "FutureCancelledError"):
             raise self._lost()
         if isinstance(error, KilledWorker):
             return WorkersLost("worker after worker died of it; they may have had too little memory")
-        return future.result() if error is None else error
+        return found
 
     def _threads(self) -> int:
         """Of all workers that are there."""
@@ -125,4 +125,3 @@ class Cluster(Workers):
         """See `Workers.close`; a client that was given stays."""
         if self._own:
             self._client.close(timeout=1)
-            self._logger.setLevel(self._level)

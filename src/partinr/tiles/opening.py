@@ -41,7 +41,7 @@ from partinr.tiles.source import (
 )
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-_NUMPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
+_NUMPY = b"\x93NUMPY"
 # What a file's time of change is called, by the file systems of fsspec that have one.
 _CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified")
 
@@ -82,8 +82,22 @@ def opened_source(
     return ArraySource(signal, channels_last, value_range)
 
 
-def _opened_file(path: str | os.PathLike[str], wish: Wish) -> Source[Any]:
-    file = File(Location(Path(address(path)), None), address(path)) if is_address(path) else File.local(path)
+def read_in_parts(
+    path: str | os.PathLike[str], *, channels_last: bool | None = None, volume: int | None = None
+) -> Source[Any] | None:
+    """A file that can be read in parts; None of one that cannot.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return _parts_of(_file(path), Wish(None, None, volume, channels_last))
+
+
+def _file(path: str | os.PathLike[str]) -> File:
+    return File(Location(Path(address(path)), None), address(path)) if is_address(path) else File.local(path)
+
+
+def _parts_of(file: File, wish: Wish) -> Source[Any] | None:
     if file.is_zarr():
         return ZarrSource(file, wish)
     head = file.head()
@@ -91,8 +105,14 @@ def _opened_file(path: str | os.PathLike[str], wish: Wish) -> Source[Any]:
         return TiffSource(file, wish.value_range)
     if head.startswith(_NUMPY) and file.url is None:
         return NumpySource(file, wish)
-    if head.startswith(HDF5_MAGIC):
-        return Hdf5Source(file, wish)
+    return Hdf5Source(file, wish) if head.startswith(HDF5_MAGIC) else None
+
+
+def _opened_file(path: str | os.PathLike[str], wish: Wish) -> Source[Any]:
+    file = _file(path)
+    found = _parts_of(file, wish)
+    if found is not None:
+        return found
     if file.url is not None:
         raise InputError(f"{file}: of addresses, TIFF, HDF5 and Zarr are read; copy the file to this machine")
     whole = read(

@@ -18,7 +18,7 @@ from partinr.fitting.goals.goal import Goal
 from partinr.fitting.loop import Progress, Watch
 from partinr.model import kernel
 from partinr.model.memory import free_memory
-from partinr.signals.signal import Between
+from partinr.signals.signal import Between, SignalSpec
 from partinr.tiles.correction import common_step, corrections
 from partinr.tiles.layout import Index, Layout, layout_of
 from partinr.tiles.opening import opened_source
@@ -42,6 +42,7 @@ class TilesResult:
 
     Attributes:
         path: the store.
+        spec: what the whole represents.
         layout: its tiles.
         psnr: in dB over the whole, as rendered tile by tile; over the tiles that are done, if not all are.
         size: bytes of the tiles' files.
@@ -53,9 +54,16 @@ class TilesResult:
         workers: how many there were; None on a cluster.
         seconds: duration.
         stopped: "solved"; "callback" if the watcher stopped it; "failed" if tiles could not be fitted.
+
+    Example:
+        >>> import tempfile, numpy as np, partinr
+        >>> path = tempfile.mkdtemp() + "/eye.inrs"
+        >>> partinr.fit_tiles(np.eye(90), path, workers=1).finished
+        True
     """
 
     path: str
+    spec: SignalSpec
     layout: Layout
     psnr: float
     size: int
@@ -106,7 +114,9 @@ def fit_tiles(
         cluster: address of a Dask scheduler, or a `distributed.Client`, whose workers do it instead.
         resume: go on with a store that is not finished; begin if there is none.
         watch: who looks at it; its `callback` is told of every tile, and may stop the fit, which can go on.
-        channels_last, value_range, volume: see `read`.
+        channels_last: see `read`.
+        value_range: see `read`.
+        volume: see `read`.
 
     Raises:
         InputError: something asked for cannot be done; another run writes into the store; the source changes
@@ -127,23 +137,21 @@ def fit_tiles(
     _require_kernel()
     if not isinstance(goal, Compact | None):
         raise InputError(f"fits in tiles have the goal Compact, got {type(goal).__name__}")
-    source = opened_source(signal, channels_last=channels_last, value_range=value_range, volume=volume)
-    aim = goal or usual_goal(signal=source.whole if isinstance(source, SignalSource) else None)
-    lies = between_for(source.spec, between or "auto")
-    layout = layout_of(source.spec.shape, source.spec.channels, tile)
-    count = None if cluster is not None else _workers(layout, source.spec.channels, memory, workers)
-    version, target = partinr.__version__, address(path) if is_address(path) else None
-    plan = Plan(source, layout, None, lies, source.identity(), version, target)
     with ExitStack() as stack:
+        source = opened_source(signal, channels_last=channels_last, value_range=value_range, volume=volume)
         stack.enter_context(closing(source))
+        aim = goal or usual_goal(signal=source.whole if isinstance(source, SignalSource) else None)
+        layout = layout_of(source.spec.shape, source.spec.channels, tile)
+        lies = between_for(source.spec, between or "auto")
+        version, target = partinr.__version__, address(path) if is_address(path) else None
+        plan = Plan(source, layout, None, lies, source.identity(), version, target)
+        count = None if cluster is not None else _workers(layout, source.spec.channels, memory, workers)
         writing = stack.enter_context(closing(Writing(path, resume=resume)))
         fit = _Fit(writing, plan, aim, watch or Watch(), began)
         fit.check_same()
+        stopped = "solved"
         if writing.manifest is None or writing.manifest.tiles is None:
-            hired = stack.enter_context(closing(_hired(count, cluster)))
-            stopped = fit.run(hired)
-        else:
-            stopped = "solved"
+            stopped = fit.run(stack.enter_context(closing(_hired(count, cluster))))
         return fit.result(str(path), count, stopped)
 
 
@@ -291,6 +299,7 @@ class _Fit:
         met = psnr >= (self.goal.psnr or 0) if most is None else size <= most
         return TilesResult(
             path,
+            self.plan.source.spec if manifest is None else manifest.spec,
             self.plan.layout,
             psnr,
             size,
