@@ -166,7 +166,7 @@ def on_a_cluster(path: Path, folder: Path, psnr: float) -> str:
     from distributed import LocalCluster
 
     goal, seconds = partinr.Compact(psnr=psnr), []
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
         for options in ({"workers": 1}, {"cluster": cluster.scheduler_address}) * 3:
             store = folder / "cluster.inrs"
             shutil.rmtree(store, ignore_errors=True)

@@ -174,7 +174,7 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(file: Path, undisturbed: Pat
     from distributed import LocalCluster
 
     killed = []
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local:
 
         def kill(progress: Progress) -> None:
             if progress.steps == 4 and not killed:

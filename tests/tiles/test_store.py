@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.write(tile_name(index), payload)
         samples = values[part].size
         tiles.append(Tile.of(payload, 10 ** (-result.psnr / 10) * samples, samples))
-    manifest = Manifest(SPEC, (64, 64), 0.01, {"psnr": 45.0}, {}, tuple(tiles), {"partinr": "0"})
+    manifest = Manifest(SPEC, (64, 64), 0.01, ((1.0,),), {"psnr": 45.0}, {}, tuple(tiles), {"partinr": "0"})
     place.write(MANIFEST, manifest.text().encode())
     return path
 
@@ -146,6 +146,7 @@ def test_tiles_that_are_not_those_of_the_manifest(made: Path, tmp_path: Path) ->
         ({"tile": [60, 60]}, "multiples of 64"),
         ({"tile": [64]}, "multiples of 64"),
         ({"step": None}, "step must be"),
+        ({"mixing": [[1.0, 0.0]]}, "mixing must be 1 rows"),
         ({"format": 2}, "upgrade partinr"),
         ({"signal": {}}, "kind"),
     ],

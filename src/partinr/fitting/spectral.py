@@ -54,12 +54,18 @@ class Cutter:
     Args:
         signal: what is fitted.
         threads: of the CPU; None for all.
+        mixing: of the channels, see `Spectra`; None for what suits the signal.
 
     Raises:
         InputError: the native kernel is missing.
     """
 
-    def __init__(self, signal: Signal, threads: int | None) -> None:
+    def __init__(
+        self,
+        signal: Signal,
+        threads: int | None,
+        mixing: Float32[ndarray, "channels channels"] | None = None,
+    ) -> None:
         lacking = kernel.why_missing()
         if lacking is not None:
             raise InputError(f"fits of cosines over boxes need the native kernel: {lacking}")
@@ -72,7 +78,8 @@ class Cutter:
             counting = signal.weights.mean(where=True if signal.mask is None else signal.mask)
             self._weights = (signal.weights / counting).reshape(-1)
         self._values: Float32[ndarray, "samples channels"] | None = self._normalised()
-        self._mixing = mixing_for(self._values.reshape(*self._shape, self.channels))
+        shaped = self._values.reshape(*self._shape, self.channels)
+        self._mixing = mixing_for(shaped) if mixing is None else mixing
         self._unmixing = unmixing(self._mixing)
         self.roots = math.prod(-(-n // self.sides.root) for n in self._shape)
 

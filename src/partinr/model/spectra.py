@@ -80,11 +80,17 @@ class Spectra:
         ]
 
 
-def mixing_for(values: Float32[ndarray, "*shape channels"]) -> Float32[ndarray, "channels channels"]:
+def mixing_for(
+    values: Float32[ndarray, "*shape channels"], apart: int = 0
+) -> Float32[ndarray, "channels channels"]:
     """Orthonormal directions in which the channels' differences between neighbours are uncorrelated, largest
     first, in multiples of 2^-14: the Karhunen-Loève transform of the channels.
 
     Signals of one channel, or of very many, keep theirs.
+
+    Args:
+        values: of a signal.
+        apart: how many of the first axes have no neighbours in them: parts of a signal one after another.
 
     Source: Jain, "Fundamentals of digital image processing", 1989, section 5.11.
     """
@@ -92,7 +98,7 @@ def mixing_for(values: Float32[ndarray, "*shape channels"]) -> Float32[ndarray, 
     if not 1 < channels <= MOST_MIXED:
         return np.eye(channels, dtype=np.float32)
     sums = np.zeros((channels, channels))
-    for axis, n in enumerate(values.shape[:-1]):
+    for axis, n in list(enumerate(values.shape[:-1]))[apart:]:
         # Some of a long axis' neighbours say enough.
         first = np.arange(0, n - 1, 1 + n // _NEIGHBOURS)
         lines = np.moveaxis(values, axis, 0)

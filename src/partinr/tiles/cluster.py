@@ -13,7 +13,7 @@ from partinr.tiles.tasks import Plan
 from partinr.tiles.workers import TRIES, Job, Work, Workers, WorkersLost
 
 # Seconds in which a scheduler answers, and in which its first worker has come.
-_PATIENCE, _FIRST_WORKER = 8, 60
+_PATIENCE, _FIRST_WORKER = 8, 30
 # Tasks under way for each thread of the workers: one that is done, and one that is to be next.
 _AHEAD = 2
 

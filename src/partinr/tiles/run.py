@@ -9,6 +9,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 import partinr
 from partinr.cores import usable_cores
 from partinr.errors import InputError
@@ -144,7 +146,7 @@ def fit_tiles(
         layout = layout_of(source.spec.shape, source.spec.channels, tile)
         lies = between_for(source.spec, between or "auto")
         version, target = partinr.__version__, address(path) if is_address(path) else None
-        plan = Plan(source, layout, None, lies, source.identity(), version, target)
+        plan = Plan(source, layout, None, None, lies, source.identity(), version, target)
         count = None if cluster is not None else _workers(layout, source.spec.channels, memory, workers)
         writing = stack.enter_context(closing(Writing(path, resume=resume)))
         fit = _Fit(writing, plan, aim, watch or Watch(), began)
@@ -173,7 +175,7 @@ class _Fit:
         if found is None:
             return
         span = self.plan.source.spec.value_range if self.plan.source.ranged else found.spec.value_range
-        asked = self._manifest(found.step, span, {})
+        asked = self._manifest(found.step, found.mixing, span, {})
         pairs = {
             "version of partinr": (found.made.get("partinr"), asked.made["partinr"]),
             "source": (dict(found.source), dict(asked.source)),
@@ -188,7 +190,9 @@ class _Fit:
                     f"{_short(ours)}); go on as it was begun, or choose another name"
                 )
 
-    def _manifest(self, step: float, span: Span, looked: dict[str, Any]) -> Manifest:
+    def _manifest(
+        self, step: float, mixing: tuple[tuple[float, ...], ...], span: Span, looked: dict[str, Any]
+    ) -> Manifest:
         plan, goal = self.plan, self.goal
         asked = {name: getattr(goal, name) for name in ("psnr", "size", "bpp")}
         spec = replace(plan.source.spec, value_range=span, between=plan.between)
@@ -196,6 +200,7 @@ class _Fit:
             spec,
             plan.layout.side,
             step,
+            mixing,
             {name: value for name, value in asked.items() if value is not None},
             plan.identity,
             None,
@@ -211,10 +216,12 @@ class _Fit:
                 return "callback"
             found = surveyed(self.plan.source, span, self.goal, None)
             looked = {"looked_at": found.samples, "digest": found.digest}
-            writing.begin(self._manifest(found.step, span, looked))
+            mixing = tuple(map(tuple, found.mixing.tolist()))
+            writing.begin(self._manifest(found.step, mixing, span, looked))
         manifest = writing.manifest
         assert manifest is not None
-        self.plan = replace(self.plan, span=manifest.spec.value_range)
+        mixed = np.array(manifest.mixing, np.float32)
+        self.plan = replace(self.plan, span=manifest.spec.value_range, mixing=mixed)
         steps = dict.fromkeys(range(self.plan.layout.count), manifest.step)
         turn = 0
         while steps:

@@ -65,6 +65,7 @@ class Manifest:
         side: of the tiles, in samples along each axis.
         step: of the coefficients, in normalised values, which deblocking goes by; where a quality was met by
             fitting some tiles again, those have a step of their own.
+        mixing: of the channels of all tiles, see `Spectra`: a row for each coded channel.
         goal: what was asked for: {"psnr": 38.0}, ...
         source: what the signal was read from, as far as it tells whether another one is the same.
         tiles: by number, in raster order; None while the fit is not finished.
@@ -74,6 +75,7 @@ class Manifest:
     spec: SignalSpec
     side: tuple[int, ...]
     step: float
+    mixing: tuple[tuple[float, ...], ...]
     goal: Mapping[str, Any]
     source: Mapping[str, Any]
     tiles: tuple[Tile, ...] | None = None
@@ -91,6 +93,7 @@ class Manifest:
             "signal": describe_signal(self.spec),
             "tile": list(self.side),
             "step": self.step,
+            "mixing": [list(row) for row in self.mixing],
             "goal": dict(self.goal),
             "source": dict(self.source),
             "made": dict(self.made),
@@ -123,10 +126,15 @@ class Manifest:
             raise InputError(f"the manifest's tile must be the sides of a tile, got {brief(side)}")
         if not (isinstance(step, float) and 0 < step < math.inf):
             raise InputError(f"the manifest's step must be a positive number, got {brief(step)}")
+        mixing = fields.get("mixing")
+        if not _square(mixing, spec.channels):
+            raise InputError(
+                f"the manifest's mixing must be {spec.channels} rows of as many numbers, got {brief(mixing)}"
+            )
         others = [fields.get(name) for name in ("goal", "source", "made")]
         if not all(isinstance(one, dict) for one in others):
             raise InputError("the manifest's goal, source and made must be objects")
-        found = cls(spec, tuple(side), step, others[0], others[1], None, others[2])
+        found = cls(spec, tuple(side), step, tuple(map(tuple, mixing)), others[0], others[1], None, others[2])
         rows, layout = fields.get("tiles"), found.layout
         if rows is None:
             return found
@@ -340,6 +348,16 @@ def _tile(row: Any, number: Any, layout: Layout) -> Tile:
         if _whole(size) and named and measured and samples <= most:
             return Tile(size, sha256, error, samples)
     raise InputError(f"a tile must be its bytes, checksum, error and samples, got {brief(row)}")
+
+
+def _square(value: object, n: int) -> bool:
+    """Whether it is as many rows of as many finite numbers."""
+    return (
+        isinstance(value, list)
+        and len(value) == n
+        and all(isinstance(row, list) and len(row) == n for row in value)
+        and all(isinstance(x, int | float) and math.isfinite(x) for row in value for x in row)
+    )
 
 
 def _whole(value: object, least: int = 1) -> bool:

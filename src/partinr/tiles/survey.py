@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from partinr.fitting.goals.compact import Compact
 from partinr.fitting.settings import digest
 from partinr.fitting.spectral import COARSEST, FINEST
-from partinr.model.spectra import Sides
+from partinr.model.spectra import Sides, mixing_for
+from partinr.shapes import Float32
 from partinr.signals.signal import Signal
 from partinr.tiles.source import Source, Span, Window, window_of
 
@@ -29,11 +31,13 @@ class Survey(NamedTuple):
 
     Attributes:
         step: of the coefficients of all tiles, in normalised values.
+        mixing: of their channels, see `Spectra`: one for all, so that tiles join as parts of one function.
         samples: looked at.
         digest: checksum of their values.
     """
 
     step: float
+    mixing: Float32[ndarray, "channels channels"]
     samples: int
     digest: str
 
@@ -52,13 +56,14 @@ def surveyed(source: Source[Any], span: Span, goal: Compact, threads: int | None
     """
     signal = _sample(source, span)
     if signal is None:
-        return Survey(_guess(goal), 0, "")
+        return Survey(_guess(goal), np.eye(source.spec.channels, dtype=np.float32), 0, "")
     sample = signal.spec.samples
     most = goal.most_bytes(source.spec.samples)
     own = goal if most is None else Compact(size=max(1, most * sample // source.spec.samples))
     spectra = own.solved(signal, threads, lambda _: False).spectra
     assert spectra is not None
-    return Survey(spectra.step, sample, digest(signal.values))
+    blocks = signal.normalised().reshape(-1, *_block(source.spec.shape), signal.channels)
+    return Survey(spectra.step, mixing_for(blocks, apart=1), sample, digest(signal.values))
 
 
 def _guess(goal: Compact) -> float:
@@ -70,8 +75,7 @@ def _guess(goal: Compact) -> float:
 def windows(shape: tuple[int, ...], channels: int) -> Iterator[Window]:
     """Roots spread over a signal, always the same: each in a stretch of its own of all of them in raster
     order, at a random place there."""
-    root = Sides.usual(len(shape)).root
-    block = tuple(min(root, n) for n in shape)
+    block = _block(shape)
     grid = tuple(n // side for n, side in zip(shape, block, strict=True))
     blocks, size = math.prod(grid), math.prod(block)
     most = min(_MOST, _MOST * _CHANNELS // channels)
@@ -82,6 +86,11 @@ def windows(shape: tuple[int, ...], channels: int) -> Iterator[Window]:
         number = math.floor((stretch + place) * blocks / count)
         index = np.unravel_index(min(number, blocks - 1), grid)
         yield window_of([int(i) * side for i, side in zip(index, block, strict=True)], block)
+
+
+def _block(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Samples of a window along each axis."""
+    return tuple(min(Sides.usual(len(shape)).root, n) for n in shape)
 
 
 def _sample(source: Source[Any], span: Span) -> Signal | None:

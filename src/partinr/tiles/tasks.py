@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 import partinr
 from partinr.errors import InputError
@@ -14,6 +15,7 @@ from partinr.file.spectra_coding import write_spectra
 from partinr.fitting.spectral import Cutter
 from partinr.model.rendering import rendered_psnr
 from partinr.model.synthesis import synthesised
+from partinr.shapes import Float32
 from partinr.signals.array import signal_of
 from partinr.signals.signal import Between, Signal
 from partinr.tiles.layout import Layout
@@ -34,6 +36,7 @@ class Plan:
         source: the signal.
         layout: its tiles.
         span: value range of the whole; None while it is looked for.
+        mixing: of the channels, see `Spectra`; likewise.
         between: what lies between the samples.
         identity: of the source, when the fit began.
         version: of partinr.
@@ -43,6 +46,7 @@ class Plan:
     source: Source[Any]
     layout: Layout
     span: Span | None
+    mixing: Float32[ndarray, "channels channels"] | None
     between: Between
     identity: dict[str, Any]
     version: str
@@ -113,7 +117,7 @@ def fit_tile(plan: Plan, task: Task, parcel: Any) -> Done:
     plan.check()
     signal = _nothing(plan, window) if found is None else found
     signal = signal.with_between(plan.between)
-    cutter = Cutter(signal, threads=1)
+    cutter = Cutter(signal, 1, plan.mixing)
     cut = cutter.cut(task.step)
     cutter.release()
     model = synthesised(cutter.spectra(cut), signal.spec)
