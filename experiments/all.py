@@ -73,6 +73,7 @@ EXPERIMENTS = (
     Script("meta.md", 10, ("experiments/meta_modes.py", IMAGES)),
     Script("compact.md", 15, ("experiments/rate_distortion.py", IMAGES)),
     Script("between.md", 15, ("experiments/enlarging.py", IMAGES)),
+    Script("petapixel.md", 1, ("experiments/petapixel.py",)),
 )
 """Figures and tables that follow from seeds."""
 
@@ -106,6 +107,7 @@ TIMINGS = (
     Script("recipe.md", 10, ("benchmarks/schedule.py", "IMAGES/kodim0[1-8].png", "--write")),
     Script("meta.md", 20, ("benchmarks/start.py", IMAGES, "--write")),
     Script("seams.md", 5, ("benchmarks/seams.py", "IMAGES/kodim0[1-6].png", "--write")),
+    Script("tiles.md", 5, ("benchmarks/tiles.py", "IMAGES/kodim*.png", "--write")),
 )
 """Tables with seconds in them."""
 
