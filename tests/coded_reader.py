@@ -75,19 +75,22 @@ def p(i: int) -> float:
 
 
 def parameters(
-    data: bytes, groups: Sequence[tuple[Sequence[int], Sequence[tuple[int, int]]]]
+    data: bytes, groups: Sequence[tuple[Sequence[int], Sequence[tuple[int, int]], Sequence[int | None]]]
 ) -> list[tuple[list[ndarray], list[ndarray]]]:
     """Weights and biases of each group.
 
     Args:
         data: the string.
-        groups: of each the samples of its regions, and (fan_in, fan_out) of its layers.
+        groups: of each the samples of its regions, (fan_in, fan_out) of its layers, and for each of these the
+            layer that it feeds.
     """
     bits, last, found = Bits(data), 0, []
-    for samples, layers in groups:
-        weights, biases = [], []
-        below: ndarray | None = None
-        for fan_in, fan_out in reversed(layers):
+    for samples, layers, fed in groups:
+        weights: list[ndarray] = []
+        biases: list[ndarray] = []
+        of_layer: dict[int | None, ndarray] = {}
+        for layer in reversed(range(len(layers))):
+            (fan_in, fan_out), below = layers[layer], of_layer.get(fed[layer])
             gains = np.zeros((len(samples), fan_out), int)
             for r, n in enumerate(samples):
                 for c in range(fan_out):
@@ -119,7 +122,7 @@ def parameters(
                     integers = q
                 else:
                     biases.insert(0, values)
-            below = integers
+            of_layer[layer] = integers
         found.append((weights, biases))
     if not bits.finished():
         raise ValueError("damaged")

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import zlib
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def of_parameters(
         tensors["boxes"] = np.stack([lines[:, :d], lines[:, :d] + lines[:, d:]], axis=1)
         samples = lines[:, d:].prod(axis=1)
     groups = [
-        (samples[group_of == g].tolist(), layers(network, d, signal["channels"]))
+        (samples[group_of == g].tolist(), layers(network, d, signal["channels"]), feeds(network))
         for g, network in enumerate(networks)
     ]
     for g, (weights, biases) in enumerate(coded_reader.parameters(parameters, groups)):
@@ -119,9 +120,41 @@ def layers(network: dict[str, Any], d: int, c: int) -> list[tuple[int, int]]:
     name = network["name"]
     if name == "cosine":
         return [(network["frequencies"] ** d - 1, c)]
+    if name == "hashgrid":
+        first = sum(min(network["entries"], (n + 1) ** d) for n in intervals(network))
+        widths = [network["levels"] * network["features"], *[network["hidden"]] * (network["layers"] + 1), c]
+        return [(first, network["features"]), *pairwise(widths)]
+    if name in ("fouriernet", "gabornet"):
+        h, filters = network["hidden"], (network["layers"] + 1) * (2 if name == "gabornet" else 1)
+        return [*[(d, h)] * filters, *[(h, h)] * network["layers"], (h, c)]
     features = {"relu": 2 * d * network.get("frequencies", 0), "fourier": 2 * network.get("features", 0)}
     first, hidden = features.get(name, d), network["hidden"]
     if name == "wire":
         w = max(1, math.isqrt(hidden**2 // 2))
         return [(first, w), *[(w, 2 * w)] * network["layers"], (w, 2 * c)]
     return [(first, hidden), *[(hidden, hidden)] * network["layers"], (hidden, c)]
+
+
+def intervals(network: dict[str, Any]) -> list[int]:
+    """Of each level of a hash grid."""
+    least, levels = network["coarsest"], network["levels"]
+    growth = max(1, network["finest"] / least)
+    return [math.floor(least * growth ** (k / max(1, levels - 1)) + 1e-6) for k in range(levels)]
+
+
+def feeds(network: dict[str, Any]) -> list[int | None]:
+    """The layer that each layer feeds; None for the last one, and for tables."""
+    name, n = network["name"], network.get("layers", -1)
+    if name == "cosine":
+        return [None]
+    if name == "hashgrid":
+        return [None, *range(2, n + 3), None]
+    if name in ("fouriernet", "gabornet"):
+        parts = 2 if name == "gabornet" else 1
+        first = parts * (n + 1)
+        return [
+            *(first + i for i in range(n + 1) for _ in range(parts)),
+            *range(first + 1, first + n + 1),
+            None,
+        ]
+    return [*range(1, n + 2), None]

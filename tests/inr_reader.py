@@ -9,7 +9,9 @@ import hashlib
 import json
 import math
 import zlib
+from functools import reduce
 from itertools import product
+from operator import xor
 from typing import Any
 
 import numpy as np
@@ -162,7 +164,16 @@ class Reader:
         """What one region's network gives at a point."""
         g, i = self.home[region]
         config = self.header["networks"][g]
-        h = features(config, self.own(point, region))
+        u = self.own(point, region)
+        if config["name"] in ("fouriernet", "gabornet", "hashgrid"):
+            weights, biases = (
+                [self.tensors[f"groups.{g}.{what}.{layer}"][i].astype(float) for layer in range(last + 1)]
+                for last in [layers_of(config) - 1]
+                for what in ("weights", "biases")
+            )
+            other = hash_grid if config["name"] == "hashgrid" else multiplicative
+            return other(config, u.astype(float), weights, biases)
+        h = features(config, u)
         last = 0 if config["name"] == "cosine" else config["layers"] + 1
         for layer in range(last + 1):
             w = self.tensors[f"groups.{g}.weights.{layer}"][i].astype(float)
@@ -197,6 +208,48 @@ class Reader:
         values = [self.value(self.normalised(np.array(x, self.number))) for x in product(*axes)]
         array = np.array(values).reshape(*size, self.channels)
         return array if self.header["signal"]["channel_axis"] else array[..., 0]
+
+
+def layers_of(config: dict[str, Any]) -> int:
+    n = config["layers"]
+    return n + 3 if config["name"] == "hashgrid" else (n + 1) * (3 if config["name"] == "gabornet" else 2)
+
+
+def multiplicative(config: dict[str, Any], u: ndarray, W: list[ndarray], b: list[ndarray]) -> ndarray:
+    n = config["layers"]
+    z = np.zeros(0)
+    for i in range(n + 1):
+        if config["name"] == "fouriernet":
+            g = np.sin(u @ W[i] + b[i])
+        else:
+            away = ((u[:, None] - W[2 * i + 1]) ** 2).sum(axis=0)
+            g = np.sin(u @ W[2 * i] + b[2 * i]) * np.exp(-b[2 * i + 1] * away / 2)
+        z = g if i == 0 else (z @ W[i - n - 2] + b[i - n - 2]) * g
+    return z @ W[-1] + b[-1]
+
+
+def hash_grid(config: dict[str, Any], u: ndarray, W: list[ndarray], b: list[ndarray]) -> ndarray:
+    d, T, first, h = len(u), config["entries"], 0, []
+    for n in compact_reader.intervals(config):
+        t = (u + 1) * n / 2
+        node = np.clip(np.floor(t), 0, n - 1).astype(int)
+        own = (n + 1) ** d <= T
+        level = b[0].copy()
+        for corner in product((0, 1), repeat=d):
+            near = zip(corner, t - node, strict=True)
+            share = math.prod(x if far else 1 - x for far, x in near)
+            at = [int(k) for k in node + corner]
+            if own:
+                row = sum(k * (n + 1) ** (d - 1 - a) for a, k in enumerate(at))
+            else:
+                row = reduce(xor, (k * (1, 2654435761, 805459861)[a] for a, k in enumerate(at))) % T
+            level += share * W[0][first + row]
+        h.append(level)
+        first += (n + 1) ** d if own else T
+    x = np.concatenate(h)
+    for w, c in zip(W[1:-1], b[1:-1], strict=True):
+        x = np.maximum(x @ w + c, 0)
+    return x @ W[-1] + b[-1]
 
 
 def inflated(packed: bytes, shape: tuple[int, ...], regions: int) -> ndarray:

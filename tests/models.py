@@ -9,8 +9,11 @@ from partinr import (
     Cosine,
     Finer,
     Fourier,
+    FourierNet,
+    GaborNet,
     Gauss,
     Grid,
+    HashGrid,
     Network,
     Partition,
     Piecewise,
@@ -30,8 +33,14 @@ NETWORKS: list[Network] = [
     Wire(hidden=6, layers=2, omega_0=5.0, omega_hidden=4.0, scale=1.5),
     Gauss(hidden=5, layers=1, sigma=0.7),
     Cosine(frequencies=4),
+    FourierNet(hidden=5, layers=2, input_scale=6.0),
+    GaborNet(hidden=5, layers=1, input_scale=6.0),
+    HashGrid(entries=19, levels=3, features=2, coarsest=2, finest=7, hidden=5),
 ]
 """One of each."""
+
+NATIVE: list[Network] = [network for network in NETWORKS if network.kernel(2) is not None]
+"""Those that the native kernel knows, and pages draw."""
 
 TRAINED: list[Network] = [network for network in NETWORKS if not network.solved]
 """Those with hidden layers that have parameters."""

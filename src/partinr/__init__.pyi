@@ -47,7 +47,10 @@ from .model.module import PiecewiseINR as PiecewiseINR
 from .model.networks import Cosine as Cosine
 from .model.networks import Finer as Finer
 from .model.networks import Fourier as Fourier
+from .model.networks import FourierNet as FourierNet
+from .model.networks import GaborNet as GaborNet
 from .model.networks import Gauss as Gauss
+from .model.networks import HashGrid as HashGrid
 from .model.networks import Network as Network
 from .model.networks import Perceptron as Perceptron
 from .model.networks import ReluHarmonic as ReluHarmonic

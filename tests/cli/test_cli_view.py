@@ -62,6 +62,9 @@ def test_what_a_page_has_no_room_for(model: Path, tmp_path: Path, monkeypatch: p
     wide = tmp_path / "wide.inr"
     save(made(cells((5, 4), 1, 1), Siren(hidden=1025, layers=0)), wide)
     assert_refused(run("view", wide), "1,025", "1,024")
+    other = tmp_path / "other.inr"
+    save(made(cells((5, 4), 1, 1), NETWORKS[-1]), other)
+    assert_refused(run("view", other), "hashgrid", "siren, finer, gauss", "partinr render")
     monkeypatch.setattr(pages, "MOST_BYTES", 100)
     assert_refused(run("view", model), "bytes", "--crop")
     assert list(tmp_path.glob("*.html")) == []

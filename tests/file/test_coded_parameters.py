@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import coded_reader
+from compact_reader import feeds
 from models import NETWORKS, cells, made, scattered
 from partinr import InputError, Network, Piecewise, Siren, Structure
 from partinr.file import coded_parameters
@@ -51,7 +52,11 @@ def same_as_the_page(structure: Structure, seed: int) -> None:
     payload = write(structure, parts_of(structure, seed))
     counts = structure.partition.counts
     groups = [
-        (counts[members].tolist(), network.layer_shapes(structure.signal.dims, structure.signal.channels))
+        (
+            counts[members].tolist(),
+            network.layer_shapes(structure.signal.dims, structure.signal.channels),
+            feeds(network.config()),
+        )
         for network, members in zip(structure.networks, structure.members, strict=True)
     ]
     for own, (weights, biases) in zip(

@@ -144,7 +144,7 @@ def test_held_layers_stay_and_the_error_falls() -> None:
     for overlap in (0, 2):
         model = made(Grid(2, 2).partition(signal), Siren(), channels=3, blend=True, overlap=overlap)
         start = model.parameters[0]
-        held = [Place(0, 1, False, start.weights[1].shape[1:], None)]
+        held = [Place(0, 1, False, start.weights[1].shape[1:], None, None)]
         held.append(held[0]._replace(biases=True))
         (after,) = Retraining(model, signal, CpuEngine()).without(model.parameters, [held], [0.1])
         assert np.array_equal(after.weights[1], start.weights[1])

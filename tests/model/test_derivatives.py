@@ -10,14 +10,15 @@ import pytest
 import torch
 from numpy import ndarray
 
-from models import NETWORKS, cells, made, scattered
+from models import NATIVE, NETWORKS, cells, made, scattered
 from partinr import InputError, Network, Partition, Piecewise, ReluHarmonic, Wire
 from partinr.model import kernel
 from partinr.model.derivatives import Derivative
 from partinr.signals.frames import Pixels, lattice, raster
 
 # The encoding's highest octaves are a hash of a coordinate, which rounding changes.
-SMALL = [replace(n, frequencies=5) if isinstance(n, ReluHarmonic) else n for n in NETWORKS]
+SMALL = [replace(n, frequencies=5) if isinstance(n, ReluHarmonic) else n for n in NATIVE]
+OTHERS = [network for network in NETWORKS if network not in NATIVE]
 BOTH = [Derivative(1, (0, 1)), Derivative(2, (0, 1))]
 
 
@@ -57,7 +58,7 @@ def check(model: Piecewise, coords: ndarray, tolerance: float = 2e-5) -> None:
     np.testing.assert_allclose(model.derivative(coords, last, 2), second[..., last], rtol=0, atol=most)
 
 
-@pytest.mark.parametrize("network", SMALL, ids=lambda n: n.name)
+@pytest.mark.parametrize("network", [*SMALL, *OTHERS], ids=lambda n: n.name)
 @pytest.mark.parametrize("overlap", [None, 0, 1])
 @pytest.mark.parametrize("partition", [cells((9, 8), 2, 3), scattered((9, 8), 5)], ids=lambda p: p.rule)
 @pytest.mark.usefixtures("way")

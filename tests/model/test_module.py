@@ -25,7 +25,7 @@ SMOOTH = [replace(n, frequencies=4) if isinstance(n, ReluHarmonic) else n for n 
 # Of torch itself, when it differentiates forwards.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 SHAPE = (7, 6)
-PARTITIONS = [cells(SHAPE, 2, 4), scattered(SHAPE, 7)]
+PARTITIONS = [cells(SHAPE, 2, 5), scattered(SHAPE, 10)]
 every_partition = pytest.mark.parametrize("partition", PARTITIONS, ids=lambda p: p.rule)
 every_overlap = pytest.mark.parametrize("overlap", [None, 0, 1])
 every_network = pytest.mark.parametrize(

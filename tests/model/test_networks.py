@@ -24,7 +24,10 @@ from partinr.model.networks import (
     Cosine,
     Finer,
     Fourier,
+    FourierNet,
+    GaborNet,
     Gauss,
+    HashGrid,
     Network,
     Parameters,
     Perceptron,
@@ -37,6 +40,7 @@ from partinr.model.networks import (
     resized,
 )
 from partinr.model.networks.fourier import standard_normals
+from partinr.model.networks.multiplicative import Multiplicative
 from partinr.signals.frames import raster
 
 ALL = [
@@ -47,6 +51,9 @@ ALL = [
     Wire(omega_0=5.0, omega_hidden=4.0, scale=1.5),
     Gauss(sigma=0.7),
     Cosine(frequencies=5),
+    FourierNet(input_scale=9.0),
+    GaborNet(input_scale=9.0),
+    HashGrid(levels=3, coarsest=3, finest=20_000, hidden=6, layers=2),
 ]
 each_network = pytest.mark.parametrize("network", ALL, ids=lambda n: n.name)
 
@@ -58,7 +65,7 @@ each_perceptron = pytest.mark.parametrize(
 
 def sized(network: Network, width: int, layers: int) -> Network:
     """The same network with another width, and with so many layers if it can have several."""
-    changed: Any = {"layers": layers} if isinstance(network, Perceptron) else {}
+    changed: Any = {"layers": layers} if hasattr(network, "layers") else {}
     least = int(network.bounds[network.size][0])
     return replace(network, **{network.size: max(width, least)}, **changed)
 
@@ -134,8 +141,66 @@ def activation_oracle(network: Network, first: bool) -> Callable[[Tensor], Tenso
     return lambda z: torch.exp(1j * omega * z - (network.scale * z).abs() ** 2)
 
 
+def multiplicative_oracle(
+    network: Multiplicative, x: Tensor, weights: list[Tensor], biases: list[Tensor]
+) -> Tensor:
+    """Fathony et al., equation 5, with the filters of 3.1 and 3.2."""
+    count = network.layers + 1
+    if isinstance(network, FourierNet):
+        filters = [torch.sin(x @ weights[i] + biases[i]) for i in range(count)]
+    else:
+        filters = []
+        for w, mu, b, gamma in zip(
+            weights[: 2 * count : 2],
+            weights[1 : 2 * count : 2],
+            biases[: 2 * count : 2],
+            biases[1 : 2 * count : 2],
+            strict=True,
+        ):
+            away = ((x[:, :, None] - mu) ** 2).sum(dim=1)  # (samples, hidden)
+            filters.append(torch.exp(-gamma / 2 * away) * torch.sin(x @ w + b))
+    z, *others = filters
+    rest = zip(weights[-count:], biases[-count:], strict=True)
+    for g, (w, b) in zip(others, rest, strict=False):
+        z = (z @ w + b) * g
+    return z @ weights[-1] + biases[-1]
+
+
+def hash_grid_oracle(network: HashGrid, x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor:
+    """Müller et al., section 3: sample by sample, level by level, corner by corner."""
+    dims, rows = x.shape[1], []
+    for point in x:
+        row, first = [], 0
+        for level in range(network.levels):
+            growth = (network.finest / network.coarsest) ** (level / (network.levels - 1))
+            n = math.floor(network.coarsest * growth + 1e-6)
+            own = (n + 1) ** dims <= network.entries
+            size = (n + 1) ** dims if own else network.entries
+            total = biases[0]
+            for corner in itertools.product((0, 1), repeat=dims):
+                weight, number = torch.ones_like(point[0]), 0
+                for axis, far in enumerate(corner):
+                    t = (point[axis] + 1) / 2 * n
+                    node = min(max(math.floor(t.item()), 0), n - 1)
+                    weight = weight * ((t - node) if far else (1 - (t - node)))
+                    prime = (1, 2654435761, 805459861)[axis]
+                    number = number * (n + 1) + node + far if own else number ^ (node + far) * prime
+                total = total + weight * weights[0][first + number % size]
+            row.append(total)
+            first += size
+        rows.append(torch.cat(row))
+    h = torch.stack(rows)
+    for w, b in zip(weights[1:-1], biases[1:-1], strict=True):
+        h = torch.relu(h @ w + b)
+    return h @ weights[-1] + biases[-1]
+
+
 def oracle(network: Network, x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor:
     """Values (samples, channels) of one network at coordinates (samples, dims)."""
+    if isinstance(network, HashGrid):
+        return hash_grid_oracle(network, x, weights, biases)
+    if isinstance(network, Multiplicative):
+        return multiplicative_oracle(network, x, weights, biases)
     if isinstance(network, Wire):  # stored [real | imaginary], except in the first layer
 
         def join(t: Tensor) -> Tensor:
@@ -502,7 +567,11 @@ def test_network_from_word() -> None:
     assert network_from_word("wire") == Wire()
     assert network_from_word("fourier", hidden=7, sigma=2) == Fourier(hidden=7, sigma=2.0)
     for word, overrides, says in [
-        ("sirens", {}, "one of siren, relu, fourier, finer, wire, gauss, cosine"),
+        (
+            "sirens",
+            {},
+            "one of siren, relu, fourier, finer, wire, gauss, cosine, fouriernet, gabornet, hashgrid",
+        ),
         ("siren", {"sigma": 1}, "omega_hidden, got 'sigma'"),
         ("siren", {"hidden": 0}, "from 1 to 65536, got 0"),
     ]:

@@ -155,9 +155,9 @@ def _variants(
     for one in asked:
         recipe = RECIPES[one.preset]
         if steps is not None:
-            recipe = replace(recipe, steps=steps)
+            recipe = recipe.changed(steps=steps)
         if lr is not None:
-            recipe = replace(recipe, learning_rate=lr, reference_width=None)
+            recipe = recipe.changed(learning_rate=lr)
         for rule in published_rules(signal.spec) if one.rule is None else [one.rule]:
             variant = partinr.Variant.of(
                 signal, rule, one.network, recipe, params=one.params or params, layers=layers

@@ -30,7 +30,10 @@ MetaPrecision = Literal["fp32", "bf16"]
 Colour = Literal["rgb", "grey"]
 DemoKind = Literal["image", "sound", "volume"]
 
-NETWORK_WORDS = ("siren", "relu", "fourier", "finer", "wire", "gauss", "cosine")
+NETWORK_WORDS = (
+    *("siren", "relu", "fourier", "finer", "wire", "gauss", "cosine"),
+    *("fouriernet", "gabornet", "hashgrid"),
+)
 """Names of the networks, known before torch is imported."""
 
 # By number of axes; what the library calls (plane, row, column) is written in reverse.

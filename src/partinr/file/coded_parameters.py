@@ -7,7 +7,7 @@ matter, and so how fine the steps of the layer before must be: no step of a sing
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,14 +85,16 @@ class Place(NamedTuple):
         layer: index of its layer.
         biases: whether it is the biases.
         shape: of one region's array.
-        following: the layer that reads what this one makes; None for the last one.
+        reader: the layer that reads what this one makes, see `Network.readers`; None: there is none.
+        read: shape of that layer's weights.
     """
 
     group: int
     layer: int
     biases: bool
     shape: tuple[int, ...]
-    following: Layer | None
+    reader: int | None
+    read: Layer | None
 
     @property
     def entries(self) -> int:
@@ -102,12 +104,12 @@ class Place(NamedTuple):
 
 def places(structure: Structure, group: int) -> Iterator[Place]:
     """Parts of a group in the order in which they are coded."""
-    layers = structure.networks[group].layer_shapes(structure.signal.dims, structure.signal.channels)
-    for index in reversed(range(len(layers))):
-        layer = layers[index]
-        following = layers[index + 1] if index + 1 < len(layers) else None
-        yield Place(group, index, False, tuple(layer), following)
-        yield Place(group, index, True, (layer.fan_out,), following)
+    network = structure.networks[group]
+    layers = network.layer_shapes(structure.signal.dims, structure.signal.channels)
+    for index, after in reversed(list(enumerate(network.readers))):
+        layer, read = layers[index], None if after is None else layers[after]
+        yield Place(group, index, False, tuple(layer), after, read)
+        yield Place(group, index, True, (layer.fan_out,), after, read)
 
 
 def quarter_powers(exponents: Int64[ndarray, "*shape"]) -> Float64[ndarray, "*shape"]:
@@ -129,20 +131,21 @@ def spread_over(gains: Gains, entries: int) -> Int64[ndarray, "regions entries"]
 def gains_of(
     place: Place,
     samples: Int64[ndarray, "regions"],
-    following: Int32[ndarray, "regions entries"] | None,
+    integers: Mapping[int, Int32[ndarray, "regions entries"]],
 ) -> Gains:
     """How much the columns of a part matter.
 
     Args:
         place: of the part.
         samples: of each region.
-        following: integers of the weights that read what this layer makes; None for the last layer.
+        integers: of the weights of later layers, by these.
     """
     columns = place.shape[-1]
-    if following is None or place.following is None:
+    if place.reader is None or place.read is None:
         loud = np.broadcast_to(samples[:, None], (len(samples), columns))
         return _exponents(loud)
-    squares = np.square(following.astype(np.int64)).reshape(len(samples), *place.following).sum(axis=2)
+    reading = integers[place.reader].astype(np.int64)
+    squares = np.square(reading).reshape(len(samples), *place.read).sum(axis=2)
     exponents = _exponents(2 * np.minimum(squares, _LOUDEST) + 1)
     # Complex units have a column for either part.
     return np.tile(exponents, (1, columns // exponents.shape[1]))
@@ -273,14 +276,12 @@ def _each(structure: Structure, group: int, code: Callable[[Place, Gains], Part]
     samples = structure.partition.counts[structure.members[group]].astype(np.int64)
     layers = structure.networks[group].depth
     weights, biases = [np.zeros(0, np.float32)] * layers, [np.zeros(0, np.float32)] * layers
-    following = integers = None
+    integers: dict[int, Int32[ndarray, "regions entries"]] = {}
     for place in places(structure, group):
-        if not place.biases:
-            following, integers = integers, None
-        gains = gains_of(place, samples, following)
+        gains = gains_of(place, samples, integers)
         part = code(place, gains)
         if not place.biases:
-            integers = part.integers
+            integers[place.layer] = part.integers
         to = biases if place.biases else weights
         to[place.layer] = part.values(gains).reshape(len(samples), *place.shape)
     return Parameters(weights, biases)

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 Array = Shaped[ndarray, "..."]
 
-# Operators and file version of the middle of 2022, which runtimes made since then can read.
-_OPSET, _IR_VERSION = 17, 8
+# Operators and file version of the middle of 2022, which runtimes made since then can read; and those of the
+# end of that year, where they are needed.
+_OPSET, _IR_VERSION, _LATER = 17, 8, {"BitwiseXor": 18}
 # Points in a chunk: many make the fetching of weights cheap, few waste little where regions are small.
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 64
 # A protocol buffer ends at 2 GiB; this leaves room for all but the parameters.
@@ -81,7 +82,9 @@ def export_onnx(model: Piecewise, path: str | Path) -> None:
         ),
         producer_name="partinr",
         ir_version=_IR_VERSION,
-        opset_imports=[helper.make_opsetid("", _OPSET)],
+        opset_imports=[
+            helper.make_opsetid("", max(_LATER.get(node.op_type, _OPSET) for node in graph.nodes))
+        ],
         doc_string="Values, 0..1 over value_range, at coordinates -1..1 over the signal, first axis first.",
     )
     told = {"shape": signal.shape, "value_range": signal.value_range, "dtype": [signal.dtype]}
@@ -360,29 +363,35 @@ class _Value:
     Attributes:
         name: in the graph.
         shape: with 1 for the numbers of chunks and of points in each, which are not known yet.
+        dtype: of its numbers, single precision or int64.
     """
 
     __array_ufunc__ = None  # NumPy's numbers leave operators to it
-    dtype = np.dtype(np.float32)
     device = None
 
-    def __init__(self, graph: _Graph, name: str, shape: tuple[int, ...]) -> None:
-        self.graph, self.name, self.shape = graph, name, shape
+    def __init__(
+        self, graph: _Graph, name: str, shape: tuple[int, ...], dtype: type[np.generic] = np.float32
+    ) -> None:
+        self.graph, self.name, self.shape, self.dtype = graph, name, shape, np.dtype(dtype)
 
     def __array_namespace__(self) -> _Functions:
         return _Functions(self.graph)
 
     def _with(self, operator: str, *others: _Value | float, swapped: bool = False) -> _Value:
-        names = [self.name, *(o.name if isinstance(o, _Value) else float(o) for o in others)]
+        names = [self.name, *(o.name if isinstance(o, _Value) else np.array(o, self.dtype) for o in others)]
         shapes = [self.shape, *(o.shape for o in others if isinstance(o, _Value))]
         name = self.graph(operator, *(reversed(names) if swapped else names))
-        return _Value(self.graph, name, np.broadcast_shapes(*shapes))
+        return _Value(self.graph, name, np.broadcast_shapes(*shapes), self.dtype.type)
+
+    def to(self, dtype: np.dtype[Any]) -> _Value:
+        """The same as numbers of another type."""
+        return _Value(self.graph, self.graph.cast(self.name, dtype.type), self.shape, dtype.type)
 
     __add__ = __radd__ = _operator("Add")
     __mul__ = __rmul__ = _operator("Mul")
     __sub__, __rsub__ = _operator("Sub"), _operator("Sub", swapped=True)
     __truediv__, __rtruediv__ = _operator("Div"), _operator("Div", swapped=True)
-    __pow__ = _operator("Pow")
+    __pow__, __mod__, __xor__ = _operator("Pow"), _operator("Mod"), _operator("BitwiseXor")
     __gt__, __ge__ = _operator("Greater"), _operator("GreaterOrEqual")
     __lt__, __le__ = _operator("Less"), _operator("LessOrEqual")
 
@@ -403,7 +412,7 @@ class _Value:
             raise TypeError(f"it may index with [..., a:b] alone, got {key}")
         start, stop, _ = key[1].indices(self.shape[-1])
         name = self.graph("Slice", self.name, np.array([start]), np.array([stop]), np.array([-1]))
-        return _Value(self.graph, name, (*self.shape[:-1], stop - start))
+        return _Value(self.graph, name, (*self.shape[:-1], stop - start), self.dtype.type)
 
 
 class _Functions:
@@ -425,7 +434,7 @@ class _Functions:
         shape = list(parts[0].shape)
         shape[axis] = sum(part.shape[axis] for part in parts)
         name = self._graph("Concat", *(part.name for part in parts), axis=axis)
-        return _Value(self._graph, name, tuple(shape))
+        return _Value(self._graph, name, tuple(shape), parts[0].dtype.type)
 
     def where(self, condition: _Value, x: _Value | float, y: _Value | float) -> _Value:
         """x where the condition holds, y elsewhere."""
@@ -434,11 +443,31 @@ class _Functions:
     def take(self, x: _Value, index: Array, axis: int) -> _Value:
         """Entries along the last axis."""
         name = self._graph("Gather", x.name, index, axis=axis)
-        return _Value(self._graph, name, (*x.shape[:-1], len(index)))
+        return _Value(self._graph, name, (*x.shape[:-1], len(index)), x.dtype.type)
+
+    def rows(self, table: _Value, index: _Value) -> _Value:
+        """See `arrays.rows`."""
+        width = index.shape[-1] * table.shape[-1]
+        which = self._graph("Unsqueeze", index.name, np.array([-1]))
+        found = self._graph("GatherND", table.name, which, batch_dims=1)  # (chunks, points, picked, features)
+        name = self._graph("Reshape", found, np.array([0, 0, width]))
+        return _Value(self._graph, name, (*index.shape[:-1], width))
+
+    def whole(self, x: _Value) -> _Value:
+        """The largest whole numbers not above x."""
+        return x._with("Floor").to(np.dtype(np.int64))
+
+    def minimum(self, x: _Value, y: _Value) -> _Value:
+        """The smaller one of two."""
+        return x._with("Min", y)
+
+    def maximum(self, x: _Value, y: _Value) -> _Value:
+        """The larger one of two."""
+        return x._with("Max", y)
 
     def asarray(self, values: Array, dtype: Any, device: None) -> _Value:  # noqa: ARG002
         """Constants."""
-        return _Value(self._graph, self._graph.constant(values.astype(dtype)), values.shape)
+        return _Value(self._graph, self._graph.constant(values.astype(dtype)), values.shape, dtype.type)
 
 
 _UNARY = {"sin": "Sin", "cos": "Cos", "exp": "Exp", "abs": "Abs", "tanh": "Tanh", "sqrt": "Sqrt"}

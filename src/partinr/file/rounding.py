@@ -298,10 +298,10 @@ class _Search:
         return done
 
     def _gains(self, group: int, done: list[Part], depth: int) -> Gains:
-        place = self._places[group][depth]
-        # Weights and biases alternate: the weights that read this layer are the latest but one or two.
-        before = depth - 3 if place.biases else depth - 2
-        return gains_of(place, self._samples[group], done[before].integers if before >= 0 else None)
+        places = self._places[group]
+        known = zip(places, done, strict=False)
+        integers = {place.layer: part.integers for place, part in known if not place.biases}
+        return gains_of(places[depth], self._samples[group], integers)
 
     def _measure(self, depth: int, gains: dict[int, Gains]) -> None:
         """What rounding the parts at this depth costs: by noise on all of them, group by group."""

@@ -25,7 +25,7 @@ from partinr.signals.signal import Between, Signal, SignalSpec
 # Published experiments compare piecewise networks with one network at equal numbers of parameters; "equal"
 # there means within one per cent (794,097 against 791,043; 920,439 against 912,899).
 _EQUAL = 1.01
-_LAYERS, _WIDEST = 2, 256
+_LAYERS = 2
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def network_for(
     if partition.regions * narrow.params(dims, channels) > budget:
         return narrow
     widest = fit_width(network, budget, partition.regions, dims, channels)
-    return _of_use(resized(widest, min(_WIDEST, widest.width)), partition, overlap)
+    return _of_use(resized(widest, min(network.broadest, widest.width)), partition, overlap)
 
 
 def _of_use(network: Network, partition: Partition, overlap: int) -> Network:

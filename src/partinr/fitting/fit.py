@@ -255,6 +255,7 @@ def fit(
         overlap = default_overlap(recipe, aim, given, what)
         partition, network, recipe = _from_start(what, partition, network, given, recipe)
         chosen, like = choose(what, partition, network, recipe, overlap, as_it_is=isinstance(given, Start))
+        recipe = recipe.trained_as(like)
         if like.frame is not None:
             recipe = replace(recipe, frame=like.frame)
         if start == "auto" and recipe.solve_readout and not like.solved:

@@ -13,6 +13,7 @@ from partinr.engines.engine import Adam
 from partinr.errors import InputError
 from partinr.fitting.budgets import BUDGETS
 from partinr.model.blending import check_overlap
+from partinr.model.networks.network import Network
 from partinr.shapes import Float64
 from partinr.signals.frames import Frame
 from partinr.signals.signal import Between
@@ -58,6 +59,8 @@ class Recipe:
         bf16: whether products may be in bfloat16 where that was measured to reach the same PSNR.
         between: what the function is between the samples, see `Between`; "auto": what suits the signal,
             see `between_for`.
+        as_published: networks that were published with a learning rate of their own, whatever their width,
+            are trained by that; see `trained_as`.
 
     Raises:
         InputError: steps, batch, learning rate, hold or overlap are out of their range.
@@ -85,6 +88,7 @@ class Recipe:
     like_one: tuple[int, int] | None = None
     bf16: bool = True
     between: Between | Literal["auto"] = "auto"
+    as_published: bool = True
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -99,15 +103,23 @@ class Recipe:
             check_overlap(self.overlap, self.blend)
 
     def changed(self, **changes: Any) -> Recipe:
-        """The same but for some fields; a `learning_rate` given here holds at every width.
+        """The same but for some fields; a `learning_rate` given here holds for every network.
 
         Example:
             >>> FAST.changed(steps=100, learning_rate=1e-3).rate_for(40)
             0.001
         """
         if "learning_rate" in changes:
-            changes.setdefault("reference_width", None)
+            changes = {"reference_width": None, "as_published": False, **changes}
         return replace(self, **changes)
+
+    def trained_as(self, network: Network) -> Recipe:
+        """The same with the learning rate and Adam's constants of a network that has its own."""
+        own = network.training
+        if own is None or not self.as_published:
+            return self
+        adam = Adam(own.beta1, own.beta2, own.eps)
+        return replace(self, learning_rate=own.learning_rate, reference_width=None, adam=adam)
 
     def steps_for(self, axes: int) -> int:
         """Steps of a fit of a signal with so many axes to which no quality is named."""

@@ -29,7 +29,7 @@ def namespace(x: Array) -> Any:
     return torch
 
 
-def like(values: Float[ndarray, "*shape"], x: Array) -> Float[Array, "*shape"]:
+def like(values: Shaped[ndarray, "*shape"], x: Array) -> Shaped[Array, "*shape"]:
     """Constants as arrays of x's kind, precision and device."""
     if isinstance(x, ndarray):
         return values.astype(x.dtype)
@@ -42,8 +42,11 @@ def cast(x: Shaped[Array, "*shape"], other: Array) -> Shaped[Array, "*shape"]:
 
 
 def whole(x: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
-    """The largest whole numbers not above x."""
-    return np.floor(x).astype(np.int64) if isinstance(x, ndarray) else x.floor().long()
+    """The largest whole numbers not above x, which do not change with it."""
+    if isinstance(x, ndarray):
+        return np.floor(x).astype(np.int64)
+    module = namespace(x)
+    return x.floor().long() if module.__name__ == "torch" else module.whole(x)
 
 
 def affine(
@@ -64,6 +67,22 @@ def picked(x: Float[Array, "*rest features"], index: Int[ndarray, " picked"]) ->
     if module.__name__ == "torch":
         return x.index_select(-1, module.asarray(index, device=x.device))
     return module.take(x, index, axis=-1)
+
+
+def rows(
+    table: Float[Array, "regions entries features"], index: Int[Array, "regions samples picked"]
+) -> Float[Array, "regions samples picked_features"]:
+    """Rows of each region's table side by side, those of a sample's first index first."""
+    if isinstance(index, ndarray):
+        which = np.arange(len(table))[:, None, None]
+        return table[which, index].reshape(*index.shape[:2], -1)
+    module = namespace(index)
+    if module.__name__ != "torch":
+        return module.rows(table, index)
+    first = table.shape[1] * module.arange(table.shape[0], device=index.device)[:, None, None]
+    flat = (index + first).reshape(-1)
+    # Its gradient is added up several times as fast as those of other ways to index.
+    return table.flatten(0, 1).index_select(0, flat).reshape(*index.shape[:2], -1)
 
 
 def halves(

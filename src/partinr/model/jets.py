@@ -196,6 +196,11 @@ class _Functions:
         """Entries along the last axis."""
         return x.map(lambda values: np.take(values, index, axis=axis))
 
+    def whole(self, x: Jet) -> Int[ndarray, "*shape"]:
+        """The largest whole numbers not above x, which have no derivatives."""
+        found: Int[ndarray, "*shape"] = np.floor(x.value).astype(np.int64)
+        return found
+
     def asarray(self, values: ndarray, dtype: Any, device: None) -> ndarray:  # noqa: ARG002
         """Constants, which have no derivatives."""
         return values.astype(dtype)

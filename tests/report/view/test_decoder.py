@@ -13,10 +13,11 @@ import pytest
 from numpy import ndarray
 
 from helpers import patchy, smooth
-from models import NETWORKS, cells, made, scattered
+from models import NATIVE as NETWORKS
+from models import cells, made, scattered
 from partinr import Compact, Piecewise, Signal, fit, from_array, load, render, save
 from partinr.model import kernel
-from partinr.model.networks import NETWORKS as PUBLIC
+from partinr.report.view.page import DRAWN
 
 NODE = shutil.which("node")
 SCRIPT = Path(__file__).parent / "decode.mjs"
@@ -100,7 +101,7 @@ def test_files_of_every_network(tmp_path: Path, store: str) -> None:
         made(scattered((4, 3, 5), 300 % 50), NETWORKS[0], dtype="uint16", span=(0.0, 65535.0)),
         made(scattered((30, 20), 300), NETWORKS[0]),
     ]
-    assert {network.name for network in NETWORKS} == set(PUBLIC)
+    assert {network.name for network in NETWORKS} == set(DRAWN)
     paths = [tmp_path / f"{i}.inr" for i in range(len(models))]
     for model, path in zip(models, paths, strict=True):
         save(model, path, store=store)

@@ -12,7 +12,8 @@ from numpy import ndarray
 
 from browser import CHROMIUM, Browser
 from helpers import patchy, smooth
-from models import NETWORKS, cells, made, scattered
+from models import NATIVE as NETWORKS
+from models import cells, made, scattered
 from partinr import Compact, Network, Piecewise, Signal, fit, from_array, load, render, save
 from partinr.model import kernel
 from partinr.report.view.page import write_view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from importlib.resources import files
@@ -12,7 +13,7 @@ from helpers import smooth
 from models import NETWORKS, cells, made
 from partinr import Compact, fit
 from partinr.model import kernel
-from partinr.report.view.page import left_out
+from partinr.report.view.page import DRAWN, left_out
 from partinr.report.view.script import imported, modules, script, small, source
 from partinr.signals.signal import Between
 
@@ -42,6 +43,10 @@ def test_scripts_are_small(shape: tuple[int, ...], between: Between) -> None:
         models.append(fit(smooth(shape), goal=Compact(psnr=30)).model)
     for model in models:
         assert len(script(left_out(model.with_between(between)))) < 60_000
+
+
+def test_the_networks_that_have_shaders_are_those_that_are_not_refused() -> None:
+    assert f"const KINDS = {json.dumps(DRAWN)};" in source("networks")
 
 
 def test_comments_and_spaces_go_and_nothing_else() -> None:

@@ -12,6 +12,8 @@ from partinr.model.networks.cosine import Cosine
 from partinr.model.networks.finer import Finer
 from partinr.model.networks.fourier import Fourier
 from partinr.model.networks.gauss import Gauss
+from partinr.model.networks.hashgrid import HashGrid
+from partinr.model.networks.multiplicative import FourierNet, GaborNet
 from partinr.model.networks.network import AnyNetwork, Layer, Network, Parameters, check_trained, resized
 from partinr.model.networks.perceptron import Perceptron
 from partinr.model.networks.relu import ReluHarmonic
@@ -24,7 +26,10 @@ __all__ = [
     "Cosine",
     "Finer",
     "Fourier",
+    "FourierNet",
+    "GaborNet",
     "Gauss",
+    "HashGrid",
     "Layer",
     "Network",
     "Parameters",
@@ -40,7 +45,11 @@ __all__ = [
 ]
 
 NETWORKS: Mapping[str, type[Network]] = {
-    network.name: network for network in (Siren, ReluHarmonic, Fourier, Finer, Wire, Gauss, Cosine)
+    network.name: network
+    for network in (
+        *(Siren, ReluHarmonic, Fourier, Finer, Wire, Gauss, Cosine),
+        *(FourierNet, GaborNet, HashGrid),
+    )
 }
 """Every network by its name."""
 

@@ -109,6 +109,22 @@ class KernelNumbers(NamedTuple):
         )
 
 
+class Training(NamedTuple):
+    """How a network's publication trains it, with Adam, where that is no matter of its width.
+
+    Attributes:
+        learning_rate: peak rate.
+        beta1: of Adam.
+        beta2: of Adam.
+        eps: of Adam.
+    """
+
+    learning_rate: float
+    beta1: float
+    beta2: float
+    eps: float
+
+
 @dataclass(frozen=True)
 class Network(ABC):
     """What one region's network is: features of the coordinates, then a linear output layer.
@@ -132,6 +148,12 @@ class Network(ABC):
 
     narrowest: ClassVar[int] = 8
     """Least width that a fit chooses by itself."""
+
+    broadest: ClassVar[int] = 256
+    """Greatest width that a fit chooses by itself."""
+
+    training: ClassVar[Training | None] = None
+    """How it has to be trained; None: as the recipe says."""
 
     orthogonal: ClassVar[bool] = False
     """Whether the features that the output layer sees, those that are told apart, are orthogonal on the
@@ -211,6 +233,12 @@ class Network(ABC):
     @abstractmethod
     def depth(self) -> int:
         """Affine layers with parameters, the output layer included."""
+
+    @property
+    def readers(self) -> list[int | None]:
+        """For each layer, the later one whose weights read what it makes, unit by unit; None: there is none.
+        Files round layers by it."""
+        return [*range(1, self.depth), None]
 
     @property
     def solved(self) -> bool:

@@ -36,6 +36,8 @@ MOST_BYTES = 1 << 26
 """Bytes of a file that a page holds."""
 MOST_UNITS = 1024
 """Numbers between two layers that shaders keep."""
+DRAWN = ("siren", "finer", "gauss", "relu", "fourier", "wire", "cosine")
+"""Names of the networks that have shaders, as `script/networks.mjs` has them."""
 
 # Longest side of the still picture in pixels, its quality, and bytes that it may have.
 _SIDE, _QUALITY, _MOST_STILL = 320, 50, 8000
@@ -140,6 +142,12 @@ def _check(model: Piecewise, name: str) -> None:
         raise InputError(
             f"{name} has {words.extent(spec.shape)} = {spec.samples:,} samples, and a page shows at most "
             f"{MOST_SAMPLES:,}; {_WAY_OUT}"
+        )
+    others = [network.name for network in model.networks if network.name not in DRAWN]
+    if others:
+        raise InputError(
+            f"{name} has networks {others[0]}, and a page draws {', '.join(DRAWN)} alone; render it with "
+            "`partinr render`"
         )
     widest = max(_units(network, spec.dims, spec.channels) for network in model.networks)
     if widest > MOST_UNITS:

@@ -74,8 +74,9 @@ class Variant:
         budget = default_budget(signal.spec) if params is None else params
         partition = divide(signal, rule, None, budget)
         if isinstance(network, str):
-            check_trained(network_from_word(network), "comparisons are")
-            shaped = network_for(network, recipe, signal.spec, partition, hidden=1, layers=layers)
+            check_trained(kind := network_from_word(network), "comparisons are")
+            narrow: Any = {kind.size: int(kind.bounds[kind.size][0]), "layers": layers}
+            shaped = network_for(network, recipe, signal.spec, partition, **narrow)
         else:
             check_trained(network, "comparisons are")
             given: Any = {} if layers is None else {"layers": layers}
@@ -83,7 +84,7 @@ class Variant:
         # As published: the one network keeps to the budget, partitions come within one per cent of it.
         most = budget if partition.regions == 1 else int(budget * _TOLERANCE)
         fitted = fit_width(shaped, most, partition.regions, signal.spec.dims, signal.channels)
-        return cls(described(rule) if name is None else name, partition, fitted, recipe)
+        return cls(described(rule) if name is None else name, partition, fitted, recipe.trained_as(fitted))
 
     def params(self, signal: SignalSpec) -> int:
         """Number of parameters over all regions."""
