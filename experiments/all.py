@@ -56,6 +56,7 @@ class Script:
 
 
 EXPERIMENTS = (
+    Script("comparison.md", 3, ("experiments/rivals.py",)),
     Script("hypothesis.md", 20, ("experiments/hypothesis.py",)),
     Script("published.md", 3, COMPARISON),
     Script("published.md", 3, (*COMPARISON, "--rate", "1e-3")),

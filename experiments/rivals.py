@@ -10,24 +10,61 @@ tables into docs/comparison.md. Runs are kept in experiments/runs.
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
 import numpy as np
 from manual import machine, publish, table
 
-from partinr import FAST, Auto, Compute, Grid, Rule, Signal, Variant, Whole, compare, from_array, write_comparison
+from partinr import (
+    FAST,
+    Auto,
+    Comparison,
+    Compute,
+    Finer,
+    Grid,
+    Rule,
+    Signal,
+    Steps,
+    Variant,
+    Whole,
+    compare,
+    fit,
+    from_array,
+    write_comparison,
+)
+from partinr.model.arrays import Array, namespace
 
-# Rates that were best of 1e-3, 3e-3, 1e-2 and 3e-2 for one network on the astronaut; hash grids have their own.
-VARIANTS: list[tuple[str, str, Rule, float | None]] = [
-    ("SIREN, one network", "siren", Whole(), None),
-    ("SIREN, 3 x 3 cells", "siren", Grid(3, 3), None),
-    ("SIREN, cells of `auto`", "siren", Auto(), None),
-    ("hash grid", "hashgrid", Whole(), None),
-    ("FourierNet", "fouriernet", Whole(), 3e-3),
-    ("GaborNet", "gabornet", Whole(), 3e-3),
+VARIANTS: list[tuple[str, str, Rule, int | Literal["auto"] | None]] = [
+    ("SIREN, one network", "siren", Whole(), "auto"),
+    ("SIREN, 3 x 3 cells", "siren", Grid(3, 3), "auto"),
+    ("SIREN, cells of `auto`", "siren", Auto(), "auto"),
+    ("hash grid", "hashgrid", Whole(), "auto"),
+    ("hash grid, all samples a step", "hashgrid", Whole(), None),
+    ("FourierNet", "fouriernet", Whole(), "auto"),
+    ("GaborNet", "gabornet", Whole(), "auto"),
 ]
-"""Name, network, partition, and learning rate where it is not the recipe's."""
+"""Name, network, partition, and samples of each region in a step."""
+
+
+@dataclass(frozen=True)
+class GaussFiner(Finer):
+    """Gaussians of FINER's sines, exp(-(3 sin(omega (|z| + 1) z))²): FINER++ (Zhu et al., 2024).
+
+    Constants and initialisation are those of its code (models.py, run.sh).
+    """
+
+    omega_0: float = 10.0
+    omega_hidden: float = 10.0
+    bias_range: float = 1.0
+
+    name: ClassVar[str] = "finer++ gauss"
+
+    def activate(self, z: Array, layer: int) -> Array:
+        """See the class."""
+        wave = 3.0 * super().activate(z, layer)
+        return namespace(z).exp(-(wave * wave))
 
 
 def picture(name: str, size: int) -> Signal:
@@ -39,19 +76,40 @@ def picture(name: str, size: int) -> Signal:
     return from_array(np.asarray(image.resize((size, size), Image.Resampling.LANCZOS)), kind="image")
 
 
-def rows(facts: dict[str, Any]) -> list[list[str]]:
-    """Of one picture."""
-    return [
+def beside(name: str, comparison: Comparison) -> str:
+    """Of one picture: after all steps, and at the moment at which the quickest variant is done."""
+    records = [(run.variant.name, run.record) for run in comparison.runs]
+    at = min(record.seconds for _, record in records)
+    rows = [
         [
-            v["name"],
-            f"{v['params']:,}",
-            f"{v['psnr']['mean']:.2f}",
-            f"{v['ssim']['mean']:.4f}",
-            f"{v['seconds']['mean']:.1f}",
-            f"{v['equal_seconds']['psnr']['mean']:.2f}",
+            called,
+            f"{record.params:,}",
+            f"{record.psnr:.2f}",
+            f"{record.ssim:.4f}",
+            f"{record.seconds:.1f}",
+            f"{record.history.psnr_after(at):.2f}",
         ]
-        for v in facts["variants"]
+        for called, record in records
     ]
+    steps = records[0][1].steps
+    head = [name, "parameters", f"PSNR after {steps} steps, dB", "SSIM", "seconds"]
+    return table([*head, f"PSNR after {at:.1f} s, dB"], rows)
+
+
+def candidates(signal: Signal, steps: int, compute: Compute) -> str:
+    """FINER++ beside the networks that it is made of, as one network and in cells."""
+    found = []
+    for network in ("gauss", "finer", GaussFiner()):
+        row = [network if isinstance(network, str) else network.name]
+        for rule in (Whole(), Auto()):
+            variant = Variant.of(signal, rule, network, FAST.changed(steps=steps))
+            recipe, partition = variant.recipe, variant.partition
+            fitted = fit(
+                signal, partition, variant.network, goal=Steps(steps), recipe=recipe, compute=compute
+            )
+            row.append(f"{fitted.psnr:.2f}")
+        found.append(row)
+    return table(["", "one network, dB", "cells of `auto`, dB"], found)
 
 
 def main() -> None:
@@ -60,25 +118,26 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    compute = Compute("torch", threads=options.threads)
     parts = []
     for name in ("astronaut", "camera"):
         signal = picture(name, options.size)
         variants = []
-        for called, network, rule, rate in VARIANTS:
-            recipe = FAST.changed(steps=options.steps, **({} if rate is None else {"learning_rate": rate}))
+        for called, network, rule, batch in VARIANTS:
+            recipe = FAST.changed(steps=options.steps, batch=batch)
             variants.append(Variant.of(signal, rule, network, recipe, name=called))
         folder = Path(__file__).parent / "runs" / f"rivals-{name}-{options.size}-{options.steps}"
-        comparison = compare(signal, variants, folder, compute=Compute("torch", threads=options.threads))
-        facts = write_comparison(folder, comparison, title=name)
-        at = facts["variants"][0]["equal_seconds"]["at"]
-        head = [name, "parameters", f"PSNR after {options.steps} steps, dB", "SSIM", "seconds"]
-        parts.append(table([*head, f"PSNR after {at:.1f} s, dB"], rows(facts)))
+        comparison = compare(signal, variants, folder, compute=compute)
+        write_comparison(folder, comparison, title=name)
+        parts.append(beside(name, comparison))
     note = (
         f"{options.size} x {options.size} pixels, {options.steps} steps, one seed, engine torch with "
         f"{options.threads} thread(s) while the machine did other work too; {machine()}; "
         "`experiments/rivals.py`."
     )
     publish("comparison.md", "rivals", "\n\n".join([*parts, note]))
+    tried = candidates(picture("astronaut", options.size), options.steps, compute)
+    publish("comparison.md", "candidates", f"{tried}\n\nPSNR of astronaut; otherwise as above.")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ from partinr import (
     PAPER,
     Auto,
     Budget,
+    Compute,
     Gauss,
     Grid,
+    HashGrid,
     InputError,
     Network,
     Recipe,
@@ -30,6 +32,7 @@ from partinr import (
     fit,
     from_array,
 )
+from partinr.engines.engine import Adam
 from partinr.fitting.budgets import BUDGETS
 from partinr.fitting.defaults import choose, divide, network_for, precision_for
 from partinr.model.partition.auto import SAMPLES_PER_CELL
@@ -218,3 +221,15 @@ def test_fewer_parameters_make_larger_cells() -> None:
     each = network.params(2, 1)
     assert regions[1:] == pytest.approx([5_000 / each, 30_000 / each], rel=0.3)
     assert divide(signal, Grid(2, 2), network, 5_000).regions == 4
+
+
+def test_networks_published_with_a_rate_of_their_own_are_trained_by_it() -> None:
+    signal, network = noise((12, 10)), HashGrid(entries=32, levels=2, coarsest=2, finest=8, hidden=4)
+    alone = Compute(threads=1)
+    for recipe in (FAST, PAPER):
+        used = fit(signal, Whole(), network, goal=Steps(2), recipe=recipe, compute=alone).recipe
+        assert (used.rate_for(network.width), used.adam) == (1e-2, Adam(0.9, 0.99, 1e-15))
+    given = FAST.changed(learning_rate=3e-4)
+    used = fit(signal, Whole(), network, goal=Steps(2), recipe=given, compute=alone).recipe
+    assert (used.rate_for(network.width), used.adam) == (3e-4, FAST.adam)
+    assert FAST.trained_as(Siren()) == FAST

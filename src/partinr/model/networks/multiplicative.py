@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from partinr.model.arrays import Array, like, namespace
-from partinr.model.networks.network import Layer, Linear, Network, Parameters, uniform
+from partinr.model.networks.network import Layer, Linear, Network, Parameters, Training, uniform
 from partinr.shapes import Float
 
 
@@ -44,6 +44,7 @@ class Multiplicative(Network):
         "input_scale": (1e-6, 1e6),
     }
     size: ClassVar[str] = "hidden"
+    training: ClassVar[Training | None] = Training(learning_rate=1e-2, beta1=0.9, beta2=0.999, eps=1e-8)
     parts: ClassVar[int]
     """Layers of parameters that a filter has."""
 
