@@ -116,6 +116,11 @@ def save(
         raise InputError(
             "the model has parameters that are not finite; fit it again with a lower learning rate"
         )
+    if model.rounded and model.spectra is None:
+        raise InputError(
+            "the model is joined of several, whose spectra are in their own files; save those, or fit a "
+            "rendering of it"
+        )
     told = summary or {}
     if store == "compact" or store == "auto":
         found = _compact(model, signal, target, told, measured, gently=store == "auto")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.model import kernel
-from partinr.model.spectra import Spectra, unmixing
+from partinr.model.spectra import Rounding, Spectra, unmixing
 from partinr.shapes import Float32, Int64
 
 # Sums of magnitudes from which on a box is as lively as can be.
@@ -29,29 +29,53 @@ _LIVELY = 10
 _JUMP, _FLAT, _TAKEN = 2.5, 2.0, 0.75
 
 
-def reach(spectra: Spectra) -> int:
+def reach(spectra: Spectra | Rounding) -> int:
     """Samples on either side that a sample's new value depends on."""
-    return min(_most(spectra), spectra.sides.root // 2) + 2
+    return min(_most(spectra.boxes.shape[2]), spectra.sides.root // 2) + 2
 
 
-def _most(spectra: Spectra) -> int:
+def farthest(dims: int) -> int:
+    """What `reach` is at most, of signals of so many axes."""
+    return _most(dims) + 2
+
+
+def _most(dims: int) -> int:
     """Samples that a box's half of a jump is spread over at most."""
-    return 8 if len(spectra.shape) == 1 else 32
+    return 8 if dims == 1 else 32
+
+
+def deblock_parts(
+    values: Float32[ndarray, "*shape channels"], roundings: Sequence[Rounding], first: Sequence[int]
+) -> Float32[ndarray, "*shape channels"]:
+    """What `deblock` gives of boxes rounded in several ways: each changes samples of its own parts."""
+    if len(roundings) == 1:
+        return deblock(values, roundings[0], first)
+    out = values.copy()
+    for rounding in roundings:
+        margin = reach(rounding)
+        for extent in rounding.extents:
+            own = np.clip(extent - np.asarray(first), 0, values.shape[:-1])
+            if (own[0] >= own[1]).any():
+                continue
+            wide = np.clip(own + np.array([[-margin], [margin]]), 0, values.shape[:-1])
+            found = deblock(values[_inside(wide)], rounding, (np.asarray(first) + wide[0]).tolist())
+            out[_inside(own)] = found[_inside(own - wide[0])]
+    return out
 
 
 def deblock(
-    values: Float32[ndarray, "*shape channels"], spectra: Spectra, first: Sequence[int]
+    values: Float32[ndarray, "*shape channels"], spectra: Spectra | Rounding, first: Sequence[int]
 ) -> Float32[ndarray, "*shape channels"]:
     """Values at the samples of a window without the jumps that rounding made.
 
     Args:
         values: of the functions of the boxes alone; those that are closer than `reach` to an end of the
             window which is none of the signal come out as they may.
-        spectra: that the function was made of.
+        spectra: that the function was made of, or what is left of them.
         first: where the window starts along each axis.
     """
     activity = np.minimum(spectra.activity, _LIVELY).astype(np.uint8)
-    channels, most = spectra.channels, _most(spectra)
+    channels, most = len(spectra.mixing), _most(spectra.boxes.shape[2])
     mixing = np.stack([unmixing(spectra.mixing).T, spectra.mixing])
     if np.array_equal(spectra.mixing, np.eye(channels)):
         mixing = mixing[:0]

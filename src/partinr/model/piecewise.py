@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from partinr.signals.signal import Between, SignalSpec
 
 if TYPE_CHECKING:
     from partinr.model.module import PiecewiseINR
-    from partinr.model.spectra import Spectra
+    from partinr.model.spectra import Rounding, Spectra
 
 # Points that are evaluated at once.
 _BLOCK = 1 << 18
@@ -45,6 +46,7 @@ class Piecewise(Displayed):
             layer, in single precision.
         spectra: the whole numbers that the parameters were made of, where they were; a compact file keeps
             these.
+        rounded: how the boxes of the parts were rounded that the function was joined of, without spectra.
 
     Raises:
         InputError: parameters have not the shapes of the networks' layers.
@@ -62,6 +64,7 @@ class Piecewise(Displayed):
     structure: Structure
     parameters: tuple[Parameters, ...]
     spectra: Spectra | None = None
+    rounded: tuple[Rounding, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", self.structure.checked(self.parameters))
@@ -73,7 +76,12 @@ class Piecewise(Displayed):
             InputError: "learned" for a signal that is not of two axes.
         """
         signal = replace(self.signal, between=between)
-        return Piecewise(replace(self.structure, signal=signal), self.parameters, self.spectra)
+        return replace(self, structure=replace(self.structure, signal=signal))
+
+    @cached_property
+    def roundings(self) -> tuple[Rounding, ...]:
+        """What jumps at borders of regions are judged by; empty if none were made by rounding."""
+        return self.rounded if self.spectra is None else (self.spectra.rounding,)
 
     @property
     def partition(self) -> Partition:

@@ -13,6 +13,7 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.model import deblocking
 from partinr.model.averaging import averaged
+from partinr.model.between import details, spline
 from partinr.model.between.lattice import Along, blocks
 from partinr.model.derivatives import VALUE, Derivative, Rendered
 from partinr.model.memory import free_memory
@@ -109,6 +110,22 @@ def _number(name: str, value: object) -> float:
         return float(value)
     except OverflowError:
         raise InputError(f"{name} must be a number that a double can hold, got {value!r:.100}") from None
+
+
+def reach(spec: SignalSpec, overlap: int = 0, *, own: bool = False) -> int:
+    """Samples on every side of a crop that a rendering of it depends on, at most.
+
+    Args:
+        spec: of the signal; says what lies between the samples.
+        overlap: samples of regions' margins.
+        own: whether the signal's own samples are what is rendered.
+    """
+    if spec.between == "none":
+        return 2 * overlap + 2
+    between = 0 if own else spline.REACH + 1
+    if spec.between == "learned" and not own:
+        between += sum(1 + halving.reach for halving in details.photographs())
+    return between + deblocking.farthest(spec.dims)
 
 
 def whole(model: Piecewise) -> Crop:
@@ -223,8 +240,8 @@ def values_between(
 
 def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
     """Normalised values at the signal's own samples in a box."""
-    spectra = model.spectra if model.signal.between != "none" else None
-    reach = 0 if spectra is None else deblocking.reach(spectra)
+    roundings = model.roundings if model.signal.between != "none" else ()
+    reach = max(map(deblocking.reach, roundings), default=0)
     wide = [
         range(max(0, along.start - reach), min(n, along.stop + reach))
         for n, along in zip(model.signal.shape, box, strict=True)
@@ -233,9 +250,9 @@ def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*sh
         frames.axis(n)[along.start : along.stop] for n, along in zip(model.signal.shape, wide, strict=True)
     ]
     values = _evaluate(model, [frames.Pixels(axis) for axis in axes], VALUE)
-    if spectra is None:
+    if not roundings:
         return values
-    values = deblocking.deblock(values, spectra, [along.start for along in wide])
+    values = deblocking.deblock_parts(values, roundings, [along.start for along in wide])
     inside = (
         slice(along.start - around.start, along.stop - around.start)
         for along, around in zip(box, wide, strict=True)

@@ -70,6 +70,12 @@ class Spectra:
         rest: Int64[ndarray, "_"] = sums - magnitudes[starts]
         return rest.reshape(-1, self.channels)
 
+    @property
+    def rounding(self) -> Rounding:
+        """What jumps at the borders of boxes are judged by."""
+        whole = np.array([[[0] * len(self.shape), self.shape]], np.int64)
+        return Rounding(self.boxes, self.activity, self.sides, self.step, self.mixing, whole)
+
     def by_box(self) -> list[Int32[ndarray, "channels *size"]]:
         """The integers of each box."""
         sizes = self.boxes[:, 1] - self.boxes[:, 0]
@@ -78,6 +84,25 @@ class Spectra:
             own.reshape(self.channels, *size)
             for own, size in zip(np.split(self.integers, ends), sizes.tolist(), strict=True)
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class Rounding:
+    """How boxes were rounded: what takes back jumps at their borders where spectra are not at hand.
+
+    Attributes:
+        boxes: as `Spectra` have them, of all there are around.
+        activity: likewise.
+        sides, step, mixing: of the spectra of some parts.
+        extents: those parts, first sample and one past the last of each.
+    """
+
+    boxes: Int64[ndarray, "regions 2 dims"]
+    activity: Int64[ndarray, "regions channels"]
+    sides: Sides
+    step: float
+    mixing: Float32[ndarray, "channels channels"]
+    extents: Int64[ndarray, "parts 2 dims"]
 
 
 def mixing_for(
