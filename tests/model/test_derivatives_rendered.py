@@ -171,9 +171,9 @@ def test_different_units_are_not_added() -> None:
 @pytest.mark.parametrize("word", ["z", "", "Gradient"])
 def test_no_such_word(word: Any) -> None:
     model = made(cells((9, 12), 3, 2), SOFT)
-    for call in (render, render_blocks, rendered_spec):
+    for call, of in ((render, model), (render_blocks, model), (rendered_spec, model.signal)):
         with pytest.raises(InputError, match="the derivative must be y, x, gradient or laplacian, got"):
-            call(model, derivative=word)
+            call(of, derivative=word)
 
 
 def test_three_axes_are_z_y_x() -> None:

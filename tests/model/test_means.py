@@ -25,10 +25,10 @@ from partinr import (
 )
 from partinr.model import kernel, rendering
 from partinr.model.averaging import averaged
+from partinr.model.extents import Crop, whole
 from partinr.model.lattice import Blend
 from partinr.model.networks import Network
 from partinr.model.partition import Partition
-from partinr.model.rendering import Crop, whole
 from partinr.signals import frames
 from partinr.signals.frames import lattice
 
@@ -42,7 +42,7 @@ def dense(
 ) -> Float64[ndarray, "*shape channels"]:
     """The mean over each pixel from many points; each axis is cut where weights bend."""
     coords, sums = [], []
-    for n, pixels, (start, stop) in zip(model.signal.shape, size, crop or whole(model), strict=True):
+    for n, pixels, (start, stop) in zip(model.signal.shape, size, crop or whole(model.signal), strict=True):
         edges = start - 0.5 + np.arange(pixels + 1) * ((stop - start) / pixels)
         if stop - start <= pixels:
             at, matrix = (edges[1:] + edges[:-1]) / 2, np.eye(pixels)

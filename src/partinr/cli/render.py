@@ -94,8 +94,9 @@ def render(
 
     from partinr.file.inr import load
     from partinr.model.derivatives import Rendered
+    from partinr.model.extents import check_room, output_shape
     from partinr.model.memory import free_memory
-    from partinr.model.rendering import check_room, output_shape, render_blocks, rendered_spec
+    from partinr.model.rendering import render_blocks, rendered_spec
     from partinr.report.slopes import picture_of, picture_spec
     from partinr.signals.sound import at_rate
     from partinr.signals.writing import holds_fractions, writable_format, write_slabs, written_size
@@ -110,8 +111,8 @@ def render(
             raise InputError("give one of --size, --scale and --rate")
         length, part = at_rate(model.signal, rate, part)
         wanted = (length,)
-    shape = output_shape(model, wanted, scale, part)
-    spec = rendered_spec(model, derivative).resampled(shape, part)
+    shape = output_shape(model.signal, wanted, scale, part)
+    spec = rendered_spec(model.signal, derivative).resampled(shape, part)
     check_room(shape, spec, shutil.disk_usage(output.resolve().parent).free, f"on the disk of {output}")
     rows = []
     with Bar("rendering", quiet=quiet) as bar:

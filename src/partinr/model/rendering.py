@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from partinr.model.averaging import averaged
 from partinr.model.between import details, spline
 from partinr.model.between.lattice import Along, blocks
 from partinr.model.derivatives import VALUE, Derivative, Rendered
+from partinr.model.extents import Crop, check_room, output_shape, window_of
 from partinr.model.memory import free_memory
 from partinr.model.piecewise import Piecewise
 from partinr.shapes import Float32, Shaped
@@ -24,92 +25,11 @@ from partinr.signals.metrics import psnr, ssim
 from partinr.signals.scattered import Scattered
 from partinr.signals.signal import Between, Signal, SignalSpec
 
-# Longest axis that can be asked for: whatever is less than this in bytes is looked at closely.
-_LONGEST = 1 << 48
 # Output samples that are rendered at once, samples of the signal whose means are taken at once, and points
 # that are evaluated at once where each is looked up.
 _SLAB = 1 << 20
 _MEANS = 1 << 18
 _BLOCK = 1 << 18
-
-Crop = tuple[tuple[float, float], ...]
-"""Start and stop along each axis in samples of the signal: ((100, 200), (0, 50)) for rows and columns."""
-
-
-def output_shape(
-    model: Piecewise,
-    size: Sequence[int] | None = None,
-    scale: float | None = None,
-    crop: Sequence[Sequence[float]] | None = None,
-) -> tuple[int, ...]:
-    """Shape of a rendering, without channels; see `render`.
-
-    Raises:
-        InputError: the size, scale or crop cannot be rendered.
-    """
-    window = _window(model, crop)
-    if size is not None and scale is not None:
-        raise InputError("give either a size or a scale, not both")
-    if size is not None:
-        return _size(model, size)
-    factor = 1.0 if scale is None else _number("the scale", scale)
-    if not 0 < factor < math.inf:
-        raise InputError(f"the scale must be a positive number, got {scale}")
-    lengths = [(stop - start) * factor for start, stop in window]
-    if max(lengths) > _LONGEST:
-        raise InputError(
-            f"the scale must give axes of at most {_LONGEST:,} samples, got {scale}; take a smaller one"
-        )
-    return tuple(max(1, round(length)) for length in lengths)
-
-
-def _size(model: Piecewise, size: Sequence[int]) -> tuple[int, ...]:
-    dims = model.signal.dims
-    wanted = f"the size must have {dims} whole positive number{'s' if dims > 1 else ''}, one for each axis"
-    if isinstance(size, (str, bytes, Mapping)) or not isinstance(size, Iterable):
-        raise InputError(
-            f"{wanted}, got {size!r:.100}; write size=({', '.join(map(str, model.signal.shape))},)"
-        )
-    found = list(size)
-    if any(isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)) for n in found):
-        raise InputError(f"{wanted}, got {size!r:.100}")
-    if len(found) != dims or min(found) < 1:
-        raise InputError(f"{wanted}, got {size!r:.100}")
-    if max(found) > _LONGEST:
-        raise InputError(f"the size must have axes of at most {_LONGEST:,} samples, got {size!r:.100}")
-    return tuple(int(n) for n in found)
-
-
-def _window(model: Piecewise, crop: Sequence[Sequence[float]] | None) -> Crop:
-    """The part to render, checked."""
-    shape = model.signal.shape
-    if crop is None:
-        return whole(model)
-    wanted = f"the crop must have {len(shape)} pairs for a signal of shape {shape}"
-    try:
-        pairs = [tuple(pair) for pair in crop if not isinstance(pair, str)]
-        fits = len(pairs) == len(crop) == len(shape) and all(len(pair) == 2 for pair in pairs)
-    except TypeError:
-        fits = False
-    if not fits:
-        raise InputError(f"{wanted}, a start and a stop for each axis, got {crop!r:.100}")
-    window = tuple((_number("the crop", start), _number("the crop", stop)) for start, stop in pairs)
-    for (start, stop), samples in zip(window, shape, strict=True):
-        if not 0 <= start < stop <= samples:
-            raise InputError(
-                f"the crop must lie in 0..{samples} and start before it stops, got {start}..{stop}"
-            )
-    return window
-
-
-def _number(name: str, value: object) -> float:
-    """A number that may be NumPy's; no truth value and no text."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InputError(f"{name} must be a number, got {value!r:.100}")
-    try:
-        return float(value)
-    except OverflowError:
-        raise InputError(f"{name} must be a number that a double can hold, got {value!r:.100}") from None
 
 
 def reach(spec: SignalSpec, overlap: int = 0, *, own: bool = False) -> int:
@@ -126,33 +46,6 @@ def reach(spec: SignalSpec, overlap: int = 0, *, own: bool = False) -> int:
     if spec.between == "learned" and not own:
         between += sum(1 + halving.reach for halving in details.photographs())
     return between + deblocking.farthest(spec.dims)
-
-
-def whole(model: Piecewise) -> Crop:
-    """The crop that covers everything."""
-    return tuple((0.0, float(n)) for n in model.signal.shape)
-
-
-def check_room(shape: tuple[int, ...], spec: SignalSpec, free: int, where: str) -> None:
-    """Refuse a rendering for which there is no room, before any work.
-
-    Args:
-        shape: samples along each axis.
-        spec: channels and data type.
-        free: bytes that it may take.
-        where: what the bytes are of, for the message.
-
-    Raises:
-        InputError: it would take more.
-    """
-    samples = math.prod(shape)
-    size = samples * spec.channels * np.dtype(spec.dtype).itemsize
-    if size > free:
-        axes = " x ".join(f"{n:,}" for n in shape)
-        raise InputError(
-            f"a rendering of {axes} = {samples:,} samples takes {size:,} bytes, and {free:,} bytes {where} "
-            "are free; take a smaller size or scale, or render crops one by one"
-        )
 
 
 def render_blocks(
@@ -172,11 +65,11 @@ def render_blocks(
         InputError: before any work; the size, scale, crop or derivative cannot be rendered, or not even one
             row.
     """
-    spec = rendered_spec(model, derivative)
-    shape = output_shape(model, size, scale, crop)
+    spec = rendered_spec(model.signal, derivative)
+    shape = output_shape(model.signal, size, scale, crop)
     largest = max(shape[0], math.prod(shape[1:]))
     check_room((largest,), replace(spec, dtype="float64"), free_memory(), "of memory, for one row,")
-    return _blocks(model, shape, _window(model, crop), point, derivative)
+    return _blocks(model, shape, window_of(model.signal, crop), point, derivative)
 
 
 def _blocks(
@@ -336,8 +229,8 @@ def render(
     """
     if between is not None:
         model = model.with_between(between)
-    shape = output_shape(model, size, scale, crop)
-    spec = rendered_spec(model, derivative)
+    shape = output_shape(model.signal, size, scale, crop)
+    spec = rendered_spec(model.signal, derivative)
     check_room(shape, spec, free_memory(), "of memory")
     out = np.empty((*shape, spec.channels), np.dtype(spec.dtype))
     first = 0
@@ -351,13 +244,13 @@ def render(
     return out if model.signal.channel_axis else out[..., 0]
 
 
-def rendered_spec(model: Piecewise, derivative: str | None = None) -> SignalSpec:
+def rendered_spec(signal: SignalSpec, derivative: str | None = None) -> SignalSpec:
     """What describes a rendering of the signal's own size, or of a derivative; see `render`.
 
     Raises:
         InputError: there is no such derivative.
     """
-    return model.signal if derivative is None else Rendered(derivative, model.signal).rendered
+    return signal if derivative is None else Rendered(derivative, signal).rendered
 
 
 def rendered_psnr(model: Piecewise, signal: Signal) -> float:

@@ -1,0 +1,322 @@
+"""A function in tiles as one: what is asked for is read, and nothing shows where tiles meet."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from partinr.errors import InputError, need
+from partinr.file.inr import load as load_file
+from partinr.model.extents import Crop, check_room, output_shape, window_of
+from partinr.model.joining import Placed, joined
+from partinr.model.memory import free_memory
+from partinr.model.piecewise import Piecewise
+from partinr.model.rendering import reach, render, rendered_spec
+from partinr.model.spectra import Sides
+from partinr.shapes import Shaped
+from partinr.signals.signal import Between, SignalSpec
+from partinr.signals.writing import write_slabs
+from partinr.tiles.layout import Index, Layout
+from partinr.tiles.loaded import Loaded
+from partinr.tiles.store import Store, is_store
+
+MEMORY = 1 << 28
+"""Bytes of decoded tiles that are kept, if nothing else is said."""
+
+# Samples of the signal, and of the output, that are rendered at once; bytes of a slab of the output.
+_MOST, _SLAB = 1 << 22, 1 << 27
+
+
+class Mosaic:
+    """A function of which what is asked for is read: of a store of tiles, or of one `.inr` file.
+
+    An array to look at: it has `shape`, `dtype` and `ndim`, and slices of it are renderings of its samples.
+
+    Args:
+        spec: what the whole represents.
+        layout: where the tiles are.
+        load: gives the function of a tile.
+        step: that jumps at borders of regions are judged by.
+        memory: bytes of decoded tiles that are kept.
+
+    Attributes:
+        signal: what the whole represents.
+        layout: where the tiles are.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> path = os.path.join(tempfile.mkdtemp(), "eye.inr")
+        >>> _ = partinr.save(partinr.fit(np.eye(80)).model, path, store="compact")
+        >>> eye = partinr.open(path)
+        >>> eye.shape, eye[10:12, ::40].shape, eye.render(size=(20, 30)).shape
+        ((80, 80), (2, 2), (20, 30))
+    """
+
+    def __init__(
+        self,
+        spec: SignalSpec,
+        layout: Layout,
+        load: Callable[[Index], Piecewise],
+        step: float | None = None,
+        memory: int = MEMORY,
+    ) -> None:
+        self.signal, self.layout = spec, layout
+        self._loaded, self._step = Loaded(load, memory), step
+        self._opened: tuple[str, int] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._opened is None:
+            raise TypeError("a mosaic that was not opened from a path cannot be sent to another process")
+        return open, self._opened
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array, channels included if it has an axis for them."""
+        return self.signal.array_shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the array."""
+        return np.dtype(self.signal.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Axes of the array."""
+        return len(self.shape)
+
+    def window(self, box: Sequence[range], between: Between | None = None) -> Placed:
+        """The function of the smallest part that holds a box and that no region leaves.
+
+        Args:
+            box: samples along each axis.
+            between: what lies between the samples; None: what the signal says.
+
+        Raises:
+            InputError: a tile cannot be read.
+        """
+        spec = self.signal if between is None else replace(self.signal, between=between)
+        first, shape = [along.start for along in box], [len(along) for along in box]
+        indices = list(self.layout.touching(first, shape))
+        models = self._loaded.all(indices)
+        parts = [Placed(self.layout.first(i), model) for i, model in zip(indices, models, strict=True)]
+        found = joined(parts, spec, box, self._step)
+        return found._replace(model=found.model.with_between(spec.between))
+
+    def render(
+        self,
+        *,
+        size: Sequence[int] | None = None,
+        scale: float | None = None,
+        crop: Sequence[Sequence[float]] | None = None,
+        point: bool = False,
+        between: Between | None = None,
+        derivative: str | None = None,
+    ) -> Shaped[ndarray, "*array_shape"]:
+        """The whole or a part at any size, as `render` has it of one function.
+
+        Raises:
+            InputError: the size, scale, crop or derivative cannot be rendered, the memory that is free cannot
+                hold it, or a tile cannot be read.
+        """
+        shape = output_shape(self.signal, size, scale, crop)
+        spec = rendered_spec(self.signal, derivative)
+        check_room(shape, spec, free_memory(), "of memory")
+        window = window_of(self.signal, crop)
+        out = np.empty((*shape, spec.channels), np.dtype(spec.dtype))
+        for slices, part in self._pieces(shape, window, out[0].nbytes):
+            out[slices] = self._piece(slices, part, point, between, derivative)
+        if derivative == "gradient":
+            out = out.reshape(*shape, self.signal.dims, self.signal.channels)
+        return out if self.signal.channel_axis else out[..., 0]
+
+    def blocks(
+        self,
+        size: Sequence[int] | None = None,
+        scale: float | None = None,
+        crop: Sequence[Sequence[float]] | None = None,
+        *,
+        point: bool = False,
+        between: Between | None = None,
+        derivative: str | None = None,
+    ) -> Iterator[Shaped[ndarray, "_ *rest channels"]]:
+        """A rendering as consecutive slabs along the first axis; see `render_blocks`.
+
+        Memory is bounded by the slab, the tiles that are kept, and a few more.
+
+        Raises:
+            InputError: as `render`.
+        """
+        spec = rendered_spec(self.signal, derivative)
+        shape = output_shape(self.signal, size, scale, crop)
+        window = window_of(self.signal, crop)
+        row = math.prod(shape[1:]) * spec.channels * np.dtype(spec.dtype).itemsize
+        check_room((1, *shape[1:]), spec, free_memory(), "of memory, for one row,")
+        pieces = self._pieces(shape, window, row)
+        for rows, band in itertools.groupby(pieces, key=lambda piece: piece[0][0]):
+            out = np.empty((rows.stop - rows.start, *shape[1:], spec.channels), np.dtype(spec.dtype))
+            for slices, part in band:
+                out[(slice(None), *slices[1:])] = self._piece(slices, part, point, between, derivative)
+            yield out
+
+    def __getitem__(self, key: Any) -> Shaped[ndarray, "..."]:
+        """Samples, as of an array: whole numbers, slices and an ellipsis.
+
+        Raises:
+            InputError: the key is no such thing.
+            IndexError: it lies outside.
+        """
+        keys = key if isinstance(key, tuple) else (key,)
+        if sum(one is Ellipsis for one in keys) > 1 or len(keys) - (Ellipsis in keys) > self.ndim:
+            raise InputError(f"the array has {self.ndim} axes, got {len(keys)} indices")
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            keys = (*keys[:at], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[at + 1 :])
+        keys = (*keys, *[slice(None)] * (self.ndim - len(keys)))
+        lengths = self.shape
+        box: list[tuple[int, int]] = []
+        inside: list[Any] = []
+        for one, n in zip(keys, lengths, strict=True):
+            if isinstance(one, slice):
+                chosen = range(*one.indices(n))
+                low, high = (min(chosen), max(chosen) + 1) if chosen else (0, 0)
+                reversed_to = chosen.stop - low if chosen.stop >= low else None
+                inside.append(slice(chosen.start - low, reversed_to, chosen.step) if chosen else slice(0, 0))
+            elif isinstance(one, (int, np.integer)) and not isinstance(one, bool):
+                if not -n <= one < n:
+                    raise IndexError(f"index {one} is outside of an axis of {n}")
+                low, high = int(one) % n, int(one) % n + 1
+                inside.append(0)
+            else:
+                raise InputError(f"indices must be whole numbers, slices and an ellipsis, got {one!r:.100}")
+            box.append((low, high))
+        if any(low == high for low, high in box):
+            empty = np.empty([high - low for low, high in box], self.dtype)
+            return empty[tuple(inside)]
+        dims = self.signal.dims
+        values: Any = self.render(crop=box[:dims])
+        # An axis of channels is last, if there is one.
+        for low, high in box[dims:]:
+            values = values[..., low:high]
+        found: Shaped[ndarray, "..."] = values[tuple(inside)]
+        return found
+
+    def to_dask(self, chunks: Any = None) -> Any:
+        """A Dask array of the samples, of which a chunk is rendered when it is computed.
+
+        Args:
+            chunks: as Dask takes them; None: those of the tiles.
+
+        Raises:
+            InputError: Dask is not installed.
+        """
+        need("dask", "a Dask array", "cluster")
+        import dask.array as da
+
+        sides = tuple(min(side, n) for side, n in zip(self.layout.side, self.signal.shape, strict=True))
+        usual = (*sides, *self.shape[self.signal.dims :])
+        meta = np.empty((0,) * self.ndim, self.dtype)
+        # Reading and evaluating let go of Python's lock; without a path there is nothing to name it by.
+        from_array: Any = da.from_array
+        return from_array(self, chunks or usual, name=False, meta=meta)
+
+    def to_zarr(self, path: str | os.PathLike[str]) -> None:
+        """Write the samples to a new OME-Zarr pyramid, in bounded memory.
+
+        Args:
+            path: a folder, whose name ends in .ome.zarr.
+
+        Raises:
+            InputError: zarr is not installed, or the folder cannot be written.
+        """
+        write_slabs(path, self.blocks(), self.signal.shape, self.signal)
+
+    def _pieces(
+        self, shape: tuple[int, ...], window: Crop, row: int
+    ) -> Iterator[tuple[tuple[slice, ...], Crop]]:
+        """Parts of an output, each with what it shows, in raster order.
+
+        They end in the middle of tiles: so each tile is needed for two rows of parts, and not for three.
+
+        Args:
+            shape: of the output.
+            window: what it shows.
+            row: bytes of one index of the first axis.
+        """
+        bounds = []
+        samples = math.prod(stop - start for start, stop in window)
+        small = max(samples, math.prod(shape)) <= _MOST
+        for axis, (n, (start, stop), side) in enumerate(zip(shape, window, self.layout.side, strict=True)):
+            pixel = (stop - start) / n
+            step, most = float(side), _MOST ** (1 / len(shape))
+            while step > pixel and (
+                step / pixel > most or (axis == 0 and step / pixel * row > _SLAB and len(shape) > 1)
+            ):
+                step /= 2
+            at = np.arange(math.floor(start / step), math.ceil(stop / step) + 1) * step + step / 2
+            ends = np.rint((at[(at > start) & (at < stop)] - start) / pixel).astype(int)
+            whole = small and not (axis == 0 and n * row > _SLAB)
+            bounds.append(sorted({0, n} if whole else {0, n, *ends.tolist()}))
+        for cell in itertools.product(*(itertools.pairwise(along) for along in bounds)):
+            part = tuple(
+                (start + first * (stop - start) / n, stop if last == n else start + last * (stop - start) / n)
+                for (first, last), n, (start, stop) in zip(cell, shape, window, strict=True)
+            )
+            yield tuple(slice(*ends) for ends in cell), part
+
+    def _piece(
+        self,
+        slices: Sequence[slice],
+        part: Crop,
+        point: bool,
+        between: Between | None,
+        derivative: str | None,
+    ) -> Shaped[ndarray, "*shape columns"]:
+        """A part of an output, channels last, and of a gradient all its numbers."""
+        size = [one.stop - one.start for one in slices]
+        own = derivative is None and all(
+            stop - start == n and start == int(start) for n, (start, stop) in zip(size, part, strict=True)
+        )
+        spec = self.signal if between is None else replace(self.signal, between=between)
+        margin = reach(spec, own=own)
+        box = [
+            range(max(0, math.floor(start) - margin), min(n, math.ceil(stop) + margin))
+            for n, (start, stop) in zip(self.signal.shape, part, strict=True)
+        ]
+        found = self.window(box, between)
+        inside = [
+            (max(0.0, start - first), min(float(n), stop - first))
+            for (start, stop), first, n in zip(part, found.first, found.model.signal.shape, strict=True)
+        ]
+        values = render(found.model, size=size, crop=inside, point=point, derivative=derivative)
+        return values.reshape(*size, -1)
+
+
+def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
+    """A function of which what is asked for is read.
+
+    Args:
+        path: a store of tiles: a folder or a zip file that ends in .inrs, or an address such as
+            s3://bucket/slide.inrs (extra `remote`); or one `.inr` file, which is read at once.
+        memory: bytes of decoded tiles that are kept.
+
+    Raises:
+        InputError: there is none, it is damaged, or its fit is not finished.
+    """
+    if is_store(path):
+        store = Store.open(path)
+        found = Mosaic(store.spec, store.layout, store.load, store.step, memory)
+    else:
+        model = load_file(Path(path))
+        root = Sides.usual(model.signal.dims).root
+        sides = tuple(-(-n // root) * root for n in model.signal.shape)
+        found = Mosaic(model.signal, Layout(model.signal.shape, sides), lambda _: model, model.step, memory)
+    found._opened = (os.fspath(path), memory)
+    return found
