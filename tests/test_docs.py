@@ -36,7 +36,16 @@ COMMANDS_PAGE = DOCS / "commands.md"  # made when the manual is built
 PAGES = sorted([*DOCS.glob("*.md"), COMMANDS_PAGE, ROOT / "README.md"])
 
 # Parsed and not run: they take long, or need what a test machine may lack.
-NOT_RUN = ("demo", "hypothesis", "--preset paper", "--seeds", "--device", "--install-completion", "slide.svs")
+NOT_RUN = (
+    "demo",
+    "hypothesis",
+    "--preset paper",
+    "--seeds",
+    "--device",
+    "--install-completion",
+    "slide.svs",
+    "serve",
+)
 # Of a fit: what asks for training.
 TRAINED = {
     *("--preset", "--partition", "--network", "--hidden", "--layers", "--omega-0", "--params", "--frame"),

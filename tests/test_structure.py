@@ -25,6 +25,7 @@ ROOMS = [
     "plot",
     "studies",
     "report",
+    "serve",
     "meta",
     "tiles",
     "fitting",
@@ -69,6 +70,8 @@ SLOW = {
     "fsspec",
     "dask",
     "distributed",
+    "starlette",
+    "uvicorn",
 }
 # What reads signals and splits them works without torch, and the command line parses without NumPy.
 WITHOUT_TORCH = ("cli", "signals", "hashing", "files", "text", "errors", "cores", "shapes")

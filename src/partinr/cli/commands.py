@@ -16,7 +16,7 @@ import partinr
 from partinr.cli.exits import Interrupted, exit_code
 from partinr.cli.files import check_working_folder
 
-_COMMANDS = ("fit", "render", "view", "info", "partition", "compare", "demo", "meta", "hypothesis")
+_COMMANDS = ("fit", "render", "view", "info", "serve", "partition", "compare", "demo", "meta", "hypothesis")
 
 
 class Commands(TyperGroup):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import os
@@ -91,6 +92,13 @@ class Mosaic:
     def ndim(self) -> int:
         """Axes of the array."""
         return len(self.shape)
+
+    def in_bytes(self) -> Mosaic:
+        """The same with values of 8 bits, the lowest possible one 0 and the highest 255."""
+        found = copy.copy(self)
+        found.signal = replace(self.signal, dtype="uint8", value_range=(0.0, 255.0))
+        found._opened = None
+        return found
 
     def window(self, box: Sequence[range], between: Between | None = None) -> Placed:
         """The function of the smallest part that holds a box and that no region leaves.
@@ -198,10 +206,11 @@ class Mosaic:
                 raise InputError(f"indices must be whole numbers, slices and an ellipsis, got {one!r:.100}")
             box.append((low, high))
         if any(low == high for low, high in box):
-            empty = np.empty([high - low for low, high in box], self.dtype)
-            return empty[tuple(inside)]
+            values: Any = np.empty([high - low for low, high in box], self.dtype)
+            nothing: Shaped[ndarray, "..."] = values[tuple(inside)]
+            return nothing
         dims = self.signal.dims
-        values: Any = self.render(crop=box[:dims])
+        values = self.render(crop=box[:dims])
         # An axis of channels is last, if there is one.
         for low, high in box[dims:]:
             values = values[..., low:high]

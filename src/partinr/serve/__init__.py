@@ -1,0 +1,1 @@
+"""Functions served over HTTP: the IIIF Image API, and a page with a viewer."""
