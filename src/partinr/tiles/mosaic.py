@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 import itertools
 import math
 import os
@@ -27,10 +27,14 @@ from partinr.signals.signal import Between, SignalSpec
 from partinr.signals.writing import write_slabs
 from partinr.tiles.layout import Index, Layout
 from partinr.tiles.loaded import Loaded
-from partinr.tiles.store import Store, is_store
+from partinr.tiles.place import Within
+from partinr.tiles.store import MANIFEST, Store, is_store, manifest_at
 
 MEMORY = 1 << 28
 """Bytes of decoded tiles that are kept, if nothing else is said."""
+
+OVERVIEW, EIGHTH = "overview.inrs", 8
+"""Name in a store of that of the same picture at a smaller size, and samples that one of it stands for."""
 
 # Samples of the signal, and of the output, that are rendered at once; bytes of a slab of the output.
 _MOST, _SLAB = 1 << 22, 1 << 27
@@ -47,10 +51,13 @@ class Mosaic:
         load: gives the function of a tile.
         step: that jumps at borders of regions are judged by.
         memory: bytes of decoded tiles that are kept.
+        psnr: of the whole in dB, if it is known.
+        overview: gives the function of means over 8 x 8 samples, if there is one; see `overview.py`.
 
     Attributes:
         signal: what the whole represents.
         layout: where the tiles are.
+        psnr: of the whole in dB, if it is known.
 
     Example:
         >>> import os, tempfile, numpy as np, partinr
@@ -68,8 +75,12 @@ class Mosaic:
         load: Callable[[Index], Piecewise],
         step: float | None = None,
         memory: int = MEMORY,
+        *,
+        psnr: float | None = None,
+        overview: Callable[[], Mosaic | None] = lambda: None,
     ) -> None:
-        self.signal, self.layout = spec, layout
+        self.signal, self.layout, self.psnr = spec, layout, psnr
+        self._overview: Callable[[], Mosaic | None] = functools.cache(overview)
         self._loaded, self._step = Loaded(load, memory), step
         self._opened: tuple[str, int] | None = None
 
@@ -93,10 +104,26 @@ class Mosaic:
         """Axes of the array."""
         return len(self.shape)
 
+    @property
+    def overview(self) -> Mosaic | None:
+        """The function of means over 8 samples along each axis, if there is one."""
+        found = self._overview()
+        return found and found._in_type_of(self.signal)
+
+    def with_overview(self, overview: Mosaic) -> Mosaic:
+        """The same with another overview."""
+        found = self._in_type_of(self.signal)
+        found._overview = lambda: overview
+        return found
+
     def in_bytes(self) -> Mosaic:
         """The same with values of 8 bits, the lowest possible one 0 and the highest 255."""
-        found = copy.copy(self)
-        found.signal = replace(self.signal, dtype="uint8", value_range=(0.0, 255.0))
+        return self._in_type_of(replace(self.signal, dtype="uint8", value_range=(0.0, 255.0)))
+
+    def _in_type_of(self, spec: SignalSpec) -> Mosaic:
+        found = object.__new__(Mosaic)
+        vars(found).update(vars(self))
+        found.signal = replace(self.signal, dtype=spec.dtype, value_range=spec.value_range)
         found._opened = None
         return found
 
@@ -130,6 +157,8 @@ class Mosaic:
     ) -> Shaped[ndarray, "*array_shape"]:
         """The whole or a part at any size, as `render` has it of one function.
 
+        Where there is an overview, pixels of 8 samples or more are rendered from it.
+
         Raises:
             InputError: the size, scale, crop or derivative cannot be rendered, the memory that is free cannot
                 hold it, or a tile cannot be read.
@@ -138,6 +167,9 @@ class Mosaic:
         spec = rendered_spec(self.signal, derivative)
         check_room(shape, spec, free_memory(), "of memory")
         window = window_of(self.signal, crop)
+        coarse = self._coarser(shape, window, point, derivative)
+        if coarse is not None:
+            return coarse.render(size=shape, crop=_eighth(window), between=between)
         out = np.empty((*shape, spec.channels), np.dtype(spec.dtype))
         for slices, part in self._pieces(shape, window, out[0].nbytes):
             out[slices] = self._piece(slices, part, point, between, derivative)
@@ -167,6 +199,10 @@ class Mosaic:
         window = window_of(self.signal, crop)
         row = math.prod(shape[1:]) * spec.channels * np.dtype(spec.dtype).itemsize
         check_room((1, *shape[1:]), spec, free_memory(), "of memory, for one row,")
+        coarse = self._coarser(shape, window, point, derivative)
+        if coarse is not None:
+            yield from coarse.blocks(shape, crop=_eighth(window), between=between)
+            return
         pieces = self._pieces(shape, window, row)
         for rows, band in itertools.groupby(pieces, key=lambda piece: piece[0][0]):
             out = np.empty((rows.stop - rows.start, *shape[1:], spec.channels), np.dtype(spec.dtype))
@@ -247,6 +283,13 @@ class Mosaic:
         """
         write_slabs(path, self.blocks(), self.signal.shape, self.signal)
 
+    def _coarser(
+        self, shape: tuple[int, ...], window: Crop, point: bool, derivative: str | None
+    ) -> Mosaic | None:
+        """The overview, if its samples are as fine as what is asked for."""
+        finest = min((stop - start) / n for n, (start, stop) in zip(shape, window, strict=True))
+        return self.overview if finest >= EIGHTH and not point and derivative is None else None
+
     def _pieces(
         self, shape: tuple[int, ...], window: Crop, row: int
     ) -> Iterator[tuple[tuple[slice, ...], Crop]]:
@@ -308,6 +351,11 @@ class Mosaic:
         return values.reshape(*size, -1)
 
 
+def _eighth(window: Crop) -> Crop:
+    """Where a part is in the overview."""
+    return tuple((start / EIGHTH, stop / EIGHTH) for start, stop in window)
+
+
 def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
     """A function of which what is asked for is read.
 
@@ -320,8 +368,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
         InputError: there is none, it is damaged, or its fit is not finished.
     """
     if is_store(path):
-        store = Store.open(path)
-        found = Mosaic(store.spec, store.layout, store.load, store.step, memory)
+        found = _of_store(Store.open(path), memory)
     else:
         model = load_file(Path(path))
         root = Sides.usual(model.signal.dims).root
@@ -329,3 +376,17 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
         found = Mosaic(model.signal, Layout(model.signal.shape, sides), lambda _: model, model.step, memory)
     found._opened = (os.fspath(path), memory)
     return found
+
+
+def _of_store(store: Store, memory: int) -> Mosaic:
+    def overview() -> Mosaic | None:
+        place = Within(store.place, OVERVIEW)
+        if place.read(MANIFEST) is None:
+            return None
+        manifest = manifest_at(place)
+        # One that is not finished is none yet.
+        return _of_store(Store(place, manifest), memory // EIGHTH) if manifest.tiles is not None else None
+
+    return Mosaic(
+        store.spec, store.layout, store.load, store.step, memory, psnr=store.psnr, overview=overview
+    )

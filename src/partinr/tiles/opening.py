@@ -69,6 +69,8 @@ def opened_source(
         InputError: it cannot be opened, or is no signal.
     """
     wish = Wish(value_range, None, volume, channels_last)
+    if isinstance(signal, Source):
+        return signal
     if isinstance(signal, Signal):
         return SignalSource("the signal", signal)
     if isinstance(signal, str | os.PathLike):

@@ -63,6 +63,30 @@ class Place(ABC):
         return None
 
 
+class Within(Place):
+    """A folder of another place.
+
+    Args:
+        place: the other one.
+        folder: its name there.
+    """
+
+    def __init__(self, place: Place, folder: str) -> None:
+        self.name, self._place, self._folder = f"{place.name}/{folder}", place, folder
+
+    def read(self, name: str) -> bytes | None:
+        """See `Place.read`."""
+        return self._place.read(f"{self._folder}/{name}")
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Place.write`."""
+        self._place.write(f"{self._folder}/{name}", data)
+
+    def remove(self, name: str) -> None:
+        """See `Place.remove`."""
+        self._place.remove(f"{self._folder}/{name}")
+
+
 class Folder(Place):
     """A folder of this machine, or of one that its file system reaches."""
 
