@@ -1,6 +1,7 @@
 """A function in tiles, seen as one."""
 
 import pickle
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,7 +31,7 @@ def whole(path):
     grid = list(np.ndindex(found.layout.grid))
     store = module.Store.open(path)
     parts = [Placed(store.layout.first(i), store.load(i)) for i in grid]
-    return joined(parts, store.spec, None, store.step).model
+    return joined(parts, store.spec).model
 
 
 def alike(found, wanted):
@@ -105,14 +106,13 @@ def test_dask_and_other_processes_have_the_same(path):
 
 
 def test_only_tiles_that_are_touched_are_read(path, tmp_path):
-    import shutil
 
     copy = shutil.copytree(path, tmp_path / "copy.inrs")
     for tile in (copy / "tiles").rglob("*.inr"):
         if tile.parent.name not in ("0", "1") or tile.stem not in ("0", "1"):
             tile.unlink()
     found = partinr.open(copy)
-    np.testing.assert_array_equal(found[:100, :100], partinr.open(path)[:100, :100])
+    np.testing.assert_array_equal(found[:90, :90], partinr.open(path)[:90, :90])
     with pytest.raises(InputError, match=r"the tile tiles/0/2.inr is missing"):
         found[:100, :117]
 
@@ -163,3 +163,28 @@ def test_a_tile_that_cannot_be_read_can_be_asked_for_again(path):
         loaded.one((0, 0))
     broken.clear()
     assert loaded.one((0, 0)).signal.shape == (64, 64)
+
+
+def test_small_renderings_are_of_the_overview(tmp_path, monkeypatch):
+    from partinr.tiles import overview
+
+    monkeypatch.setattr(overview, "_FEW", 1000)
+    path = stored(tmp_path / "p.inrs", astronaut()[:500, :260], side=128, step=0.05)
+    exact = partinr.open(path).render(size=(25, 13))
+    assert overview.write_overview(path) == path / "overview.inrs"
+    found = partinr.open(path)
+    assert found.overview.signal.shape == (63, 33)
+    assert found.overview.overview.signal.shape == (8, 5)
+    # Means over 8 x 8 samples, of those that are there at the ends.
+    whole = found[...].astype(float)
+    means = np.stack([whole[496:500, 8 * k : 8 * k + 8].mean((0, 1)) for k in range(32)])
+    exactly = overview.Eighths(path).values((slice(62, 63), slice(0, 32)))[0]
+    np.testing.assert_array_equal(exactly, np.rint(means))
+    assert np.abs(found.overview[-1, :32] - means).mean() < 4
+    shutil.rmtree(path / "tiles")
+    small = found.render(size=(25, 13))
+    assert 10 * np.log10(255**2 / np.square(small.astype(float) - exact).mean()) > 33
+    np.testing.assert_array_equal(np.concatenate(list(found.blocks(size=(25, 13)))), small)
+    np.testing.assert_array_equal(found.in_bytes().render(size=(25, 13)), small)
+    with pytest.raises(InputError, match="missing"):
+        partinr.open(path).render(size=(100, 100))

@@ -19,7 +19,12 @@ from partinr.errors import InputError
 
 def render(
     source: Annotated[
-        Path, typer.Argument(metavar="FILE.inr", show_default=False, help="A file that fit wrote.")
+        Path,
+        typer.Argument(
+            metavar="FILE.inr|STORE.inrs",
+            show_default=False,
+            help="A file or a store of tiles that fit wrote; stores may be at an address.",
+        ),
     ],
     output: Annotated[
         Path,
@@ -77,7 +82,10 @@ def render(
     max_pixels: MAX_PIXELS = None,
     quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
-    """Render an .inr file at its own size, at any other, or a part of it.
+    """Render an .inr file or a store of tiles at its own size, at any other, or a part of it.
+
+    Of a store, the tiles are read that the part touches, and however large the output, memory is bounded if
+    the format is written row by row: PNG, TIFF, .npy.
 
     Data of 16 bits or floating point comes back as such; a format that cannot hold it is refused. An existing
     output is replaced, once the new file is whole.
@@ -89,6 +97,8 @@ def render(
     check_outputs({"-o": output}, [source])
 
     import shutil
+    from dataclasses import replace
+    from functools import partial
 
     import numpy as np
 
@@ -100,26 +110,34 @@ def render(
     from partinr.report.slopes import picture_of, picture_spec
     from partinr.signals.sound import at_rate
     from partinr.signals.writing import holds_fractions, writable_format, write_slabs, written_size
+    from partinr.tiles.mosaic import open as open_mosaic
+    from partinr.tiles.store import is_store
 
-    model = load(source, max_samples=pixel_limit(max_pixels))
-    if between is not None:
-        model = model.with_between(between)
-    dims = model.signal.dims
+    blocks: Any
+    if is_store(source):
+        mosaic = open_mosaic(source)
+        signal = mosaic.signal if between is None else replace(mosaic.signal, between=between)
+        blocks = partial(mosaic.blocks, between=between)
+    else:
+        model = load(source, max_samples=pixel_limit(max_pixels))
+        model = model if between is None else model.with_between(between)
+        signal, blocks = model.signal, partial(render_blocks, model)
+    dims = signal.dims
     wanted, part = words.size(size, dims), words.crop(crop, dims)
     if rate is not None:
         if wanted is not None or scale is not None:
             raise InputError("give one of --size, --scale and --rate")
-        length, part = at_rate(model.signal, rate, part)
+        length, part = at_rate(signal, rate, part)
         wanted = (length,)
-    shape = output_shape(model.signal, wanted, scale, part)
-    spec = rendered_spec(model.signal, derivative).resampled(shape, part)
+    shape = output_shape(signal, wanted, scale, part)
+    spec = rendered_spec(signal, derivative).resampled(shape, part)
     check_room(shape, spec, shutil.disk_usage(output.resolve().parent).free, f"on the disk of {output}")
     rows = []
     with Bar("rendering", quiet=quiet) as bar:
-        blocks = render_blocks(model, wanted, scale, part, point=point, derivative=derivative)
-        slabs = _watched(blocks, shape[0], bar)
+        found = blocks(wanted, scale, part, point=point, derivative=derivative)
+        slabs = _watched(found, shape[0], bar)
         if derivative is not None:
-            asked = Rendered(derivative, model.signal)
+            asked = Rendered(derivative, signal)
             rows = [("derivative", f"{derivative} {asked.unit}")]
             if not holds_fractions(output):
                 # The largest number decides what the others look like, so all are there at once.

@@ -56,7 +56,8 @@ class Loaded:
         if mine:
             try:
                 # Rendering needs no spectra, which are larger than what is made of them.
-                model = replace(self._load(index), spectra=None)
+                model = self._load(index)
+                model = replace(model, spectra=None, rounded=model.roundings)
             except BaseException as error:
                 with self._lock:
                     self._held.pop(index, None)

@@ -49,7 +49,6 @@ class Mosaic:
         spec: what the whole represents.
         layout: where the tiles are.
         load: gives the function of a tile.
-        step: that jumps at borders of regions are judged by.
         memory: bytes of decoded tiles that are kept.
         psnr: of the whole in dB, if it is known.
         overview: gives the function of means over 8 x 8 samples, if there is one; see `overview.py`.
@@ -73,7 +72,6 @@ class Mosaic:
         spec: SignalSpec,
         layout: Layout,
         load: Callable[[Index], Piecewise],
-        step: float | None = None,
         memory: int = MEMORY,
         *,
         psnr: float | None = None,
@@ -81,7 +79,7 @@ class Mosaic:
     ) -> None:
         self.signal, self.layout, self.psnr = spec, layout, psnr
         self._overview: Callable[[], Mosaic | None] = functools.cache(overview)
-        self._loaded, self._step = Loaded(load, memory), step
+        self._loaded = Loaded(load, memory)
         self._opened: tuple[str, int] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -142,7 +140,7 @@ class Mosaic:
         indices = list(self.layout.touching(first, shape))
         models = self._loaded.all(indices)
         parts = [Placed(self.layout.first(i), model) for i, model in zip(indices, models, strict=True)]
-        found = joined(parts, spec, box, self._step)
+        found = joined(parts, spec, box)
         return found._replace(model=found.model.with_between(spec.between))
 
     def render(
@@ -373,7 +371,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
         model = load_file(Path(path))
         root = Sides.usual(model.signal.dims).root
         sides = tuple(-(-n // root) * root for n in model.signal.shape)
-        found = Mosaic(model.signal, Layout(model.signal.shape, sides), lambda _: model, model.step, memory)
+        found = Mosaic(model.signal, Layout(model.signal.shape, sides), lambda _: model, memory)
     found._opened = (os.fspath(path), memory)
     return found
 
@@ -387,6 +385,4 @@ def _of_store(store: Store, memory: int) -> Mosaic:
         # One that is not finished is none yet.
         return _of_store(Store(place, manifest), memory // EIGHTH) if manifest.tiles is not None else None
 
-    return Mosaic(
-        store.spec, store.layout, store.load, store.step, memory, psnr=store.psnr, overview=overview
-    )
+    return Mosaic(store.spec, store.layout, store.load, memory, psnr=store.psnr, overview=overview)
