@@ -188,3 +188,16 @@ def test_small_renderings_are_of_the_overview(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found.in_bytes().render(size=(25, 13)), small)
     with pytest.raises(InputError, match="missing"):
         partinr.open(path).render(size=(100, 100))
+
+
+def test_what_cannot_be_written_to_has_an_overview_elsewhere(tmp_path, monkeypatch):
+    from partinr.tiles import overview
+
+    monkeypatch.setattr(overview, "_FEW", 1000)
+    path = tmp_path / "one.inr"
+    partinr.save(partinr.fit(PICTURE[:128, :128], goal=partinr.Compact(psnr=30)).model, path, store="compact")
+    told = []
+    found = overview.seen_from_afar(path, 1 << 20, tmp_path / "elsewhere", told.append)
+    assert found.overview.signal.shape == (16, 16)
+    assert told
+    assert overview.seen_from_afar(tmp_path / "elsewhere" / "overview.inrs", 1, tmp_path, told.append)

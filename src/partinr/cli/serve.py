@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from partinr.cli.console import say
+from partinr.cli.console import Bar, say
 from partinr.cli.options import option
 from partinr.errors import InputError, need
 
@@ -43,30 +43,37 @@ def serve(
 ) -> None:
     """Serve functions by the IIIF Image API 3.0, level 2: any region at any size, evaluated when asked for.
 
-    The page at / shows them with OpenSeadragon. Ends with Ctrl-C.
+    The page at / shows them with OpenSeadragon. Of a large picture an overview is made first, unless it
+    has one, and kept in the store, if that is a folder that can be written to. Ends with Ctrl-C.
 
     Example: partinr serve slide.inrs --port 8080
     """
     need("starlette", "partinr serve", "serve")
     need("uvicorn", "partinr serve", "serve")
 
+    from tempfile import TemporaryDirectory
+
     from partinr.serve.app import PREFIX, application
     from partinr.serve.asked import Limits
     from partinr.serve.picture import Picture
     from partinr.serve.server import listening, run
-    from partinr.tiles.mosaic import open as open_mosaic
+    from partinr.tiles.overview import seen_from_afar
 
     if base is not None and not base.startswith(("http://", "https://")):
         raise InputError(f"--base must begin with http:// or https://, got {base!r:.100}")
     limits = Limits(area=max_area << 20)
     each = (memory << 20) // len(sources)
-    pictures = [Picture(_name(source), open_mosaic(source, each), limits) for source in sources]
-    names = [picture.name for picture in pictures]
+    names = [_name(source) for source in sources]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:
         raise InputError(f"two pictures would have the name {doubled}; rename one")
-    app = application(pictures, base=base.rstrip("/") if base else None, seconds=seconds)
-    with listening(host, port) as sockets:
+    with listening(host, port) as sockets, TemporaryDirectory(prefix="partinr-") as folder:
+        pictures = []
+        for name, source in zip(names, sources, strict=True):
+            with Bar(f"overview of {name}", quiet=quiet) as bar:
+                mosaic = seen_from_afar(source, each, Path(folder) / name, bar.show)
+            pictures.append(Picture(name, mosaic, limits))
+        app = application(pictures, base=base.rstrip("/") if base else None, seconds=seconds)
         found = sockets.getsockname()[1]
         at = base or f"http://{f'[{host}]' if ':' in host else host}:{found}"
         if not quiet:

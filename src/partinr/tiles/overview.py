@@ -17,12 +17,14 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.fitting.goals.compact import Compact
 from partinr.fitting.loop import Progress, Watch
+from partinr.model import kernel
 from partinr.model.extents import Crop
 from partinr.shapes import Shaped
 from partinr.tiles.mosaic import EIGHTH, OVERVIEW, Mosaic
 from partinr.tiles.mosaic import open as open_mosaic
 from partinr.tiles.run import fit_tiles
 from partinr.tiles.source import Source, Window
+from partinr.tiles.store import is_store
 
 # Samples that are looked at as a whole without an overview; PSNR in dB that is enough for one.
 _FEW, _ENOUGH = 1 << 22, 45.0
@@ -125,3 +127,31 @@ def write_overview(
             raise InputError(f"{target}: the overview cannot be fitted: {next(iter(found.failed.values()))}")
     write_overview(target, workers=workers)
     return target
+
+
+def seen_from_afar(
+    path: str | os.PathLike[str], memory: int, folder: Path, callback: Callable[[float], None]
+) -> Mosaic:
+    """A function with an overview, if it is large: the store's own, or one that is made.
+
+    It is kept in the store, where that is a folder that can be written to.
+
+    Args:
+        path: of the store or the file.
+        memory: bytes of decoded tiles that are kept.
+        folder: for the overview of others.
+        callback: is told the share that is done, 0..1.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    found = open_mosaic(path, memory)
+    if found.overview is not None or found.signal.samples <= _FEW or kernel.why_missing() is not None:
+        return found
+    if is_store(path) and Path(path).is_dir() and os.access(path, os.W_OK):
+        write_overview(path, callback=callback)
+        return open_mosaic(path, memory)
+    folder.mkdir()
+    target = write_overview(path, into=folder, callback=callback)
+    assert target is not None
+    return found.with_overview(open_mosaic(target, memory // EIGHTH))
