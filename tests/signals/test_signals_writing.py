@@ -413,7 +413,9 @@ def test_every_combination_is_either_refused_or_comes_back(tmp_path: Path) -> No
                             writable_format(path, shape, signal.spec)
                         continue
                     write(path, signal.values, signal.spec)
-                    again = read(path, channels_last=True)
+                    # OME-Zarr says itself which axis has the channels, the first one.
+                    last = None if file_format.name == "OME-Zarr" else True
+                    again = read(path, channels_last=last)
                     assert (again.shape, again.channels, again.spec.dtype) == (shape, channels, dtype), dims
                     if file_format.name != "JPEG":
                         np.testing.assert_array_equal(again.values, signal.values)

@@ -21,6 +21,7 @@ from partinr.files import atomic_write
 from partinr.shapes import Shaped
 from partinr.signals.array import TOLD_MEMBER
 from partinr.signals.png import write_png
+from partinr.signals.pyramid import write_ome_tiff, write_ome_zarr
 from partinr.signals.signal import Kind, SignalSpec
 from partinr.signals.sound import flac_holds, write_flac
 from partinr.signals.tiff_places import description, tags
@@ -360,6 +361,8 @@ _DEEP = "8 or 16-bit pictures of 1 to 4 channels (two: grey and alpha)"
 _STACKS = "pictures and stacks of up to 32-bit integers or 64-bit floating-point numbers"
 _REAL = "32-bit floating-point pictures of 1 or 3 channels"
 
+_PYRAMIDS = ("pictures of 1, 3 or 4 channels, and smaller ones of them", _INTEGERS + _FLOATS, (2,), (1, 3, 4))
+_LEVELS = ("pictures and volumes, and smaller ones of them", _SCANS[1], (2, 3), None)
 _WAV = ("sounds of 8 to 32 bits or floating-point numbers below 4 GiB", (*_SOUND, *_FLOATS), (1,), None)
 _FLAC = ("sounds of 8 to 24 bits and up to 8 channels", _SOUND, (1,), None)
 
@@ -367,6 +370,8 @@ FORMATS = (
     Format("WAV", (".wav",), *_WAV, write_wav, also=wav_holds),
     Format("FLAC", (".flac",), *_FLAC, write_flac, also=flac_holds),
     Format("PNG", (".png",), _DEEP, ("uint8", "uint16"), (2,), (1, 2, 3, 4), _write_png),
+    Format("OME-TIFF", (".ome.tif", ".ome.tiff"), *_PYRAMIDS, write_ome_tiff, suits=()),
+    Format("OME-Zarr", (".ome.zarr",), *_LEVELS, write_ome_zarr, suits=(), place=replaced_zarr),
     Format("TIFF", (".tif", ".tiff"), _STACKS, _INTEGERS + _FLOATS, (2, 3), None, _write_tiff),
     Format("NumPy", (".npy",), *_ARRAYS, _write_npy),
     _eight_bits("JPEG", (".jpg", ".jpeg"), (1, 3), _by_pillow("JPEG", quality=95, subsampling=0), 65_500),

@@ -274,7 +274,7 @@ class Mosaic:
         """Write the samples to a new OME-Zarr pyramid, in bounded memory.
 
         Args:
-            path: a folder, whose name ends in .ome.zarr.
+            path: a folder, whose name ends in .ome.zarr; one that ends in .zarr is a plain array.
 
         Raises:
             InputError: zarr is not installed, or the folder cannot be written.
