@@ -12,6 +12,7 @@ from skimage.data import astronaut
 import partinr
 from asgi import Client, ask
 from partinr import InputError
+from partinr.serve import app as server
 from partinr.serve import picture as module
 from partinr.serve.app import application
 from partinr.serve.asked import Limits, UnservedError, asked
@@ -246,6 +247,23 @@ def test_an_answer_that_is_known_is_not_made_again(client, monkeypatch):
     monkeypatch.setattr(module.Picture, "made", lambda *_: pytest.fail("it was"))
     again = client.get(f"{AT}/full/50,/0/default.jpg", if_none_match=answer.headers["etag"])
     assert (again.status, again.content) == (304, b"")
+    assert client.get(f"{AT}/full/50,40/0/default.jpg").content == answer.content
+
+
+def test_pictures_that_are_kept_are_bounded(mosaic, monkeypatch):
+    client = Client(application([Picture("p", mosaic, LIMITS)]))
+    monkeypatch.setattr(server, "_KEPT", 3000)
+    made = []
+
+    def kept(_, wanted, until):
+        assert until > 0
+        made.append(wanted.size)
+        return bytes(1000)
+
+    monkeypatch.setattr(module.Picture, "made", kept)
+    for width in (10, 11, 12, 10, 13, 10, 11):
+        client.get(f"/iiif/3/p/full/{width},/0/default.jpg")
+    assert [width for width, _ in made] == [10, 11, 12, 13, 11]
 
 
 def test_requests_are_bounded_in_time(mosaic, monkeypatch):

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from partinr.cores import usable_cores
 from partinr.errors import InputError, need
-from partinr.serve.asked import FORMATS, UnservedError, asked
+from partinr.serve.asked import FORMATS, Asked, UnservedError, asked
 from partinr.serve.picture import CONTEXT, PROFILE, Picture, TooSlowError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ SECONDS = 30.0
 
 # Requests that wait for a core; more are turned away at once.
 _WAITING = 512
+# Bytes of pictures that were made and are kept: many look at the same ones.
+_KEPT = 1 << 26
 _PAGE = {
     "/": ("index.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
@@ -70,6 +73,8 @@ class _Images:
         self._pictures = {picture.name: picture for picture in pictures}
         self._base, self._seconds = base, seconds
         self._cores, self._waiting = asyncio.Semaphore(cores), 0
+        self._made: OrderedDict[str, bytes] = OrderedDict()
+        self._bytes = 0
         # Of this run: another one may have other functions by these names.
         self._run = secrets.token_hex(8)
 
@@ -126,6 +131,16 @@ class _Images:
         }
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
+        made = self._made.get(named)
+        if made is None:
+            made = await self._make(picture, wanted, request)
+            self._keep(named, made)
+        else:
+            self._made.move_to_end(named)
+        return Response(made, headers=headers, media_type=FORMATS[wanted.format])
+
+    async def _make(self, picture: Picture, wanted: Asked, request: Request) -> bytes:
+        """A picture's file, when its turn comes."""
         until = time.monotonic() + self._seconds
         late = _Refused(503, "there is too much to do; ask again later", {"Retry-After": "5"})
         if self._waiting >= _WAITING:
@@ -140,7 +155,7 @@ class _Images:
         try:
             if await request.is_disconnected():
                 raise _Refused(503, "nobody waits for this any longer")
-            made = await asyncio.to_thread(picture.made, wanted, until)
+            return await asyncio.to_thread(picture.made, wanted, until)
         except TooSlowError:
             raise late from None
         except InputError as error:
@@ -149,7 +164,15 @@ class _Images:
             raise _Refused(500, "the image cannot be read") from None
         finally:
             self._cores.release()
-        return Response(made, headers=headers, media_type=FORMATS[wanted.format])
+
+    def _keep(self, name: str, made: bytes) -> None:
+        """Remember a picture's file, and forget those that were asked for longest ago."""
+        if name not in self._made:
+            self._made[name] = made
+            self._bytes += len(made)
+        while self._bytes > _KEPT:
+            _, old = self._made.popitem(last=False)
+            self._bytes -= len(old)
 
 
 def _information(picture: Picture, address: str, request: Request) -> Response:
