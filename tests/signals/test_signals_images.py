@@ -298,18 +298,6 @@ def test_one_pixel(tmp_path: Path) -> None:
     assert read(tmp_path / "a.png").shape == (1, 1)
 
 
-def test_the_first_frame_of_several(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "lime", "blue")]
-    for name in ("a.gif", "a.png", "a.webp"):
-        path = tmp_path / name
-        options = {"lossless": True} if name.endswith("webp") else {}
-        frames[0].save(path, save_all=True, append_images=frames[1:], **options)
-        values = values_of(path)
-        assert values.shape[:2] == (3, 4)
-        assert (values[..., :3] == (255, 0, 0)).all()
-        assert read(path).metadata["frames"] == 3
-
-
 def test_a_value_range_is_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("L", (4, 3), 15).save(path)

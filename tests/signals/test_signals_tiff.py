@@ -124,14 +124,38 @@ def test_a_stack_of_which_pages_are_missing(tmp_path: Path) -> None:
         read(path)
 
 
-def test_pages_of_different_sizes_give_those_of_the_first(tmp_path: Path) -> None:
+def test_pages_of_different_sizes_are_asked_about(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as writer:
         writer.write(noise((5, 7)), photometric="minisblack", metadata=None)
-        writer.write(noise((2, 3)), photometric="minisblack", metadata=None)
-    signal = read(path)
-    np.testing.assert_array_equal(signal.values[..., 0], noise((5, 7)))
-    assert signal.metadata["frames"] == 2
+        writer.write(noise((4, 3)), photometric="minisblack", metadata=None)
+    with pytest.raises(InputError, match=r"holds 2 pages of several sizes, .*--picture N .* 0 to 1"):
+        read(path)
+    np.testing.assert_array_equal(read(path, picture=1).values[..., 0], noise((4, 3)))
+    with pytest.raises(InputError, match="--picture must be 0 to 1, got 2"):
+        read(path, picture=2)
+
+
+def test_previews_are_not_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(noise((5, 7)), photometric="minisblack", metadata=None)
+        writer.write(noise((2, 3)), photometric="minisblack", metadata=None, subfiletype=1)
+    np.testing.assert_array_equal(read(path).values[..., 0], noise((5, 7)))
+
+
+@pytest.mark.parametrize("imagej", [False, True])
+def test_one_page_of_a_stack(tmp_path: Path, imagej: bool) -> None:
+    """Behind pages of their own, or all behind one."""
+    values = noise((4, 5, 7))
+    options = {"imagej": True, "truncate": True, "metadata": {"axes": "ZYX"}} if imagej else {}
+    path = tiff(tmp_path / "a.tif", values, photometric="minisblack", **options)
+    signal = read(path, picture=2)
+    np.testing.assert_array_equal(signal.values[..., 0], values[2])
+    assert (signal.shape, signal.spec.kind) == ((5, 7), "image")
+    for options in ({"picture": 4}, {"every": 2}):
+        with pytest.raises(InputError, match=r"--picture must be 0 to 3|pages have no times"):
+            read(path, **options)
 
 
 @pytest.mark.parametrize(

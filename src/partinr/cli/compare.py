@@ -13,7 +13,16 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import Bar, complain, counted, decibels, duration, emit, say
 from partinr.cli.exits import DONE, INTERRUPTED
-from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, VOLUME, pixel_limit, read_input
+from partinr.cli.inputs import (
+    CHANNELS_LAST,
+    INPUT,
+    MAX_PIXELS,
+    PICTURE,
+    VALUE_RANGE,
+    VOLUME,
+    pixel_limit,
+    read_input,
+)
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option
 from partinr.files import check_folder
@@ -88,6 +97,7 @@ def compare(
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
     volume: VOLUME = None,
+    picture: PICTURE = None,
     max_pixels: MAX_PIXELS = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -102,7 +112,7 @@ def compare(
     Example: partinr compare photo.png -o comparison --network siren --steps 500 --seeds 3
     """
     asked = words.runs(run, network, partition, preset)
-    signal = read_input(source, channels_last, value_range, max_pixels, volume)
+    signal = read_input(source, channels_last, value_range, max_pixels, volume, picture=picture)
     from partinr.studies.comparison.results import CURVES, PAGE, RESULTS, RUNS
 
     check_folder(output, CURVES, PAGE, RESULTS, RUNS)

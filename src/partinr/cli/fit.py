@@ -17,9 +17,11 @@ from partinr.cli.fit_tiles import TileWishes, fit_in_tiles, store_for
 from partinr.cli.inputs import (
     CHANNELS_LAST,
     COORDS,
+    EVERY,
     INPUT,
     MASK,
     MAX_PIXELS,
+    PICTURE,
     START,
     STOP,
     VALUE_RANGE,
@@ -141,6 +143,8 @@ def fit(
     values: VALUES = None,
     start: START = None,
     stop: STOP = None,
+    every: EVERY = None,
+    picture: PICTURE = None,
     steps: Annotated[int | None, long("Optimiser updates of each region.", "N", max=2**31 - 1)] = None,
     psnr: Annotated[
         float | None,
@@ -281,7 +285,9 @@ def fit(
     if (coords, values) != (None, None):
         signal = read_scattered(source, coords, values, max_pixels)
     else:
-        signal = read_input(source, channels_last, value_range, max_pixels, volume, start, stop)
+        signal = read_input(
+            source, channels_last, value_range, max_pixels, volume, start, stop, every, picture
+        )
     signal = with_mask(signal, mask, weights, max_pixels)
     aims = aims.of(signal)
     check_outputs(

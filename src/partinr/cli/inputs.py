@@ -17,9 +17,9 @@ INPUT = Annotated[
     typer.Argument(
         metavar="INPUT",
         show_default=False,
-        help="An image, a TIFF, a sound, a NumPy .npy or .npz array of 1 to 3 axes, a scan (NIfTI, a DICOM "
-        "file or folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; FILE:/PATH names one "
-        "of several.",
+        help="An image, a TIFF, a sound, a video or animation, a NumPy .npy or .npz array of 1 to 3 axes, a "
+        "scan (NIfTI, a DICOM file or folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; "
+        "FILE:/PATH names one of several.",
     ),
 ]
 CHANNELS_LAST = Annotated[
@@ -46,8 +46,8 @@ VOLUME = Annotated[
 MAX_PIXELS = Annotated[
     str | None,
     reading(
-        "Refuse images and label maps of more pixels, sounds of more samples, and scans and arrays of more "
-        "values, before they are decoded. Default: 100 million.",
+        "Refuse images, all frames of a video and label maps of more pixels, sounds of more samples, and "
+        "scans and arrays of more values, before they are decoded. Default: 100 million.",
         "N|none",
     ),
 ]
@@ -79,8 +79,13 @@ COORDS = Annotated[
     ),
 ]
 VALUES = Annotated[str | None, reading("The columns that are values at the --coords.", "V,W", "--values")]
-START = Annotated[float | None, reading("Where in a sound to begin.", "SECONDS")]
-STOP = Annotated[float | None, reading("Where in a sound to end.", "SECONDS")]
+START = Annotated[float | None, reading("Where in a sound or video to begin.", "SECONDS")]
+STOP = Annotated[float | None, reading("Where in a sound or video to end.", "SECONDS")]
+EVERY = Annotated[int | None, reading("Of a video, one of N frames.", "N", min=1)]
+PICTURE = Annotated[
+    int | None,
+    reading("One frame of a video or animation, or one page of several, from 0, as a picture.", "N", min=0),
+]
 
 
 def pixel_limit(word: str | None) -> int | None:
@@ -102,6 +107,8 @@ def read_input(
     volume: int | None = None,
     start: float | None = None,
     stop: float | None = None,
+    every: int | None = None,
+    picture: int | None = None,
 ) -> partinr.Signal:
     """Read a signal as the options say.
 
@@ -119,6 +126,8 @@ def read_input(
         volume=volume,
         start=start,
         stop=stop,
+        every=every,
+        picture=picture,
     )
 
 

@@ -88,6 +88,7 @@ class Outcome:
             "shape": spec.shape,
             "channels": spec.channels,
             "dtype": spec.dtype,
+            "notes": result.signal.metadata.get("notes", []),
             "missing": 0 if result.signal.scattered else result.signal.missing,
             "points": result.signal.fitted - result.signal.missing if result.signal.scattered else None,
             "held_out": None if result.held_out is None else result.held_out._asdict(),
@@ -109,6 +110,7 @@ class Outcome:
         return [
             ("output", self.saved.path),
             ("quality", f"{decibels(saved.psnr)} PSNR{beside}{self._judged}"),
+            *(("note", note) for note in facts["notes"]),
             *([("missing", self._missing)] if facts["missing"] else []),
             *([("points", f"{facts['points']:,} fitted")] if result.signal.scattered else []),
             *([("held out", self._held_out)] if result.held_out is not None else []),

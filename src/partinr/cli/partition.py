@@ -9,7 +9,7 @@ import partinr
 from partinr.cli import words
 from partinr.cli.console import say
 from partinr.cli.files import check_outputs, check_picture
-from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, VALUE_RANGE, VOLUME, read_input
+from partinr.cli.inputs import CHANNELS_LAST, INPUT, MAX_PIXELS, PICTURE, VALUE_RANGE, VOLUME, read_input
 from partinr.cli.options import option
 from partinr.errors import InputError
 
@@ -43,6 +43,7 @@ def partition(
     channels_last: CHANNELS_LAST = None,
     value_range: VALUE_RANGE = None,
     volume: VOLUME = None,
+    picture: PICTURE = None,
     max_pixels: MAX_PIXELS = None,
     quiet: Annotated[bool, option("No summary.", None, "--quiet", "-q")] = False,
 ) -> None:
@@ -55,7 +56,7 @@ def partition(
     chosen = words.rule(rule)
     if output.suffix.lower() not in _SUFFIXES:
         raise InputError(f"-o must end in {' or '.join(_SUFFIXES)}, got {output}; other formats lose labels")
-    signal = read_input(source, channels_last, value_range, max_pixels, volume)
+    signal = read_input(source, channels_last, value_range, max_pixels, volume, picture=picture)
     check_outputs({"-o": output, "--overlay": overlay}, [source, words.labels_file(rule)])
     check_picture("--overlay", overlay)
     made = chosen.partition(signal)

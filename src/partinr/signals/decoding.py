@@ -91,7 +91,9 @@ def decoding(path: Path, what: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    # What libraries of C have to say comes with the file's name, which is known.
+    said = getattr(error, "strerror", None) or str(error)
+    return " ".join(said.split())[:200] or type(error).__name__
 
 
 def check_pixels(

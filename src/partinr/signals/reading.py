@@ -22,6 +22,8 @@ from partinr.signals.scattered import Samples, scattered
 from partinr.signals.signal import Signal
 from partinr.signals.sound import Part, read_sound
 from partinr.signals.tiff import read_tiff
+from partinr.signals.videos.clip import WHOLE, Clip
+from partinr.signals.videos.video import read_video
 from partinr.signals.volumes import dicom, envi, hdf5, metaimage, netcdf, nifti, nrrd
 from partinr.signals.volumes.dataarray import from_xarray, is_dataarray
 from partinr.signals.volumes.dicom import read_dicom
@@ -47,12 +49,15 @@ def read(
     volume: int | None = None,
     start: float | None = None,
     stop: float | None = None,
+    every: int | None = None,
+    picture: int | None = None,
 ) -> Signal:
-    """Read a signal from a file: a NumPy array, a TIFF, an image, a sound, a scan, or a named array.
+    """Read a signal from a file: a NumPy array, a TIFF, an image, a sound, a video, a scan, or a named array.
 
     .npy and .npz files of one array, TIFF, portable float maps (.pfm), Radiance pictures (.hdr), and every
-    image that Pillow reads; WAV, and with the extra `sound` every sound that libsndfile reads; NIfTI, DICOM,
-    NRRD and MetaImage; arrays in HDF5, NetCDF and Zarr; ENVI.
+    image that Pillow reads, animated ones as videos; WAV, and with the extra `sound` every sound that
+    libsndfile reads; with the extra `video` every video that FFmpeg reads; NIfTI, DICOM, NRRD and MetaImage;
+    arrays in HDF5, NetCDF and Zarr; ENVI.
 
     What a file is, is seen from its first bytes, not from its name.
 
@@ -63,11 +68,14 @@ def read(
         value_range: lowest and highest possible value, in the file's units. None: for integers of 8 and 16
             bits all that the type can hold, for other data the lowest and the highest value; for sounds all
             that the bits can hold, and -1..1 for floating-point numbers.
-        max_pixels: greatest number of pixels of an image, samples of a sound, or values of a scan or an
-            array, checked before they are decoded; None for no limit.
+        max_pixels: greatest number of pixels of an image or of all frames of a video, samples of a sound, or
+            values of a scan or an array, checked before they are decoded; None for no limit.
         volume: which volume of a file of several, from 0; None: there is one.
-        start: the second of a sound at which to begin; None for its beginning.
+        start: the second of a sound or a video at which to begin; None for its beginning.
         stop: the second at which to end; None for its end.
+        every: of a video, one of so many frames; None: all.
+        picture: one frame of a video or one page of several, from 0, as a picture; None: all of them, a video
+            or a stack, which must be one.
 
     Raises:
         InputError: the file does not exist, cannot be read, is empty, damaged, truncated, of another kind or
@@ -82,14 +90,21 @@ def read(
     """
     place = located(Path(path))
     path = place.file
-    options = _Options(channels_last, value_range, max_pixels, volume, place.inside, (start, stop))
+    clip = Clip(start, stop, every, picture)
+    options = _Options(channels_last, value_range, max_pixels, volume, place.inside, (start, stop), clip)
     reader = _reader_of(path)
     if not reader.several and (volume is not None or place.inside is not None):
         what = f"--volume {volume}" if place.inside is None else f":/{place.inside}"
         raise InputError(f"{path}: is a file of one signal ({reader.name}), without parts; leave out {what}")
-    if (start, stop) != (None, None) and not reader.timed:
+    if clip.timed and not reader.timed:
         raise InputError(
-            f"{path}: start and stop are for sounds, got a file of the kind '{reader.name}'; leave them out"
+            f"{path}: start and stop are for sounds and videos, got a file of the kind '{reader.name}'; "
+            "leave them out"
+        )
+    if (every, picture) != (None, None) and not reader.paged:
+        raise InputError(
+            f"{path}: every and picture are for videos and pages, got a file of the kind '{reader.name}'; "
+            "leave them out"
         )
     try:
         return reader.read(path, options)
@@ -151,6 +166,7 @@ class _Options:
     volume: int | None = None
     inside: str | None = None
     part: Part = (None, None)
+    clip: Clip = WHOLE
 
     def wish(self) -> Wish:
         """The same for readers of volumes."""
@@ -168,6 +184,7 @@ class Reader:
         at: where that stands.
         several: whether such a file may hold several signals.
         timed: whether a part of it can be read, in seconds.
+        paged: whether it may have frames or pages.
     """
 
     name: str
@@ -176,6 +193,7 @@ class Reader:
     at: int = 0
     several: bool = False
     timed: bool = False
+    paged: bool = False
 
 
 def _npy(path: Path, options: _Options) -> Signal:
@@ -240,11 +258,15 @@ def _hdr(path: Path, options: _Options) -> Signal:
 
 
 def _tiff(path: Path, options: _Options) -> Signal:
-    return read_tiff(path, value_range=options.value_range, max_pixels=options.max_pixels)
+    return read_tiff(path, value_range=options.value_range, max_pixels=options.max_pixels, clip=options.clip)
 
 
 def _image(path: Path, options: _Options) -> Signal:
-    return read_image(path, value_range=options.value_range, max_pixels=options.max_pixels)
+    return read_image(path, value_range=options.value_range, max_pixels=options.max_pixels, clip=options.clip)
+
+
+def _video(path: Path, options: _Options) -> Signal:
+    return read_video(path, options.clip, value_range=options.value_range, max_pixels=options.max_pixels)
 
 
 def _wav(path: Path, options: _Options) -> Signal:
@@ -254,6 +276,9 @@ def _wav(path: Path, options: _Options) -> Signal:
 def _sound(path: Path, options: _Options) -> Signal:
     return read_sound(path, value_range=options.value_range, max_pixels=options.max_pixels, part=options.part)
 
+
+_PICTURES = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc")
+_IN_TIME = {"timed": True, "paged": True}
 
 READERS = (
     Reader("NumPy array", (b"\x93NUMPY",), _npy),
@@ -270,7 +295,7 @@ READERS = (
     Reader("portable float map", (b"PF", b"Pf"), _pfm),
     Reader("Radiance picture", (b"#?",), _hdr),
     # Little and big endian, classic and BigTIFF.
-    Reader("TIFF", (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _tiff),
+    Reader("TIFF", (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _tiff, paged=True),
     Reader("WAV sound", (b"WAVE",), _wav, at=8, timed=True),
     Reader("AIFF sound", (b"AIFF", b"AIFC"), _sound, at=8, timed=True),
     # The others are Sony's, Apple's and Sun's; MP3 has a tag, or begins with one of its frames.
@@ -281,7 +306,18 @@ READERS = (
         _sound,
         timed=True,
     ),
-    Reader("image", (b"",), _image),
+    Reader("AVIF or HEIF picture", tuple(b"ftyp" + brand for brand in _PICTURES), _image, **_IN_TIME, at=4),
+    # What boxes MP4 and MOV begin with.
+    Reader("video", (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"), _video, **_IN_TIME, at=4),
+    Reader("AVI video", (b"AVI ",), _video, **_IN_TIME, at=8),
+    # Matroska and WebM, Flash, Windows Media, MPEG, raw frames.
+    Reader(
+        "video",
+        (b"\x1aE\xdf\xa3", b"FLV\x01", b"0&\xb2u", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"YUV4MPEG2", b"DKIF"),
+        _video,
+        **_IN_TIME,
+    ),
+    Reader("image", (b"",), _image, **_IN_TIME),
 )
 """Every reader, the first that a file's beginning fits is taken; a new one is one line here."""
 

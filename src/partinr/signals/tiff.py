@@ -19,6 +19,8 @@ from partinr.signals.photometric import Meaning, colour_values, meaning_of
 from partinr.signals.signal import Signal
 from partinr.signals.tiff_places import own_words, places
 from partinr.signals.told import integer_range, with_told
+from partinr.signals.videos.animation import ask
+from partinr.signals.videos.clip import WHOLE, Clip
 from partinr.signals.volumes.scan import present
 
 if TYPE_CHECKING:
@@ -35,14 +37,22 @@ class Axes(NamedTuple):
     channels: int | None
 
 
+# Layouts of files whose further series are pictures of their own, not labels or overviews of the first.
+_OF_EQUALS = ("generic", "shaped", "ome")
+
+
 def read_tiff(
-    path: Path, *, value_range: tuple[float, float] | None = None, max_pixels: int | None = MAX_PIXELS
+    path: Path,
+    *,
+    value_range: tuple[float, float] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    clip: Clip = WHOLE,
 ) -> Signal:
     """A signal from a TIFF file: a page, or pages of one size and type as the planes of a stack.
 
     Grey and RGB data keep their numbers in the smallest data type that holds them, and further samples become
     further channels; alpha becomes straight, grey becomes brighter with its value, 1-bit images become 0 and
-    255, other colour spaces RGB. Of several series of pages of different size, the first is read.
+    255, other colour spaces RGB.
 
     Args:
         path: the file.
@@ -50,15 +60,17 @@ def read_tiff(
             fewer than the data type's (0..4095 for 12), else what `default_range` says.
         max_pixels: greatest number of pixels, all planes together, checked before decoding; None for no
             limit.
+        clip: which page; pages have no times.
 
     Raises:
         InputError: a damaged or truncated file, one above the limit, more axes than (plane, row, column,
-            channel), or a compression, colour space or type of sample that is not read.
+            channel), a compression, colour space or type of sample that is not read, or pages of several
+            sizes of which none was named.
     """
     from tifffile import TiffFile
 
     with decoding(path, "a TIFF image"), TiffFile(path) as tiff:
-        series, axes, _, meaning, palettes = headers(path, tiff, max_pixels)
+        series, axes, _, meaning, palettes, page = headers(path, tiff, max_pixels, clip=clip)
         values = in_colour(_samples(series, axes, meaning), axes, meaning, palettes)
         if len(axes.space) >= 2:
             values = oriented(values, meaning.orientation, len(axes.space) - 2)
@@ -66,6 +78,11 @@ def read_tiff(
         if len(tiff.pages) > 1:
             metadata["frames"] = len(tiff.pages)
         told = Told(own_words(series.keyframe), *places(tiff, len(axes.space)), meaning.value_range)
+        if clip.picture is not None:
+            # What partinr wrote there is of the stack.
+            told = told._replace(words=None, axes=told.axes and told.axes[-2:])
+        if page is not None:
+            values = _plane(values, len(axes.space), page)
     return told.signal(values, value_range, metadata)
 
 
@@ -116,6 +133,7 @@ class Headers(NamedTuple):
         pages: those pages with all their tags.
         meaning: of the samples of all pages.
         palettes: their palettes; None if they have none.
+        plane: that is wanted alone, of a stack behind one page; None: all.
     """
 
     series: TiffPageSeries
@@ -123,9 +141,12 @@ class Headers(NamedTuple):
     pages: list[TiffPage]
     meaning: Meaning
     palettes: UInt16[ndarray, "#planes 3 entries"] | None
+    plane: int | None = None
 
 
-def headers(path: Path, tiff: TiffFile, max_pixels: int | None, *, local: bool = True) -> Headers:
+def headers(
+    path: Path, tiff: TiffFile, max_pixels: int | None, *, local: bool = True, clip: Clip = WHOLE
+) -> Headers:
     """What an open file says, all of which must be there.
 
     Args:
@@ -133,19 +154,20 @@ def headers(path: Path, tiff: TiffFile, max_pixels: int | None, *, local: bool =
         tiff: the same, open.
         max_pixels: see `read_tiff`.
         local: whether the system can open it.
+        clip: which page.
 
     Raises:
         InputError: see `read_tiff`.
     """
     if local:
         _check_chain(path)
-    series = tiff.series[0]
+    series, plane = _chosen(path, tiff, clip)
     axes = _axes(path, series)
     check_pixels(path, tuple(axes.shape[i] for i in axes.space), max_pixels)
     _check_whole(path, tiff, series)
     _require_decoder(series.keyframe)
     pages = _own_pages(series)
-    return Headers(series, axes, pages, _common_meaning(pages), _palettes(pages, axes))
+    return Headers(series, axes, pages, _common_meaning(pages), _palettes(pages, axes), plane)
 
 
 def in_colour(
@@ -162,6 +184,41 @@ def in_colour(
             raise InputError("pages as channels must be grey, got colours; save a part of it")
         values = values[..., 0]
     return values
+
+
+def _chosen(path: Path, tiff: TiffFile, clip: Clip) -> tuple[TiffPageSeries, int | None]:
+    """The series of pages to read, and the plane of it if one is wanted alone.
+
+    Raises:
+        InputError: there are pictures of several sizes and none was named, or there is no such page, or times
+            were named.
+    """
+    from tifffile import TiffPageSeries
+
+    if clip.asked:
+        raise InputError(f"{path}: pages have no times; leave out start, stop and every")
+    series, count = tiff.series[0], len(tiff.pages)
+    if clip.picture is None:
+        others = [s for s in tiff.series[1:] if not (s.keyframe.is_reduced or s.keyframe.is_mask)]
+        if others and series.kind in _OF_EQUALS:
+            raise ask(path, count, "pages of several sizes")
+        return series, None
+    if count == 1:
+        # Some programs write all planes of a stack behind one page.
+        return series, clip.picture
+    if not 0 <= clip.picture < count:
+        raise clip.nothing(path, count, 0.0)
+    own = tiff.pages[clip.picture].aspage()
+    return TiffPageSeries([own], own.shape, own.dtype, own.axes), None
+
+
+def _plane(values: Shaped[ndarray, "..."], dims: int, page: int) -> Shaped[ndarray, "..."]:
+    """One plane of a stack, or of a page of its own the only one."""
+    planes: Shaped[ndarray, "..."] = values if dims == 3 else values[None]
+    if not 0 <= page < len(planes):
+        raise InputError(f"--picture must be 0 to {len(planes) - 1}, got {page}")
+    plane: Shaped[ndarray, "..."] = planes[page]
+    return plane
 
 
 def _own_pages(series: TiffPageSeries) -> list[TiffPage]:
