@@ -93,7 +93,7 @@ class TestWholeProgram:
             (get_args(words.Schedule), get_args(get_type_hints(partinr.MetaRecipe)["schedule"])),
             (get_args(words.MetaPrecision), get_args(engine.Precision)),
             (get_args(words.Colour), get_args(Colour)),
-            (files_module.PICTURES, [suffix for f in FORMATS for suffix in f.suffixes]),
+            (files_module.PICTURES, {suffix for f in FORMATS for suffix in f.suffixes}),
         ],
     )
     def test_words_known_before_the_library_is_imported_are_the_librarys(

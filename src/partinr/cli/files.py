@@ -14,6 +14,7 @@ PICTURES = (
     *(".wav", ".flac"),
     *(".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz"),
     *(".nii", ".nii.gz", ".zarr", ".nc", ".hdr"),
+    *(".mp4", ".webm", ".mov", ".mkv", ".gif", ".apng"),
 )
 """Suffixes that `render` writes, and what writes .inr files does not."""
 
@@ -95,7 +96,12 @@ def check_outputs(
 
 
 def _check_place(path: Path) -> Path:
-    """A file that can be written, or a folder of Zarr."""
+    """A file that can be written, a folder of Zarr, or one of frames."""
+    from partinr.signals.videos.writing import check_frames_folder, is_pattern
+
+    if is_pattern(path):
+        check_frames_folder(path)
+        return path
     if path.suffix.lower() != ".zarr":
         return check_writable(path)
     from partinr.signals.volumes.zarr import MARKS

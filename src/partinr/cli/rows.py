@@ -63,6 +63,14 @@ def axis_rows(axes: Sequence[Mapping[str, Any]] | None, shape: Sequence[int]) ->
     return rows
 
 
+def rate_rows(axes: Sequence[Mapping[str, Any]] | None, shape: Sequence[int]) -> list[tuple[str, object]]:
+    """How many frames a second a video has; nothing where they vary."""
+    if not axes or axes[0]["unit"] != "s" or axes[0]["spacing"] <= 0:
+        return []
+    step = axes[0]["spacing"]
+    return [("rate", f"{1 / step:.6g} frames a second, for {shape[0] * step:g} s")]
+
+
 def source_rows(source: Mapping[str, Any]) -> list[tuple[str, object]]:
     """What the file said that is written back, long values cut."""
     told = [

@@ -140,8 +140,13 @@ def interval(word: str | None) -> tuple[float, float] | None:
     return numbers[0], numbers[1]
 
 
-def size(word: str | None, dims: int) -> tuple[int, ...] | None:
+def size(word: str | None, dims: int, planes: int | None = None) -> tuple[int, ...] | None:
     """The shape (plane, row, column) that is written as WxH (WxHxP with planes, N on one axis).
+
+    Args:
+        word: what was written.
+        dims: axes of the signal.
+        planes: of a signal of three axes, where none are written.
 
     Raises:
         InputError: not of this form for a signal of this number of axes.
@@ -149,6 +154,8 @@ def size(word: str | None, dims: int) -> tuple[int, ...] | None:
     if word is None:
         return None
     numbers = word.lower().replace("×", "x").split("x")
+    if dims == 3 and len(numbers) == 2 and planes is not None:
+        numbers.append(str(planes))
     if len(numbers) != dims or not all(re.fullmatch("[0-9]{1,12}", n) and int(n) for n in numbers):
         raise InputError(
             f"--size must be {_SIZES[dims]} with whole numbers above 0 for a signal of {_axes(dims)}, "
@@ -157,8 +164,15 @@ def size(word: str | None, dims: int) -> tuple[int, ...] | None:
     return tuple(int(n) for n in reversed(numbers))
 
 
-def crop(word: str | None, dims: int) -> tuple[tuple[float, float], ...] | None:
+def crop(
+    word: str | None, dims: int, planes: tuple[float, float] | None = None
+) -> tuple[tuple[float, float], ...] | None:
     """The part that is written as X0,Y0,X1,Y1 (X0,Y0,P0,X1,Y1,P1 with planes, X0,X1 on one axis).
+
+    Args:
+        word: what was written.
+        dims: axes of the signal.
+        planes: of a signal of three axes, where none are written.
 
     Raises:
         InputError: not of this form for a signal of this number of axes.
@@ -166,6 +180,8 @@ def crop(word: str | None, dims: int) -> tuple[tuple[float, float], ...] | None:
     if word is None:
         return None
     numbers = _numbers(word)
+    if dims == 3 and len(numbers) == 4 and planes is not None:
+        numbers = [*numbers[:2], planes[0], *numbers[2:], planes[1]]
     if len(numbers) != 2 * dims:
         raise InputError(
             f"--crop must be {_CROPS[dims]} for a signal of {_axes(dims)}, "

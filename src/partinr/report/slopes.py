@@ -30,8 +30,10 @@ class Picture(NamedTuple):
 def picture_spec(asked: Rendered) -> SignalSpec:
     """What describes the picture of a derivative: the signal's channels but for one of opacity, in 8 bits."""
     spec = asked.spec
-    channels = spec.channels - (spec.kind == "image" and spec.channels in (2, 4))
-    return replace(spec, channels=channels, dtype="uint8", value_range=(0.0, 255.0), source={})
+    channels = spec.channels - (spec.kind in ("image", "video") and spec.channels in (2, 4))
+    # What the file says of values holds no longer; times do.
+    source = {name: told for name, told in spec.source.items() if name == "coordinates"}
+    return replace(spec, channels=channels, dtype="uint8", value_range=(0.0, 255.0), source=source)
 
 
 def picture_of(rendered: Float32[ndarray, "*shape channels"], asked: Rendered) -> Picture:

@@ -9,7 +9,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO, get_args
 
@@ -26,6 +26,18 @@ from partinr.signals.signal import Kind, SignalSpec
 from partinr.signals.sound import flac_holds, write_flac
 from partinr.signals.tiff_places import description, tags
 from partinr.signals.told import told
+from partinr.signals.videos.animation import animation, animation_holds
+from partinr.signals.videos.writing import (
+    MKV,
+    MOV,
+    MP4,
+    WEBM,
+    film,
+    film_holds,
+    frames_folder,
+    is_pattern,
+    numbered,
+)
 from partinr.signals.volumes import envi
 from partinr.signals.volumes.netcdf import write_netcdf
 from partinr.signals.volumes.nifti import write_nifti, write_zipped_nifti
@@ -51,7 +63,8 @@ def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels
 
     Args:
         path: the file; .wav, .flac, .png, .tif, .tiff, .npy, .npz, .nii, .nii.gz, .zarr, .nc, .hdr (ENVI),
-            .pfm, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm.
+            .pfm, .jpg, .jpeg, .webp, .bmp, .ppm, .pgm; of videos .mp4, .webm, .mov, .mkv, .gif, .webp, .apng,
+            or a pattern for a picture of each frame, frames/%04d.png.
         values: values in the source's units and data type, as `spec.quantise` gives them. The lengths of the
             axes may differ from the spec's: a rendering at another size is written with the signal's spec.
         spec: the description of the signal.
@@ -103,9 +116,14 @@ def writable_format(path: str | os.PathLike[str], shape: tuple[int, ...], spec: 
     suffix = Path(name).suffix
     if min(shape) < 1:
         raise InputError(f"cannot write {path}: a signal needs at least one sample, got shape {shape}")
+    if is_pattern(name) and len(shape) == 3:
+        writable_format(numbered(name, 1), shape[1:], still_of(shape, spec))
+        return FRAMES
     able = [f for f in FORMATS if f.holds(shape, spec)]
     choices = ", ".join(f.suffixes[0] for f in able if spec.kind in f.suits)
-    named = next((f for f in FORMATS if name.endswith(f.suffixes) and name not in f.suffixes), None)
+    own = [f for f in FORMATS if name.endswith(f.suffixes) and name not in f.suffixes]
+    # Some suffixes are those of pictures and of animations.
+    named = next((f for f in own if f in able), own[0] if own else None)
     if named is None:
         known = ", ".join(s for f in FORMATS for s in f.suffixes)
         raise InputError(
@@ -127,11 +145,29 @@ def holds_fractions(path: str | os.PathLike[str]) -> bool:
 
 def written_size(path: str | os.PathLike[str]) -> int:
     """Bytes of what `write` wrote to a path: all that is in a folder, and the data beside a header."""
-    place = Path(path)
+    place = Path(path).parent if is_pattern(Path(path)) else Path(path)
     if place.is_dir():
         return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
     beside = envi.data_beside(place) if place.suffix.lower() == ".hdr" else place
     return sum(file.stat().st_size for file in {place, beside})
+
+
+def still_of(shape: tuple[int, ...], spec: SignalSpec) -> SignalSpec:
+    """What describes one frame of a video, or one plane of a stack."""
+    axes = spec.resampled(shape).axes
+    return replace(spec, kind="image", shape=shape[1:], axes=axes and axes[1:], source={}, between="none")
+
+
+def _write_frames(pattern: Path, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
+    """Each frame into a file of its own, numbered from 1, as FFmpeg does."""
+    number, still = 0, still_of(shape, spec)
+    for slab in slabs:
+        for frame in slab:
+            number += 1
+            path = pattern.with_name(numbered(pattern.name, number))
+            file_format = writable_format(path, shape[1:], still)
+            with path.open("xb") as file:
+                file_format.writer(file, [frame], shape[1:], still)
 
 
 @dataclass(frozen=True)
@@ -363,6 +399,32 @@ _REAL = "32-bit floating-point pictures of 1 or 3 channels"
 
 _PYRAMIDS = ("pictures of 1, 3 or 4 channels, and smaller ones of them", _INTEGERS + _FLOATS, (2,), (1, 3, 4))
 _LEVELS = ("pictures and volumes, and smaller ones of them", _SCANS[1], (2, 3), None)
+_FILMS: tuple[Kind, ...] = ("video",)
+_FILM = ("videos of 8 or 10 bits and 1 or 3 channels", ("uint8", "uint16"), (3,), (1, 3))
+_WEBM = ("videos of 8 bits and 1 or 3 channels, of square pixels", ("uint8",), (3,), (1, 3))
+_LOSSLESS_FILM = (
+    "videos of 8 to 16 bits and 1, 3 or 4 channels, of square pixels",
+    ("uint8", "uint16"),
+    (3,),
+    (1, 3, 4),
+)
+_LONGEST_FILM = 16_384
+
+
+def _animated(
+    name: str, suffixes: tuple[str, ...], channels: tuple[int, ...], rate: int, **options: object
+) -> Format:
+    """A format of animated pictures of 8 bits, of so many frames a second at most."""
+    limits = (
+        f"videos of 8 bits and {' or '.join(map(str, channels))} channels, of square pixels and at most "
+        f"{rate} frames a second"
+    )
+    writer, also = animation(name, **options), animation_holds(name)
+    return Format(
+        f"animated {name}", suffixes, limits, ("uint8",), (3,), channels, writer, 16_383, _FILMS, also=also
+    )
+
+
 _WAV = ("sounds of 8 to 32 bits or floating-point numbers below 4 GiB", (*_SOUND, *_FLOATS), (1,), None)
 _FLAC = ("sounds of 8 to 24 bits and up to 8 channels", _SOUND, (1,), None)
 
@@ -385,6 +447,13 @@ FORMATS = (
     Format("compressed NIfTI", (".nii.gz",), *_SCANS, write_zipped_nifti, suits=_FOR_SCANS),
     Format("Zarr", (".zarr",), *_ARRAYS, write_zarr, suits=_FOR_SCANS, place=replaced_zarr),
     Format("NetCDF", (".nc",), *_NAMED, write_netcdf, suits=_FOR_SCANS),
+    Format("MP4", (".mp4",), *_FILM, film(MP4), _LONGEST_FILM, _FILMS, also=film_holds(MP4)),
+    Format("WebM", (".webm",), *_WEBM, film(WEBM), _LONGEST_FILM, _FILMS, also=film_holds(WEBM)),
+    Format("MOV", (".mov",), *_FILM, film(MOV), _LONGEST_FILM, _FILMS, also=film_holds(MOV)),
+    Format("Matroska", (".mkv",), *_LOSSLESS_FILM, film(MKV), 65_535, _FILMS, also=film_holds(MKV)),
+    _animated("GIF", (".gif",), (1, 3), 50, optimize=True),
+    _animated("WEBP", (".webp",), (3,), 1000, lossless=True),
+    _animated("PNG", (".apng",), (1, 3, 4), 1000),
     Format(
         "ENVI",
         (".hdr",),
@@ -398,3 +467,8 @@ FORMATS = (
     ),
 )
 """Every format that `write` writes; a new one is one line here."""
+
+FRAMES = Format(
+    "frames", (), "stacks of pictures", (), (3,), None, _write_frames, suits=(), place=frames_folder
+)
+"""Frames that a pattern names, each a picture: frames/%04d.png."""

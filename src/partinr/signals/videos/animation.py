@@ -1,19 +1,23 @@
-"""Animated pictures: GIF, WebP, APNG, AVIF and what else Pillow plays."""
+"""Animated pictures: GIF, WebP, APNG, AVIF and what else Pillow plays; the first three are written."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.shapes import Shaped
 from partinr.signals.decoding import check_pixels, oriented
 from partinr.signals.pillow import ORIENTATION, image_values
-from partinr.signals.signal import Signal
+from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.videos.clip import Clip
 from partinr.signals.videos.frames import Frame, Frames, one_frame, video_signal
-from partinr.signals.videos.timing import timing
+from partinr.signals.videos.timing import aspect_of, frame_times, timing
 from partinr.signals.videos.whole import check_whole
 
 if TYPE_CHECKING:
@@ -27,7 +31,10 @@ SINGLE = ("MPO", "PSD")
 
 # What browsers take a time of none for, in seconds, and the parts of a second in which files count.
 _UNSAID = 0.1
-_TICKS = {"GIF": 0.01, "WEBP": 0.001, "PNG": 1e-6, "AVIF": 0.001, "FLI": 0.001}
+_TICKS: dict[str, float] = {"GIF": 0.01, "WEBP": 0.001, "PNG": 1e-6, "AVIF": 0.001, "FLI": 0.001}
+
+# Least time of a frame, in seconds; browsers slow those of GIF that are shorter down to a tenth of one.
+_FASTEST = {"GIF": 0.02, "WEBP": 0.001, "PNG": 0.001}
 
 
 def read_animation(
@@ -126,3 +133,47 @@ def ask(path: Path, count: int, what: str) -> InputError:
         f"{path}: holds {count} {what}, which are no animation and no stack; name one of them by --picture N "
         f"(in Python picture=N), 0 to {count - 1}"
     )
+
+
+def animation(
+    form: str, **options: object
+) -> Callable[[BinaryIO, Iterable[Shaped[ndarray, "..."]], tuple[int, ...], SignalSpec], None]:
+    """What writes animated pictures of a format of Pillow's, with its options."""
+
+    def write_animation(
+        file: BinaryIO, slabs: Iterable[Shaped[ndarray, "..."]], shape: tuple[int, ...], spec: SignalSpec
+    ) -> None:
+        from PIL import Image
+
+        times, end = frame_times(spec, shape)
+        ends, tick = np.append(times, end), _TICKS[form]
+        # Each time is rounded for itself, so that they do not run away. PNG has fractions.
+        rounded = ends if form == "PNG" else np.rint(ends / tick) * tick
+        durations = np.diff(rounded) * 1000
+        frames = (values[..., 0] if spec.channels == 1 else values for slab in slabs for values in slab)
+        first, *others = [Image.fromarray(np.ascontiguousarray(values)) for values in frames]
+        encoded = io.BytesIO()
+        first.save(
+            encoded,
+            form,
+            save_all=True,
+            append_images=others,
+            duration=[float(d) if form == "PNG" else round(d) for d in durations],
+            loop=0,
+            **options,
+        )
+        # Pillow hides from the encoder's caller why a write to a real file failed, a full disk for one.
+        file.write(encoded.getbuffer())
+
+    return write_animation
+
+
+def animation_holds(form: str) -> Callable[[tuple[int, ...], SignalSpec], bool]:
+    """Whether a format can show frames as fast as a video of this shape and spec has them, and as wide."""
+
+    def holds(shape: tuple[int, ...], spec: SignalSpec) -> bool:
+        times, end = frame_times(spec, shape)
+        fast = bool(np.diff(np.append(times, end)).min() < _FASTEST[form] - 1e-6)
+        return not fast and aspect_of(spec, shape) == 1
+
+    return holds

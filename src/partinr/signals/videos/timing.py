@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from partinr.signals.signal import SignalSpec
 
 USUAL_RATE = 25.0
 """Frames a second of what has no time."""
+
+DENOMINATOR = 1001
+"""Greatest denominator of a rate: that of 30000/1001."""
 
 # Frames that a grid may have for each that is there, and beyond that.
 _MOST_REPEATED, _SPARE = 4, 256
@@ -153,3 +157,11 @@ def at_fps(
             "rate"
         )
     return frames, ((start, min(stop, start + frames / (rate * axis.spacing))), *part[1:])
+
+
+def aspect_of(spec: SignalSpec, shape: tuple[int, ...]) -> Fraction:
+    """Width of a rendering's pixels over their height."""
+    axes = spec.resampled(shape).axes
+    if axes is None or (axes[1].unit, axes[1].spacing > 0) != (axes[2].unit, axes[2].spacing > 0):
+        return Fraction(1)
+    return Fraction(axes[2].spacing / axes[1].spacing).limit_denominator(DENOMINATOR)
