@@ -65,19 +65,27 @@ int64_t samples_of(const std::vector<Box>& boxes) {
 
 nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<int64_t>& shape,
                          const Array<const float, 2>& mixing, double step, double lambda, int64_t root, int64_t least,
-                         const std::vector<int64_t>& roots, const Weights& weights, int threads) {
+                         const std::vector<int64_t>& roots, const Weights& weights, int threads, int64_t first) {
   check_threads(threads);
-  const int64_t channels = static_cast<int64_t>(values.shape(1));
+  const int64_t channels = static_cast<int64_t>(values.shape(1)), given = static_cast<int64_t>(values.shape(0));
   const Layout layout = layout_of(shape, channels, root, least);
-  expect(values, {int64_t{layout.shape[0]} * layout.shape[1] * layout.shape[2], channels}, "values");
+  const int64_t all = int64_t{layout.shape[0]} * layout.shape[1] * layout.shape[2];
+  if (first < 0 || first > all - given) refuse("values must be of samples of the signal");
   expect(mixing, {channels, channels}, "mixing");
-  if (weights) expect(*weights, {static_cast<int64_t>(values.shape(0))}, "weights");
+  if (weights) expect(*weights, {all}, "weights");
   if (!(step > 0) || !(lambda >= 0)) refuse("step must be positive and lambda not negative");
   const Place count = layout.roots();
   int64_t samples = 0;
   for (const int64_t r : roots) {
     if (r < 0 || r >= int64_t{count[0]} * count[1] * count[2]) refuse("roots must be those of the signal");
-    samples += layout.root_box(r).samples();
+    const Box box = layout.root_box(r);
+    int64_t last = 0, from = 0;
+    for (int a = 0; a < 3; a++) {
+      from = from * layout.shape[a] + box.start[a];
+      last = last * layout.shape[a] + box.start[a] + box.size[a] - 1;
+    }
+    if (from < first || last >= first + given) refuse("values must have the samples of the roots");
+    samples += box.samples();
   }
   std::vector<float> spectra(samples * channels);
   std::vector<int32_t> chosen(samples * channels);
@@ -85,7 +93,7 @@ nb::tuple search_spectra(const Array<const float, 2>& values, const std::vector<
   const auto poll = poller(nb::none());
   {
     const nb::gil_scoped_release unlocked;
-    results = search(layout, roots, {values.data(), mixing.data(), weights ? weights->data() : nullptr},
+    results = search(layout, roots, {values.data(), mixing.data(), weights ? weights->data() : nullptr, first},
                      {static_cast<float>(1 / step), static_cast<float>(lambda)}, threads, poll, spectra.data(),
                      chosen.data());
   }
@@ -280,7 +288,7 @@ nb::tuple decode_spectra(const std::vector<nb::bytes>& bytes, const std::vector<
 void bind_spectra(nb::module_& m) {
   using namespace nb::literals;
   m.def("search_spectra", &search_spectra, "values"_a.noconvert(), nb::kw_only(), "shape"_a, "mixing"_a.noconvert(),
-        "step"_a, "lambda_"_a, "root"_a, "least"_a, "roots"_a, "weights"_a.noconvert() = nb::none(), "threads"_a);
+        "step"_a, "lambda_"_a, "root"_a, "least"_a, "roots"_a, "weights"_a.noconvert() = nb::none(), "threads"_a, "first"_a = 0);
   m.def("choose_spectra", &choose_spectra, "boxes"_a.noconvert(), "spectra"_a.noconvert(), nb::kw_only(), "shape"_a,
         "channels"_a, "step"_a, "lambda_"_a, "weights"_a.noconvert() = nb::none(), "threads"_a, "out"_a.noconvert());
   m.def("reach_of_spectra", &reach_of_spectra, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),

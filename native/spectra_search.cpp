@@ -60,7 +60,7 @@ void read(const Layout& layout, const Weighted& signal, const Box& box, std::vec
   const int64_t count = box.samples(), channels = layout.channels;
   planes.resize(count * channels);
   rows_of(layout, box, [&](int64_t first, int64_t to) {
-    const float* from = signal.values + first * channels;
+    const float* from = signal.values + (first - signal.first) * channels;
     for (int64_t c = 0; c < channels; c++) {
       float* row = planes.data() + c * count + to;
       for (int32_t k = 0; k < box.size[2]; k++) row[k] = 0;

@@ -28,6 +28,7 @@ void each(int64_t items, int64_t threads, const Poll& poll, Each work) {
 // sample counts, 1 in the mean of those that do; null: 1 for all.
 struct Weighted {
   const float *values, *mixing, *weights;
+  int64_t first;  // sample of the signal that values begin with
 };
 
 // Cuts some roots of a signal. Writes coefficients and the whole numbers chosen for them, root after root, box after box,

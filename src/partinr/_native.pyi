@@ -388,17 +388,19 @@ def search_spectra(
     roots: Sequence[int],
     weights: _F32 | None = None,
     threads: int,
+    first: int = 0,
 ) -> tuple[_U8, _I64, _F32, _I32, float, float, _F32]:
     """Cut some roots into boxes, and round their coefficients, for the least squared error + lambda * bits.
 
     Args:
-        values: (samples, channels), in the order of `shape`.
+        values: (samples, channels), in the order of `shape`, those of the roots among them.
         mixing: (coded channels, channels), what turns the values' channels into those that are coded.
         step: of the integers.
         lambda_: squared steps that a bit is worth.
         root, least: see `Sides`.
         roots: which, by their places in C order.
         weights: what the squared error of each sample counts, about 1; None: 1 for all.
+        first: the sample of the signal that the values begin with.
 
     Returns:
         splits and boxes as `Spectra` has them, of these roots; the coefficients in steps before they were

@@ -6,9 +6,9 @@ import pytest
 from numpy import ndarray
 from skimage.metrics import structural_similarity
 
-from partinr import InputError
+from partinr import InputError, from_array
 from partinr.signals import metrics
-from partinr.signals.metrics import psnr, ssim
+from partinr.signals.metrics import psnr, similarity, ssim
 
 
 @pytest.mark.parametrize("shape", [(11, 1), (300, 2), (11, 40, 3), (64, 30, 1), (12, 15, 13, 2)])
@@ -39,6 +39,17 @@ def test_similarity_is_that_of_scikit_image(
 
 def test_similarity_needs_a_whole_window() -> None:
     assert ssim(np.zeros((10, 40, 1)), np.zeros((10, 40, 1)), 1.0) is None
+
+
+def test_similarity_of_a_video_is_the_mean_of_its_frames() -> None:
+    random = np.random.default_rng(0)
+    a = random.integers(0, 256, (3, 20, 24, 3), dtype=np.uint8)
+    b = np.clip(a + random.normal(0, 30, a.shape), 0, 255).astype(np.uint8)
+    video = from_array(a, kind="video").spec
+    expected = np.mean([ssim(x, y, 255) or 0.0 for x, y in zip(a, b, strict=True)])
+    assert similarity(video, a, b) == pytest.approx(expected, abs=1e-12)
+    # A volume has windows of three axes, for which this one is too short.
+    assert similarity(from_array(a, kind="volume").spec, a, b) is None
 
 
 def test_psnr_is_that_of_the_mean_squared_error() -> None:

@@ -63,11 +63,17 @@ class Spectra:
     @cached_property
     def activity(self) -> Int64[ndarray, "regions channels"]:
         """Of each box and coded channel, the sum of its integers' magnitudes, but for the mean's."""
-        sizes = (self.boxes[:, 1] - self.boxes[:, 0]).prod(axis=1)
-        starts = np.cumsum(np.repeat(sizes, self.channels)) - np.repeat(sizes, self.channels)
-        magnitudes = np.abs(self.integers)
-        sums: Int64[ndarray, "_"] = np.add.reduceat(magnitudes, starts, dtype=np.int64)
-        rest: Int64[ndarray, "_"] = sums - magnitudes[starts]
+        sizes = np.repeat((self.boxes[:, 1] - self.boxes[:, 0]).prod(axis=1), self.channels)
+        ends = np.cumsum(sizes)
+        rest = np.empty(len(sizes), np.int64)
+        first = at = 0
+        while first < len(sizes):
+            # Some at a time: those of a video take as much memory as anything else of it.
+            last = max(first + 1, int(np.searchsorted(ends, at + _PIECE, "right")))
+            magnitudes = np.abs(self.integers[at : ends[last - 1]].astype(np.int64))
+            starts = ends[first:last] - sizes[first:last] - at
+            rest[first:last] = np.add.reduceat(magnitudes, starts) - magnitudes[starts]
+            first, at = last, int(ends[last - 1])
         return rest.reshape(-1, self.channels)
 
     @property
@@ -137,6 +143,9 @@ def mixing_for(
 
 
 _NEIGHBOURS = 256
+
+# Integers that are summed at once.
+_PIECE = 1 << 20
 
 MIXING_UNIT = 1 << 14
 """Weights of mixed channels are multiples of one over this."""

@@ -13,6 +13,7 @@ from numpy import ndarray
 from partinr.cores import usable_cores
 from partinr.errors import InputError
 from partinr.shapes import Float, Float64, Shaped
+from partinr.signals.signal import SignalSpec
 
 SSIM_WINDOW = 11
 # Values of a tile, so that its maps stay in cache, and the least samples along each of its axes.
@@ -130,6 +131,35 @@ def ssim(
         sums = list(pool.map(judged, product(*(range(0, n - margin, side) for n in shape))))
     count = sum(count for _, count in sums)
     return sum(total for total, _ in sums) / count if count else None
+
+
+def ssim_of_frames(
+    reference: Shaped[ndarray, "frames *shape channels"],
+    test: Shaped[ndarray, "..."],
+    peak: float,
+    weights: Float[ndarray, "frames *shape"] | None = None,
+) -> float | None:
+    """Mean over the frames of a video of their structural similarities, as is usual; arguments as for `ssim`.
+
+    Frames in which nothing weighs anything are left out.
+    """
+    _check(reference, test, peak)
+    every = repeat(None) if weights is None else iter(weights)
+    found = [ssim(a, b, peak, w) for a, b, w in zip(reference, test, every, strict=False)]
+    known = [one for one in found if one is not None]
+    return sum(known) / len(known) if known else None
+
+
+def similarity(
+    spec: SignalSpec,
+    reference: Shaped[ndarray, "*shape channels"],
+    test: Shaped[ndarray, "..."],
+    weights: Float[ndarray, "*shape"] | None = None,
+) -> float | None:
+    """What is called the structural similarity of signals of a kind: of videos the mean over their frames."""
+    low, high = spec.value_range
+    judge = ssim_of_frames if spec.kind == "video" and spec.dims == 3 else ssim
+    return judge(reference, test, high - low, weights)
 
 
 def _check(reference: Shaped[ndarray, "..."], test: Shaped[ndarray, "..."], peak: float) -> None:

@@ -22,7 +22,8 @@ from partinr.signals.signal import Signal
 from partinr.signals.snr import psnr_for_snr, snr_at
 
 # A PSNR is met to so many dB, to four times as many where samples are missing, and a size to this share.
-_EXCESS = 0.01
+# Of signals of so many samples to twice as many, as each look at the PSNR takes a while.
+_EXCESS, _LARGE = 0.01, 1 << 24
 _FILLED = 0.996
 _LOOKS = 6
 # Rounding takes nearly all errors away where so small a share of them may be left.
@@ -134,7 +135,7 @@ def _to_quality(signal: Signal, cutter: Cutter, psnr: float, tell: Callable[[flo
     tell(0.6)
     best, partition = None, None
     function: Piecewise | None = None
-    near = _EXCESS * (4 if signal.missing else 1)
+    near = _EXCESS * (4 if signal.missing else 2 if signal.spec.samples > _LARGE else 1)
     gain, before = 1.0, (math.nan, math.nan)
     for look in range(_LOOKS):
         function = None  # before the next takes as much memory
