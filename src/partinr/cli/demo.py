@@ -20,15 +20,16 @@ def demo(
     kind: Annotated[
         words.DemoKind,
         option(
-            "image: a photograph, and partitions compared. sound: a melody, at two rates. volume: a scan, "
-            "and slices between its own."
+            "image: a photograph, and partitions compared. sound: a melody, at two rates. video: things "
+            "that move, at two rates and sizes. volume: a scan, and slices between its own."
         ),
     ] = "image",
     seed: Annotated[int, option("Seed of all fits and noise.", "N", min=0, max=2**63 - 1)] = 0,
     quiet: Annotated[bool, option("No progress bar and no summary.", None, "--quiet", "-q")] = False,
 ) -> None:
     """Fit a photograph that comes with scikit-image, and compare a grid (PoG), a segmentation (PoS) and one
-    network at equal parameters; or fit a melody or a scan that is made here, and look between its samples.
+    network at equal parameters; or fit a melody, a video or a scan that is made here, and look between its
+    samples.
 
     Leaves the .inr file, what is rendered from it, and a page with curves, partitions and pictures, which
     plays sounds.
@@ -40,7 +41,9 @@ def demo(
                 left = bar.elapsed * (1 / fraction - 1) if fraction else None
                 bar.show(fraction, f"{duration(left)} left", message)
 
-        rows = {"image": _image, "sound": _sound, "volume": _volume}[kind](output, follow, seed)
+        rows = {"image": _image, "sound": _sound, "video": _video, "volume": _volume}[kind](
+            output, follow, seed
+        )
     if not quiet:
         say(rows)
 
@@ -59,6 +62,27 @@ def _volume(output: Path, follow: Callable[[str, float], None], seed: int) -> li
         ("thin slices", done.thin),
         ("page", done.report),
         ("time", f"{done.seconds:.0f} s in all"),
+    ]
+
+
+def _video(output: Path, follow: Callable[[str, float], None], seed: int) -> list[tuple[str, object]]:  # noqa: ARG001
+    """Run the demonstration of a video, whose fit draws nothing; what there is to say of it."""
+    from partinr.studies.demo_video import run_video
+
+    done = run_video(output, follow)
+    frames = done.fit.signal.shape[0]
+    return [
+        ("video", done.made),
+        ("fit", f"{decibels(done.saved.psnr)}, {done.saved.bytes:,} bytes in {done.fit.seconds:.1f} s"),
+        (
+            "one frame",
+            f"{done.still:,} bytes; {frames} frames take {done.saved.bytes / done.still:.1f} times as many",
+        ),
+        ("between frames", f"{decibels(done.between)}, against what is there"),
+        ("file", done.inr),
+        ("twice the rate", done.faster),
+        ("half the size", done.small),
+        ("page", done.report),
     ]
 
 

@@ -28,7 +28,7 @@ RateKind = Literal["fixed", "learned", "step", "parameter", "parameter-step"]
 Schedule = Literal["constant", "cosine"]
 MetaPrecision = Literal["fp32", "bf16"]
 Colour = Literal["rgb", "grey"]
-DemoKind = Literal["image", "sound", "volume"]
+DemoKind = Literal["image", "sound", "video", "volume"]
 
 NETWORK_WORDS = (
     *("siren", "relu", "fourier", "finer", "wire", "gauss", "cosine"),

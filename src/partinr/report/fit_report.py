@@ -26,12 +26,13 @@ from partinr.report.pictures import RGB, Picture, Shown, plane, shown_range, sig
 from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
 from partinr.report.reconstructions import Reconstruction, reconstructions, regions
 from partinr.report.sound import sound_sections
+from partinr.report.video import video_views
 from partinr.report.view.page import view
 from partinr.report.volume_views import volume_views
 from partinr.shapes import Shaped
 from partinr.signals.codecs import Coded, beside, comparable
 from partinr.signals.metrics import psnr as psnr_of
-from partinr.signals.metrics import ssim as ssim_of
+from partinr.signals.metrics import similarity
 from partinr.signals.signal import Signal
 from partinr.signals.snr import snr_at
 from partinr.text import utf8
@@ -144,7 +145,7 @@ def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list
     spec = result.signal.spec
     peak = spec.value_range[1] - spec.value_range[0]
     psnr = psnr_of(result.signal.values, values, peak)
-    ssim = ssim_of(result.signal.values, values, peak)
+    ssim = similarity(spec, result.signal.values, values)
     rows: list[tuple[str, object]] = [("PSNR", words.decibels(psnr))]
     if result.goal.psnr is not None:
         rows.append(
@@ -290,11 +291,13 @@ def _sections(
 ) -> list[page.Section]:
     several = len(model.networks) > 1 or model.spectra is not None
     drawn = regions("Partition", signal, model.partition, shades(model) if several else None)
-    shows = (
-        page.Section("Slices", volume_views(signal, values))
-        if signal.spec.dims == 3 and signal.spec.kind != "video"
-        else page.Section("Pictures", reconstructions(signal, [Reconstruction("Reconstruction", "", values)]))
-    )
+    if signal.spec.dims != 3:
+        made = [Reconstruction("Reconstruction", "", values)]
+        shows = page.Section("Pictures", reconstructions(signal, made))
+    elif signal.spec.kind == "video":
+        shows = page.Section("Frames", video_views(signal, values))
+    else:
+        shows = page.Section("Slices", volume_views(signal, values))
     sections = [
         shows,
         page.Section(

@@ -111,6 +111,15 @@ def players(sounds: Sequence[tuple[str, bytes, str]]) -> Html:
     return Html(f'<div class="plots">{figures}</div>')
 
 
+def clip(webp: bytes, text: str) -> Html:
+    """An animated WebP that plays by itself, with what there is to say of it."""
+    data = base64.b64encode(webp).decode("ascii")
+    return Html(
+        f'<figure><img class="clip" src="data:image/webp;base64,{data}" alt="{escape(text)}">'
+        f"<figcaption>{escape(text)}</figcaption></figure>"
+    )
+
+
 def live(html: str, label: str) -> Html:
     """A page within the page, such as `report.view` makes; print leaves it out."""
     return Html(f'<iframe class="live" title="{escape(label)}" srcdoc="{escape(html)}"></iframe>')

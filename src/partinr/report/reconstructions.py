@@ -78,4 +78,5 @@ def which_plane(signal: Signal) -> str:
     """Which part of three axes is shown; empty for others, of which all is."""
     if signal.spec.dims != 3:
         return ""
-    return f"Plane {signal.shape[0] // 2} of 0 to {signal.shape[0] - 1} is shown."
+    plane = "Frame" if signal.spec.kind == "video" else "Plane"
+    return f"{plane} {signal.shape[0] // 2} of 0 to {signal.shape[0] - 1} is shown."

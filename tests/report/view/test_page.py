@@ -14,7 +14,8 @@ from browser import CHROMIUM, Browser
 from helpers import patchy, smooth
 from models import NATIVE as NETWORKS
 from models import cells, made, scattered
-from partinr import Compact, Network, Piecewise, Signal, fit, from_array, load, render, save
+from moving import moving
+from partinr import Axis, Compact, Network, Piecewise, Signal, fit, from_array, load, render, save
 from partinr.model import kernel
 from partinr.report.view.page import write_view
 from partinr.signals import frames
@@ -220,6 +221,23 @@ def test_the_greatest_of_all_planes(browser: Browser, tmp_path: Path) -> None:
     found = numbers(browser, "partinr.shown.own.read(0, 0, 24, 20)").reshape(20, 24, 4)[..., 0]
     low, high = model.signal.value_range
     np.testing.assert_allclose(found, (render(model).max(axis=0)[..., 0] - low) / (high - low), atol=1e-4)
+
+
+@needs_kernel
+def test_a_video_plays_at_its_rate(browser: Browser, tmp_path: Path) -> None:
+    axes = [Axis("t", "s", 0.1, 2.0), Axis("y"), Axis("x")]
+    signal = from_array(moving(20), kind="video", axes=axes)
+    opened(browser, fit(signal, goal=Compact(psnr=40)).model, tmp_path, signal)
+    told = "document.getElementById('volume').innerText.replace(/\\s+/g, ' ').trim()"
+    browser.value("Object.assign(document.getElementById('plane'), {value: 3}).oninput()")
+    assert browser.value(told) == "Play Frame 4 of 20, 2.30 s"
+    browser.value("document.getElementById('film').click()")
+    browser.until("document.getElementById('plane').value >= 5")
+    browser.value("document.getElementById('film').click()")
+    at = browser.value("document.getElementById('plane').value")
+    browser.until("partinr.settled")
+    assert browser.value("document.getElementById('plane').value") == at
+    assert browser.value("document.getElementById('film').innerText") == "Play"
 
 
 @needs_kernel

@@ -6,7 +6,7 @@ import { sides } from "./numbers.mjs";
  * @typedef {{name: string, hidden: number, layers: number, omega_0: number, omega_hidden: number, scale: number,
  *   sigma: number, frequencies: number, features: number, seed: number}} Network those fields that its name has
  * @typedef {{kind: string, shape: number[], channels: number, dtype: string, value_range: [number, number],
- *   channel_axis: boolean, axes?: {spacing?: number}[], between?: string}} Signal
+ *   channel_axis: boolean, axes?: {spacing?: number, origin?: number, unit?: string}[], between?: string}} Signal
  * @typedef {{network: Network, weights: Float32Array[], biases: Float32Array[]}} Group
  *   of each layer weights (regions, fan in, fan out) and biases (regions, fan out)
  *

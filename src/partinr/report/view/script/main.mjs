@@ -191,10 +191,30 @@ function start(inr) {
   levels();
 
   ui.volume.hidden = planes === 1;
+  // A video plays at its rate; where pixels take longer, frames are left out.
+  const video = signal.kind === "video" && planes > 1, time = video && signal.axes?.[0].unit === "s" ? signal.axes[0] : null;
+  const seconds = time?.spacing || 1 / 25;
+  ui.film.hidden = !video;
+  ui.most.hidden = video;
+  if (video) ui.along.textContent = "Frame";
+  let began = NaN;
+  const roll = () => {
+    if (Number.isNaN(began)) return;
+    const at = Math.floor((performance.now() - began) / 1000 / seconds) % planes;
+    if (page.settled && at !== Number(plane.value)) (plane.value = `${at}`), slice();
+    requestAnimationFrame(roll);
+  };
+  ui.film.onclick = () => {
+    const playing = !Number.isNaN(began);
+    began = playing ? NaN : performance.now() - Number(plane.value) * 1000 * seconds;
+    ui.film.textContent = playing ? "Play" : "Stop";
+    roll();
+  };
   const slice = () => {
     view.plane = maximum.checked ? -1 : Number(plane.value);
     plane.disabled = maximum.checked;
-    ui.slice.textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}`;
+    const at = time ? `, ${((time.origin ?? 0) + view.plane * seconds).toFixed(2)} s` : "";
+    ui.slice.textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}${at}`;
     update();
   };
   plane.max = `${planes - 1}`;
@@ -222,7 +242,7 @@ function start(inr) {
   const keys = {
     "+": () => zoom(2 ** 0.5), "-": () => zoom(2 ** -0.5), 0: fit, 1: actual,
     ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
-    r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => line && play.click(), m: () => planes > 1 && maximum.click(),
+    r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => (line ? play : ui.film).click(), m: () => planes > 1 && !video && maximum.click(),
     "[": () => (plane.stepDown(), slice()), "]": () => (plane.stepUp(), slice()),
     ",": () => ((view.split = Math.max(0, view.split - 0.05)), update()), ".": () => ((view.split = Math.min(1, view.split + 0.05)), update()),
   };
