@@ -28,6 +28,7 @@ from cli_helpers import run
 from partinr.cli.commands import app
 from partinr.signals import FORMATS
 from partinr.studies.demo_sound import melody
+from partinr.studies.demo_video import film
 from test_structure import MODULES
 
 ROOT = Path(__file__).parents[1]
@@ -121,6 +122,14 @@ def folder_for(tmp_path: Path, rows: int, columns: int, monkeypatch: pytest.Monk
     Path("stations.csv").write_text("lat,lon,t\n" + "".join(rows))
     sound = melody(0.2)
     partinr.write("melody.wav", sound.values, sound.spec)
+
+
+def films_for(page: Path) -> None:
+    """The video that a page starts from, and its fit; both are small."""
+    if "film.inr" in text_of(page):
+        video = film(0.52)
+        partinr.write("film.mp4", video.values[:, ::4, ::4], video.spec.resampled((13, 36, 64)))
+        run("fit", "film.mp4", "--psnr", 30)
 
 
 def scans_for(page: Path) -> None:
@@ -301,6 +310,7 @@ class TestCommands:
         """All in one folder, one after another, as a reader would."""
         folder_for(tmp_path, 190, 300, monkeypatch)
         scans_for(page)
+        films_for(page)
         for line in partinr_lines(page):
             if not runs(line.words):
                 continue
