@@ -19,8 +19,9 @@ from partinr.signals import frames
 _FINE = 4
 # Curvature that nobody sees, in value ranges over a sample squared: flat parts are no seams.
 _INVISIBLE = 1e-3
-# Values of the function that are held at once, and lines at least: what is around them is computed, too.
-_BLOCK, _FEW = 1 << 20, 32
+# Points that are held at once, and lines or planes at least: what is around them is computed, too. Of long
+# axes of large signals, lines with about so many points are looked at, evenly spread.
+_BLOCK, _FEW, _ENOUGH = 1 << 20, (32, 4), 1 << 22
 
 
 def seam(model: Piecewise) -> float | None:
@@ -35,7 +36,8 @@ def seam(model: Piecewise) -> float | None:
     between samples of different regions, divided by the same over the gaps within regions; axes add up.
 
     Args:
-        model: any fit; it is looked at at its samples and between them, without the signal.
+        model: any fit; it is looked at at its samples and between them, without the signal. Of signals of many
+            millions of samples, some parts are.
 
     Returns:
         The figure; None where no gap lies between regions or none within one. Gaps at the signal's border,
@@ -103,12 +105,18 @@ def _lines(
     points = frames.lattice(across) if across else np.empty((1, 0), np.float32)
     labels = np.moveaxis(model.partition.label_map, axis, -1).reshape(-1, length)
     few = max(1, _BLOCK // (len(fine) * model.signal.channels))
-    for first in range(0, len(points), few):
+    for first in _spread(len(points), few, len(fine)):
         some = points[first : first + few]
         coords = np.insert(np.repeat(some, len(fine), axis=0), axis, np.tile(fine, len(some)), axis=1)
         values = model(coords).astype(np.float64)
         mine = labels[first : first + few]
         yield values.reshape(len(some), len(fine), -1), mine[:, 1:] != mine[:, :-1]
+
+
+def _spread(count: int, few: int, points: int) -> range:
+    """Where parts of a few lines each begin, which have enough points together."""
+    parts = -(-count // few)
+    return range(0, count, few * max(1, parts * few * points // _ENOUGH))
 
 
 def _lines_between(
@@ -123,8 +131,9 @@ def _lines_between(
     along[axis] = Along(length, points, 0.5 - half, length - 0.5 + half)
     others = [a for a in range(len(shape)) if a != axis]
     count = shape[others[0]] if others else 1
-    few = max(_FEW, _BLOCK // (points * math.prod(shape[a] for a in others[1:])))
-    for first in range(0, count, few):
+    each = points * math.prod(shape[a] for a in others[1:])
+    few = max(_FEW[len(others) > 1], _BLOCK // each)
+    for first in _spread(count, few, each):
         part, labels = list(along), model.partition.label_map
         if others:
             last = min(first + few, count)
