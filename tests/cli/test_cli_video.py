@@ -50,16 +50,21 @@ def test_rates_and_sizes(
     assert found.spec.axes[0].spacing == pytest.approx(spacing)
 
 
+def rendered(*words: object) -> None:
+    ran = run("render", *words)
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_what_is_rendered_is_the_function(fitted: Path, tmp_path: Path) -> None:
     model = partinr.load(fitted)
     own = partinr.render(model)
     assert np.abs(own.astype(int) - moving(10)[2:]).max() <= 3
-    run("render", fitted, "-o", tmp_path / "frames/%d.png")
+    rendered(fitted, "-o", tmp_path / "frames/%d.png")
     for i in range(8):
         np.testing.assert_array_equal(partinr.read(tmp_path / f"frames/{i + 1}.png").values, own[i])
-    run("render", fitted, "-o", tmp_path / "one.png", "--picture", "3")
+    rendered(fitted, "-o", tmp_path / "one.png", "--picture", "3")
     np.testing.assert_array_equal(partinr.read(tmp_path / "one.png").values, own[3])
-    run("render", fitted, "-o", tmp_path / "slope.png", "--derivative", "t", "--picture", "3")
+    rendered(fitted, "-o", tmp_path / "slope.png", "--derivative", "t", "--picture", "3")
     assert partinr.read(tmp_path / "slope.png").shape == (16, 24)
     told = run("info", fitted).out
     assert "10 frames a second, for 0.8 s" in told
