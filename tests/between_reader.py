@@ -20,7 +20,7 @@ def closed(values, spectra):
         for c, numbers in enumerate(own.reshape(len(own), -1)):
             inside = tuple(slice(a, b) for a, b in zip(first, stop, strict=True))
             lively[(*inside, c)] = min(10, sum(abs(q) for q in numbers.tolist()[1:]))
-    most = 8 if values.ndim == 2 else 32
+    most = {2: 8, 3: 32, 4: 4}[values.ndim]
     for axis in reversed(range(values.ndim - 1)):
         before, activity = np.moveaxis(values, axis, 0), np.moveaxis(lively, axis, 0)
         after = before.copy()

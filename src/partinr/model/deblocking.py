@@ -41,7 +41,7 @@ def farthest(dims: int) -> int:
 
 def _most(dims: int) -> int:
     """Samples that a box's half of a jump is spread over at most."""
-    return 8 if dims == 1 else 32
+    return (8, 32, 4)[dims - 1]
 
 
 def deblock_parts(
