@@ -131,6 +131,7 @@ def left_out(model: Piecewise) -> frozenset[str]:
             *(("cosines",) if smooth or model.spectra is None else ()),
             *(() if smooth else ("spline", "synthesis")),
             "picture" if model.signal.dims == 1 else "curve",
+            *(() if model.signal.kind == "video" else ("film",)),
         }
     )
 

@@ -253,3 +253,22 @@ export class Curve {
     return () => source.stop();
   }
 }
+
+/**
+ * Make the controls ready that play a curve.
+ * @param {Curve} curve
+ * @param {number | undefined} spacing of its samples
+ * @param {{[id: string]: any}} ui
+ */
+export function hearable(curve, spacing, ui) {
+  const { play } = ui, rate = Math.round(1 / (spacing ?? 1));
+  ui.sound.hidden = false;
+  if (rate >= 3000) ui.rate.add(new Option(`${rate / 1000} kHz`, `${rate}`, true, true), 0);
+  /** @type {(() => void) | null} */
+  let stop = null;
+  play.onclick = () => {
+    if (stop) return stop();
+    play.textContent = "Stop";
+    stop = curve.play(Number(ui.rate.value), () => ((stop = null), (play.textContent = "Play")));
+  };
+}

@@ -1,7 +1,8 @@
 // The page: reads the file in a worker, shows its function, and ties controls to what is shown.
 import { Damaged, sha256, unzlib } from "./bytes.mjs";
-import { Curve } from "./curve.mjs";
+import { Curve, hearable } from "./curve.mjs";
 import { opened } from "./file.mjs";
+import { film } from "./film.mjs";
 import { follow } from "./gestures.mjs";
 import { isColoured } from "./header.mjs";
 import { clamp, sides } from "./numbers.mjs";
@@ -191,46 +192,20 @@ function start(inr) {
   levels();
 
   ui.volume.hidden = planes === 1;
-  // A video plays at its rate; where pixels take longer, frames are left out.
-  const video = signal.kind === "video" && planes > 1, time = video && signal.axes?.[0].unit === "s" ? signal.axes[0] : null;
-  const seconds = time?.spacing || 1 / 25;
-  ui.film.hidden = !video;
-  ui.most.hidden = video;
-  if (video) ui.along.textContent = "Frame";
-  let began = NaN;
-  const roll = () => {
-    if (Number.isNaN(began)) return;
-    const at = Math.floor((performance.now() - began) / 1000 / seconds) % planes;
-    if (page.settled && at !== Number(plane.value)) (plane.value = `${at}`), slice();
-    requestAnimationFrame(roll);
-  };
-  ui.film.onclick = () => {
-    const playing = !Number.isNaN(began);
-    began = playing ? NaN : performance.now() - Number(plane.value) * 1000 * seconds;
-    ui.film.textContent = playing ? "Play" : "Stop";
-    roll();
-  };
+  /** @type {((plane: number) => string) | null} of a video */
+  let time = null;
   const slice = () => {
     view.plane = maximum.checked ? -1 : Number(plane.value);
     plane.disabled = maximum.checked;
-    const at = time ? `, ${((time.origin ?? 0) + view.plane * seconds).toFixed(2)} s` : "";
-    ui.slice.textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}${at}`;
+    ui.slice.textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}${time?.(view.plane) ?? ""}`;
     update();
   };
   plane.max = `${planes - 1}`;
   plane.value = `${view.plane}`;
   plane.oninput = maximum.onchange = slice;
+  if (signal.kind === "video" && planes > 1) time = film(signal.axes?.[0], planes, ui, () => page.settled, slice);
 
-  ui.sound.hidden = !line;
-  const rate = Math.round(1 / (signal.axes?.[0].spacing ?? 1));
-  if (rate >= 3000) ui.rate.add(new Option(`${rate / 1000} kHz`, `${rate}`, true, true), 0);
-  /** @type {(() => void) | null} */
-  let stop = null;
-  play.onclick = () => {
-    if (stop) return stop();
-    play.textContent = "Stop";
-    stop = /** @type {Curve} */ (shown).play(Number(ui.rate.value), () => ((stop = null), (play.textContent = "Play")));
-  };
+  if (line) hearable(/** @type {Curve} */ (shown), signal.axes?.[0].spacing, ui);
 
   const fit = () => ((fitted = true), update());
   const actual = () => zoom(1 / view.zoom);
@@ -242,7 +217,7 @@ function start(inr) {
   const keys = {
     "+": () => zoom(2 ** 0.5), "-": () => zoom(2 ** -0.5), 0: fit, 1: actual,
     ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
-    r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => (line ? play : ui.film).click(), m: () => planes > 1 && !video && maximum.click(),
+    r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => (line ? play : ui.film).click(), m: () => planes > 1 && !time && maximum.click(),
     "[": () => (plane.stepDown(), slice()), "]": () => (plane.stepUp(), slice()),
     ",": () => ((view.split = Math.max(0, view.split - 0.05)), update()), ".": () => ((view.split = Math.min(1, view.split + 0.05)), update()),
   };
