@@ -299,7 +299,7 @@ class TestRender:
             (("--size", "0x5"), "--size must be WxH"),
             (("--scale", "nan"), "the scale must be a positive number"),
             (("--scale", "1e7"), "bytes on the disk of"),
-            (("--size", "4x4", "--scale", 2), "either a size or a scale"),
+            (("--size", "4x4", "--scale", 2), "give one of --size, --scale and --rate"),
             (("--scale", 0), "scale"),
             (("--scale", -1), "scale"),
             (("--scale", "nan"), "scale"),

@@ -83,7 +83,7 @@ def test_completion_knows_options_and_networks() -> None:
     source = str(Path(partinr.__file__).parents[1])
     for words, expected in (
         ("partinr re", "render"),
-        ("partinr fit --network fo", "fourier"),
+        ("partinr fit --network wi", "wire"),
         ("partinr fit --preset p", "paper"),
     ):
         done = subprocess.run(

@@ -69,7 +69,7 @@ def test_all_learn_alike_but_for_the_partition(done: tuple[DemoResult, object]) 
     assert [one.variant.partition.rule for one in comparison.runs] == ["none", "grid:3x3", "felzenszwalb:9"]
     assert [one.record.regions for one in comparison.runs] == [1, 9, 9]
     first = comparison.runs[0]
-    assert first.variant.recipe == replace(partinr.PAPER, steps=60, learning_rate=TINY.learning_rate)
+    assert first.variant.recipe == partinr.PAPER.changed(steps=60, learning_rate=TINY.learning_rate)
     for other in comparison.runs[1:]:
         assert other.variant.recipe == first.variant.recipe
         assert other.seed == first.seed

@@ -15,6 +15,7 @@ PICTURES = (
     *(".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pfm", ".npz"),
     *(".nii", ".nii.gz", ".zarr", ".nc", ".hdr"),
     *(".mp4", ".webm", ".mov", ".mkv", ".gif", ".apng"),
+    *(".ome.tif", ".ome.tiff", ".ome.zarr"),
 )
 """Suffixes that `render` writes, and what writes .inr files does not."""
 

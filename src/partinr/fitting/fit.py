@@ -40,6 +40,8 @@ from partinr.signals.snr import snr_at
 _LEARNED_RIDGE = 0.3
 _MOST_THREADS = 1024
 _OVERLAP = 1
+# Fields of a recipe that change nothing, or nothing that another one does not say.
+_SAID = ("name", "as_published")
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ def fit(
             settings_of(
                 what,
                 structure,
-                recipe={field: value for field, value in asdict(recipe).items() if field != "name"},
+                recipe={field: value for field, value in asdict(recipe).items() if field not in _SAID},
                 goal={"name": type(aim).__name__, **vars(aim), "within": loop.seconds},
                 seed=seed,
                 engine=engine.name,

@@ -36,8 +36,8 @@ def seam(model: Piecewise) -> float | None:
     between samples of different regions, divided by the same over the gaps within regions; axes add up.
 
     Args:
-        model: any fit; it is looked at at its samples and between them, without the signal. Of signals of many
-            millions of samples, some parts are.
+        model: any fit; it is looked at at its samples and between them, without the signal. Of signals
+            of many millions of samples, some parts are.
 
     Returns:
         The figure; None where no gap lies between regions or none within one. Gaps at the signal's border,

@@ -121,7 +121,8 @@ def writable_format(path: str | os.PathLike[str], shape: tuple[int, ...], spec: 
         return FRAMES
     able = [f for f in FORMATS if f.holds(shape, spec)]
     choices = ", ".join(f.suffixes[0] for f in able if spec.kind in f.suits)
-    own = [f for f in FORMATS if name.endswith(f.suffixes) and name not in f.suffixes]
+    ends = {s for f in FORMATS for s in f.suffixes if name.endswith(s) and name != s}
+    own = [f for f in FORMATS if max(ends, key=len, default="") in f.suffixes]
     # Some suffixes are those of pictures and of animations.
     named = next((f for f in own if f in able), own[0] if own else None)
     if named is None:

@@ -169,7 +169,9 @@ def _compare(folder: str, settings: Settings, seed: int, tell: Callable[[str, fl
         folder,
         seeds=(seed,),
         compute=Compute(threads=1),
-        callback=lambda standing: tell(f"comparing: {standing.name}", _RENDERED + share * standing.fraction),
+        callback=lambda standing: tell(
+            f"comparing: {standing.name}", min(_RENDERED + share * standing.fraction, _COMPARED)
+        ),
     )
 
 

@@ -67,6 +67,10 @@ class Mosaic:
         ((80, 80), (2, 2), (20, 30))
     """
 
+    signal: SignalSpec
+    layout: Layout
+    psnr: float | None
+
     def __init__(
         self,
         spec: SignalSpec,
@@ -364,6 +368,13 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
 
     Raises:
         InputError: there is none, it is damaged, or its fit is not finished.
+
+    Example:
+        >>> import os, tempfile, numpy as np, partinr
+        >>> path = os.path.join(tempfile.mkdtemp(), "rows.inr")
+        >>> _ = partinr.save(partinr.fit(np.ones((80, 60))).model, path, store="compact")
+        >>> partinr.open(path)[8:10, ::20].shape
+        (2, 3)
     """
     if is_store(path):
         found = _of_store(Store.open(path), memory)
