@@ -3,18 +3,17 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "processor.h"
+
 namespace partinr {
 
 const std::vector<const Kernel*>& kernels() {
   static const std::vector<const Kernel*> found = [] {
     std::vector<const Kernel*> list;
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    if (avx512 && kernel_avx512()) list.push_back(kernel_avx512());
-    if (avx2 && kernel_avx2()) list.push_back(kernel_avx2());
+    const Processor processor;
+    if (processor.avx512 && kernel_avx512()) list.push_back(kernel_avx512());
+    if (processor.avx2 && kernel_avx2()) list.push_back(kernel_avx2());
 #endif
     list.push_back(kernel_generic());
     return list;
@@ -38,7 +37,7 @@ const Kernel& bf16_kernel() {
   const Kernel& single = kernel();
   const Kernel* found = nullptr;
 #if defined(__x86_64__)
-  if (&single == kernel_avx512() && __builtin_cpu_supports("avx512bf16")) found = kernel_avx512_bf16();
+  if (&single == kernel_avx512() && Processor().avx512_bf16) found = kernel_avx512_bf16();
 #endif
   if (!found)
     throw std::invalid_argument("precision bf16 needs a processor with AVX-512 BF16; the code path here is " +
