@@ -18,5 +18,6 @@ for _name, _default in (
     ("SIGTERM", signal.SIG_DFL),
     ("SIGHUP", signal.SIG_DFL),
 ):
-    if signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
-        signal.signal(getattr(signal, _name), _default)
+    _number = getattr(signal, _name, None)  # Windows has no SIGHUP
+    if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _default)

@@ -8,7 +8,9 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +21,8 @@ _KINDS = {
     stat.S_IFIFO: "it is a pipe, and a file takes its place only when it is whole; name a file",
     stat.S_IFCHR: "it is a device, not a regular file; name a file",
 }
+# Programs that look at every new file, such as virus scanners, hold it for a moment.
+_PATIENCE = 1.0
 
 
 @contextlib.contextmanager
@@ -49,7 +53,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             _to_disk(file)
         if target.exists():
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-        temporary.replace(target)
+        _patiently(lambda: temporary.replace(target), path)
     except OSError as error:
         # Writing does not say to which file, and nobody knows the temporary one.
         if error.filename in (None, os.fspath(temporary)):
@@ -84,8 +88,8 @@ def atomic_folder(path: str | os.PathLike[str], marks: Sequence[str]) -> Iterato
         temporary.mkdir()
         yield temporary
         if target.exists():
-            target.rename(old)
-        temporary.rename(target)
+            _patiently(lambda: target.rename(old), path)
+        _patiently(lambda: temporary.rename(target), path)
     except OSError as error:
         if error.filename in (None, os.fspath(temporary)):
             error.filename, error.filename2 = os.fspath(path), None
@@ -147,6 +151,7 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: as for `atomic_write`, as far as it can be known without writing.
     """
+    _check_name(path)
     mode = _mode(path, path)
     if mode is not None and not stat.S_ISREG(mode):
         # Before links are followed: what stands for an open pipe (/dev/stdout) seems to be a link.
@@ -208,6 +213,55 @@ def make_folder(path: str | os.PathLike[str], *names: str) -> Path:
     return target
 
 
+def _check_name(path: str | os.PathLike[str]) -> None:
+    """Refuse names that Windows takes for something else, without a word."""
+    wrong = reserved(Path(path).name) if sys.platform == "win32" else None
+    if wrong is not None:
+        raise InputError(f"cannot write {path}: {wrong}; choose another name")
+
+
+def reserved(name: str) -> str | None:
+    """Why Windows cannot have a file of this name; None if it can.
+
+    A colon would write to a stream that no folder shows, a device would swallow everything, and dots and
+    spaces at the end are dropped ("Naming Files, Paths, and Namespaces", Microsoft).
+    """
+    # NUL, COM1 and their like with any suffix; digits may be superscripts.
+    device = name.split(".")[0].split(":")[0].rstrip(" ").upper()
+    port = device[:3] in ("COM", "LPT") and len(device) == 4 and device[3] in "123456789\u00b9\u00b2\u00b3"
+    if port or device in ("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"):
+        return f"Windows has a device of the name {device}"
+    odd = next((c for c in name if c in '<>:"|?*' or ord(c) < 32), None)
+    if odd is not None:
+        return f"Windows has no names with {odd!r}"
+    if name.endswith((".", " ")) and name.strip("."):
+        return "Windows drops dots and spaces at the end of a name"
+    return None
+
+
+def _patiently(move: Callable[[], object], path: str | os.PathLike[str]) -> None:
+    """Rename. Windows refuses that while another program has the file open: wait for it a moment.
+
+    Raises:
+        InputError: it stays open.
+        OSError: anything else that is wrong.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            move()
+            return
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
+            if time.monotonic() > until:
+                raise InputError(
+                    f"cannot write {path}: another program has it open; close it there, or choose another "
+                    "name"
+                ) from None
+            time.sleep(0.02)
+
+
 def _mode(place: str | os.PathLike[str], path: str | os.PathLike[str]) -> int | None:
     """What is in a place, links followed; None if nothing is. Errors are about `path`."""
     try:
@@ -248,17 +302,28 @@ def _created(temporary: Path, path: str | os.PathLike[str]) -> BinaryIO:
 
 def _to_disk(file: BinaryIO) -> None:
     file.flush()
-    os.fsync(file.fileno())
+    _sync(file.fileno())
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        # There fsync leaves it to the disk when to write; some file systems know nothing better.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:
     """Make the rename itself durable, where the system lets a folder be opened."""
-    if os.name != "posix":
+    if sys.platform == "win32":  # which keeps a journal of renames
         return
     # The file is in place and whole; a file system that cannot sync folders is no reason to fail.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            _sync(descriptor)
         finally:
             os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def check_outputs(
         for source in inputs:
             if source is not None and _same(target, source):
                 raise InputError(f"{option} {path} would overwrite the input {source}; choose another name")
-        other = taken.setdefault(os.path.normcase(target), option)
+        other = taken.setdefault(_spelling(target), option)
         if other != option:
             raise InputError(f"{option} and {other} name the same file {path}; choose another name for one")
     for option, path in (folders or {}).items():
@@ -89,11 +90,16 @@ def check_outputs(
             continue
         place = check_folder(path)
         for above in (place, *place.parents):
-            file = taken.get(os.path.normcase(above))
+            file = taken.get(_spelling(above))
             if file is not None:
                 raise InputError(
                     f"{option} {path} needs a folder in the place of {file}; choose another name"
                 )
+
+
+def _spelling(path: Path) -> str:
+    """A path as systems compare it: macOS and Windows keep capital letters, and do not look at them."""
+    return str(path).casefold() if sys.platform in ("darwin", "win32") else str(path)
 
 
 def _check_place(path: Path) -> Path:

@@ -6,10 +6,12 @@ could not be written is said at the end, and is exit code 1 then.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import select
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +72,15 @@ class Output(io.RawIOBase):
             except OSError as error:
                 self._over = True
                 # A reader that has gone away (`| head`) has what it wanted.
-                self.failure = None if isinstance(error, BrokenPipeError) else error
+                self.failure = None if _left(error) else error
                 break
             if written is not None:
                 return int(written)
             # A pipe that does not block, and is full for the moment.
-            select.select([], [self._raw], [])
+            if sys.platform == "win32":  # where only sockets can be waited for
+                time.sleep(0.01)
+            else:
+                select.select([], [self._raw], [])
         return len(data)
 
     def writable(self) -> bool:
@@ -89,3 +94,8 @@ class Output(io.RawIOBase):
     def fileno(self) -> int:
         """The file descriptor."""
         return int(self._raw.fileno())
+
+
+def _left(error: OSError) -> bool:
+    """Whether the reader of a pipe has gone; Windows then says that the argument is invalid."""
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)

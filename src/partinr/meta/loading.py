@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from threading import Thread
 from typing import NamedTuple
 
@@ -19,6 +19,11 @@ from partinr.meta.crops import Colour, Crop, coloured
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
 from partinr.signals import Signal
+
+if sys.platform == "win32":
+    from multiprocessing.connection import PipeConnection as Connection
+else:
+    from multiprocessing.connection import Connection
 
 # Signals that each worker has under way or done.
 _AHEAD = 2
@@ -179,7 +184,7 @@ def _deaf() -> Iterator[None]:
     sends and the end of a terminal go to all, and the one that learns decides."""
     import signal
 
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows; see `_begin`
+    if sys.platform == "win32":  # which has no such masks; see `_begin`
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
@@ -194,10 +199,14 @@ def _begin(preparation: Preparation, pipe: Connection) -> None:
     import signal
 
     def follow() -> None:
-        pipe.poll(None)
-        os._exit(0)
+        try:
+            pipe.poll(None)
+        finally:  # Windows raises an error where a pipe is closed already
+            os._exit(0)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, signal.SIG_IGN)
     Thread(target=follow, daemon=True).start()
     _prepared.append(preparation)
 

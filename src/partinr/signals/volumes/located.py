@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +37,7 @@ def located(path: Path) -> Location:
         # From behind: a name, or the letter of a drive, may have a colon of its own.
         for at in (i for i in range(len(text) - 1, 0, -1) if text[i] == ":"):
             if Path(text[:at]).exists():
-                return Location(Path(text[:at]), text[at + 1 :].strip("/"))
+                return Location(Path(text[:at]), text[at + 1 :].replace(os.sep, "/").strip("/"))
     except (OSError, ValueError):
         # What is wrong with a name is said where it is opened.
         pass
