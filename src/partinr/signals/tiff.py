@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 class Axes(NamedTuple):
     """Positions of the axes of a series that become the signal's."""
 
+    names: str
+    """Letters of all axes of the series, those of length 1 included."""
     shape: tuple[int, ...]
-    """Length of every axis of the series."""
+    """Their lengths."""
     space: list[int]
     """Plane, row and column, those that there are."""
     channels: int | None
@@ -162,7 +164,7 @@ def headers(
     if local:
         _check_chain(path)
     series, plane = _chosen(path, tiff, clip)
-    axes = _axes(path, series)
+    axes = _axes(path, tiff, series)
     check_pixels(path, tuple(axes.shape[i] for i in axes.space), max_pixels)
     _check_whole(path, tiff, series)
     _require_decoder(series.keyframe)
@@ -234,9 +236,22 @@ def _own_pages(series: TiffPageSeries) -> list[TiffPage]:
     return found[1:] or found
 
 
-def _axes(path: Path, series: TiffPageSeries) -> Axes:
+def _named(tiff: TiffFile, series: Any) -> tuple[str, tuple[int, ...]]:
+    """Names and lengths of all axes of a series, those of length 1 included."""
+    if hasattr(series, "get_axes"):
+        return series.get_axes(False), series.get_shape(False)
+    of_file: Any = tiff.series
+    # Since autumn 2026.
+    for own, whole in zip(of_file, of_file(squeeze=False), strict=True):
+        if own is series:
+            return whole.axes, whole.shape
+    return series.axes, series.shape
+
+
+def _axes(path: Path, tiff: TiffFile, series: TiffPageSeries) -> Axes:
     """Which axes of a series are planes, rows, columns and channels; all others have length 1."""
-    names, shape, page = series.get_axes(False), series.get_shape(False), series.keyframe
+    names, shape = _named(tiff, series)
+    page = series.keyframe
     if series.kind == "shaped" and "C" not in names:
         # tifffile guesses these names from the lengths, misled by lengths of 1; the page knows its own.
         for end in (page.axes, page.axes + "S"):
@@ -255,7 +270,7 @@ def _axes(path: Path, series: TiffPageSeries) -> Axes:
             "save a part of it"
         )
     space = planes + [names.index(name) for name in "YX" if name in names]
-    return Axes(tuple(shape), space, channels[0] if channels else None)
+    return Axes(names, tuple(shape), space, channels[0] if channels else None)
 
 
 def _check_chain(path: Path) -> None:

@@ -37,7 +37,7 @@ def window_of_tiff(headers: Headers, window: tuple[slice, ...]) -> Shaped[ndarra
         InputError: pages that are no pictures.
     """
     series, axes = headers.series, headers.axes
-    names, shape, lead = series.get_axes(False), series.get_shape(False), _leading(series)
+    names, shape, lead = axes.names, axes.shape, _leading(series, axes.shape)
     across = dict(zip(axes.space, window, strict=True))
     picked = [range(*across[i].indices(shape[i])) if i in across else range(shape[i]) for i in range(lead)]
     rows, columns = (
@@ -59,9 +59,9 @@ def window_of_tiff(headers: Headers, window: tuple[slice, ...]) -> Shaped[ndarra
     return in_colour(samples, axes, headers.meaning, headers.palettes)
 
 
-def _leading(series: TiffPageSeries) -> int:
+def _leading(series: TiffPageSeries, shape: tuple[int, ...]) -> int:
     """How many of a series' axes are those of its pages."""
-    shape, page = series.get_shape(False), series.keyframe
+    page = series.keyframe
     for lead in range(len(shape) + 1):
         if math.prod(shape[:lead]) == len(series.pages) and math.prod(shape[lead:]) == page.size:
             return lead
