@@ -46,6 +46,7 @@ NOT_RUN = (
     "--install-completion",
     "slide.svs",
     "serve",
+    "rivals",
 )
 # Of a fit: what asks for training.
 TRAINED = {
@@ -271,7 +272,7 @@ def in_short(words: list[str]) -> list[str]:
         return [*words, *shlex.split("--workers 0 --steps 1 --size 24x24 --hidden 8 --layers 1")]
     if words[:2] == ["meta", "eval"]:
         return [*words, "--workers", "0"]
-    if words[0] != "fit" or not TRAINED & set(words):
+    if words[0] != "compare" and (words[0] != "fit" or not TRAINED & set(words)):
         return words
     if "--steps" in words:
         at = words.index("--steps")
