@@ -129,10 +129,16 @@ def test_any_number_of_axes_and_channels(tmp_path: Path) -> None:
 
 def test_other_stores_are_taken_where_they_are_asked_for(photo: Path) -> None:
     small = facts(photo, "--psnr", 30)
-    large = facts(photo, "--psnr", 30, "--store", "float32")
+    large = facts(photo, "--psnr", 30, "--store", "float32", "--between", "none")
     assert large["store"] == "float32"
     assert float(str(large["bytes"])) > 4 * float(str(small["bytes"]))
     assert load(photo.with_name("out.inr")).networks[0].name == "cosine"
+
+
+def test_what_single_precision_does_not_hold_is_said(photo: Path) -> None:
+    ran = run("fit", photo, "-o", photo.with_name("out.inr"), "--psnr", 30, "--store", "float32")
+    assert ran.code == 1
+    assert "use --store compact" in ran.err
 
 
 def test_a_trained_network_is_coded_too(photo: Path) -> None:

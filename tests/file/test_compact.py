@@ -10,16 +10,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 
 import compact_reader
 import fuzz
 from forging import refused, same
 from inr_reader import Reader
 from models import NETWORKS, cells, made, scattered
-from partinr import Compact, InputError, Network, Partition, Signal, fit, load, render, save
+from partinr import (
+    Compact,
+    InputError,
+    Network,
+    Partition,
+    Signal,
+    fit,
+    from_array,
+    load,
+    psnr,
+    render,
+    save,
+)
 from partinr.file.compact import DICTIONARY, MAGIC, is_compact, packed, unpacked
 from partinr.file.numbers import read_number, written_number
 from partinr.model import kernel
+from partinr.model.rendering import Quality
 
 Kind = Callable[..., Partition]
 native = pytest.mark.skipif(kernel.why_missing() is not None, reason="the kernel writes cosines")
@@ -185,3 +199,14 @@ def test_without_the_kernel_files_are_the_same(tmp_path: Path, monkeypatch: pyte
     model = load(tmp_path / "coded.inr")
     monkeypatch.setattr(kernel, "why_missing", lambda: "left out")
     assert same(load(tmp_path / "coded.inr"), model)
+
+
+def test_what_is_saved_is_what_was_fitted_or_its_psnr_is_said(tmp_path: Path) -> None:
+    signal = from_array(skimage.data.astronaut()[::4, ::4], kind="image")
+    result = fit(signal, goal=Compact(psnr=36))
+    path = tmp_path / "a.inr"
+    assert save(result.model, path).store == "compact"
+    np.testing.assert_array_equal(render(load(path)), render(result.model))
+    saved = save(result.model, path, store="float32", signal=signal, measured=Quality(result.psnr, 1.0))
+    assert saved.psnr == pytest.approx(psnr(signal.values, render(load(path)), 255.0), abs=1e-9)
+    assert saved.psnr < result.psnr

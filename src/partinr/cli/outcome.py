@@ -170,6 +170,12 @@ class Outcome:
                 "allow more, or fit a smaller signal"
             )
         if self.short > 0 and isinstance(self.result.goal, partinr.Compact):
+            if self.saved.store != "compact":
+                return (
+                    f"{self.saved.path} has {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
+                    f"{self.target:g} dB asked for: --store {self.saved.store} leaves jumps at borders of "
+                    "boxes open; use --store compact, or ask for more"
+                )
             return (
                 f"reached {decibels(self.saved.psnr)}, {self.short:.2f} dB short of the "
                 f"{self.target:g} dB asked for, which single precision does not hold; ask for less"

@@ -76,7 +76,7 @@ def save(
     model: Piecewise,
     path: str | Path,
     *,
-    store: Store = "float32",
+    store: Store | None = None,
     signal: Signal | None = None,
     target: float | None = None,
     summary: dict[str, Any] | None = None,
@@ -90,7 +90,9 @@ def save(
         store: precision of the stored parameters. "compact" codes them in few bits: exactly where they are
             whole numbers of a step (see `Compact`); elsewhere they lose less than 0.05 dB, for which what is
             not rounded yet is trained to make up. "auto" does so without training; where that would lose a
-            `target`, or cannot be done, it takes float16 if that costs less and else float32.
+            `target`, or cannot be done, it takes float16 if that costs less and else float32. None: "compact"
+            where that is exact, else "float32". Files of float32 and float16 say nothing of a step, so jumps
+            at borders of boxes stay as the step left them (`docs/between.md`); their PSNR is measured so.
         signal: what was fitted; needed for the PSNR in the header, and to round what is no whole number.
         target: PSNR in dB that must not be lost by storing.
         summary: what to say in the header about how it was made; JSON types.
@@ -110,6 +112,7 @@ def save(
         >>> partinr.load(path).signal.shape
         (8, 8)
     """
+    store = store or ("float32" if model.spectra is None else "compact")
     if store not in get_args(Store):
         raise InputError(f"store must be one of {', '.join(get_args(Store))}, got {brief(store)}")
     if not _finite(model, "float32"):
@@ -128,6 +131,8 @@ def save(
             with atomic_write(path) as file:
                 file.write(found.whole)
             return Saved(Path(path), len(found.whole), "compact", *_quality(found.reached, signal))
+    if model.spectra is not None and model.signal.between != "none":
+        model, measured = Piecewise(model.structure, model.parameters), None
     others: Literal["float32", "float16", "auto"] = "auto" if store == "compact" else store
     chosen, reached = _choose_store(model, others, signal, target, measured)
     if not _finite(model, chosen):

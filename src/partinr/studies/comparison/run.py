@@ -140,7 +140,7 @@ class Wanted:
         if result.stopped == "callback":
             return None
         record = self._record(result)
-        save(result.model, self.model, store="float32", summary={"seed": self.seed, "steps": result.steps})
+        save(result.model, self.model, summary={"seed": self.seed, "steps": result.steps})
         with atomic_write(self.folder / f"{self.key}.json") as file:
             written = {"settings": self.settings, "record": record.to_json()}
             file.write(json.dumps(written, allow_nan=False).encode())
