@@ -1,6 +1,8 @@
 """The one exception that means "what you gave me cannot be used"."""
 
+from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 
 class InputError(ValueError):
@@ -26,3 +28,19 @@ def need(package: str, what: str, extra: str | None = None) -> None:
         raise InputError(
             f'{what} needs the package {package}; run: pip install "partinr[{extra or package}]"'
         )
+
+
+def loaded(package: str, otherwise: str) -> ModuleType:
+    """A package that one of partinr's extras brings, with a library that may be missing for itself.
+
+    Args:
+        package: what it is imported as.
+        otherwise: what is said where that is not possible.
+
+    Raises:
+        InputError: it is not.
+    """
+    try:
+        return import_module(package)
+    except (ImportError, OSError) as error:
+        raise InputError(otherwise) from error

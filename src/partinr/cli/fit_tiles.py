@@ -239,10 +239,7 @@ def _rows(result: partinr.TilesResult) -> list[tuple[str, object]]:
         ("quality", f"{decibels(result.psnr)} PSNR"),
         ("size", size if result.finished else f"{result.size:,} bytes"),
         ("tiles", f"{count} of {words.spelled(layout.side)}{again}{by}"),
-        (
-            "time",
-            f"{result.seconds:.1f} s",
-        ),
+        ("time", f"{result.seconds:.1f} s"),
     ]
 
 

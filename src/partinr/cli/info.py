@@ -23,6 +23,7 @@ from partinr.cli.rows import (
     signal_row,
     size_row,
     source_rows,
+    spec_facts,
 )
 from partinr.errors import InputError
 
@@ -118,13 +119,7 @@ def _facts(path: Path, reference: Path | None, limit: int | None, seams: bool) -
         "bits_per_sample": bits_per_sample(size, spec.samples),
         "store": _store(path, header),
         "format": header["format"],
-        "kind": spec.kind,
-        "shape": spec.shape,
-        "channels": spec.channels,
-        "dtype": spec.dtype,
-        "value_range": spec.value_range,
-        "axes": None if spec.axes is None else [asdict(axis) for axis in spec.axes],
-        "source": dict(spec.source),
+        **spec_facts(spec),
         "partition": model.partition.rule,
         "regions": model.regions,
         "region_samples": [int(counts.min()), int(counts.max())],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from partinr.cli import words
 from partinr.cli.console import decibels
-from partinr.cli.rows import axis_rows, bits_per_sample, signal_row, source_rows
+from partinr.cli.rows import axis_rows, bits_per_sample, signal_row, source_rows, spec_facts
 
 
 def store_facts(path: Path) -> dict[str, Any]:
@@ -36,13 +35,7 @@ def store_facts(path: Path) -> dict[str, Any]:
         "bits_per_sample": bits_per_sample(size, samples) if samples else None,
         "store": "tiles",
         "format": STORE_VERSION,
-        "kind": spec.kind,
-        "shape": spec.shape,
-        "channels": spec.channels,
-        "dtype": spec.dtype,
-        "value_range": spec.value_range,
-        "axes": None if spec.axes is None else [asdict(axis) for axis in spec.axes],
-        "source": dict(spec.source),
+        **spec_facts(spec),
         "between": spec.between,
         "tile": layout.side,
         "tiles": layout.count,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from partinr.cli.console import counted, decibels
+
+if TYPE_CHECKING:
+    from partinr import SignalSpec
 
 # Characters of one thing that the file said.
 _LONG = 80
@@ -78,6 +82,19 @@ def source_rows(source: Mapping[str, Any]) -> list[tuple[str, object]]:
     ]
     cut = (one if len(one) <= _LONG else f"{one[: _LONG - 3]}..." for one in told)
     return [("source", ", ".join(cut))] if told else []
+
+
+def spec_facts(spec: SignalSpec) -> dict[str, Any]:
+    """What a file's signal is, for programs."""
+    return {
+        "kind": spec.kind,
+        "shape": spec.shape,
+        "channels": spec.channels,
+        "dtype": spec.dtype,
+        "value_range": spec.value_range,
+        "axes": None if spec.axes is None else [asdict(axis) for axis in spec.axes],
+        "source": dict(spec.source),
+    }
 
 
 def signal_row(shape: str, channels: int, dtype: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -232,18 +233,36 @@ def render(
     if between is not None:
         model = model.with_between(between)
     shape = output_shape(model.signal, size, scale, crop)
-    spec = rendered_spec(model.signal, derivative)
+    blocks = partial(render_blocks, model, size, scale, crop, point=point, derivative=derivative)
+    return gathered(blocks, shape, model.signal, derivative, callback)
+
+
+def gathered(
+    blocks: Callable[[], Iterator[Shaped[ndarray, "_ *rest columns"]]],
+    shape: tuple[int, ...],
+    signal: SignalSpec,
+    derivative: str | None = None,
+    callback: Callable[[float], None] | None = None,
+) -> Shaped[ndarray, "*array_shape"]:
+    """A rendering as one array, of its slabs along the first axis; arguments as for `render`.
+
+    No slab is asked for before there is room for all.
+
+    Raises:
+        InputError: the memory that is free cannot hold it.
+    """
+    spec = rendered_spec(signal, derivative)
     check_room(shape, spec, free_memory(), "of memory")
     out = np.empty((*shape, spec.channels), np.dtype(spec.dtype))
     first = 0
-    for block in render_blocks(model, size, scale, crop, point=point, derivative=derivative):
+    for block in blocks():
         out[first : first + len(block)] = block
         first += len(block)
         if callback is not None:
             callback(first / shape[0])
     if derivative == "gradient":
-        out = out.reshape(*shape, model.signal.dims, model.signal.channels)
-    return out if model.signal.channel_axis else out[..., 0]
+        out = out.reshape(*shape, signal.dims, signal.channels)
+    return out if signal.channel_axis else out[..., 0]
 
 
 def rendered_spec(signal: SignalSpec, derivative: str | None = None) -> SignalSpec:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy import ndarray
 
-from partinr.errors import InputError
+from partinr.errors import InputError, loaded
 from partinr.shapes import Shaped
 from partinr.signals.array import signal_of
 from partinr.signals.axes import Axis
@@ -292,9 +292,4 @@ def _soundfile(what: str) -> ModuleType:
     Raises:
         InputError: it is not there.
     """
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:
-        raise InputError(f"{what} by soundfile; pip install 'partinr[sound]', or take WAV") from error
-    found: ModuleType = soundfile
-    return found
+    return loaded("soundfile", f"{what} by soundfile; pip install 'partinr[sound]', or take WAV")

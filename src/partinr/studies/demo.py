@@ -29,10 +29,8 @@ from partinr.signals.writing import write
 from partinr.studies.comparison import Comparison, Variant, compare
 from partinr.studies.comparison.page import comparison_sections
 from partinr.studies.comparison.variant import described
+from partinr.studies.telling import Report, telling
 from partinr.text import utf8
-
-Report = Callable[[str, float], "bool | None"]
-"""Called with what is being done and the share of all that is done, 0..1; returning True stops."""
 
 # Side of the photograph as scikit-image has it.
 _FULL = 512
@@ -115,11 +113,7 @@ def run(
         folder / name for name in ("astronaut.inr", "astronaut.png", "enlarged.png", "report.html")
     )
     make_folder(folder, *(file.name for file in (inr, picture, beside, report)))
-
-    def tell(what: str, done: float) -> None:
-        if callback is not None and callback(what, done):
-            raise KeyboardInterrupt
-
+    tell = telling(callback)
     photograph = _photograph(chosen.size)
     watch = Watch(lambda progress: tell("fitting the photograph", _FITTED * progress.fraction))
     fitted = fit(photograph, goal=Steps(chosen.steps), watch=watch, seed=seed)

@@ -18,7 +18,7 @@ from partinr.signals.axes import Axis
 from partinr.signals.signal import Signal
 from partinr.signals.sound import at_rate
 from partinr.signals.writing import write
-from partinr.studies.demo import Report
+from partinr.studies.telling import Report, telling
 
 _RATE = 44_100
 # Semitones above 220 Hz, a third of a second each; the first bars of Beethoven's "Ode to Joy".
@@ -67,11 +67,7 @@ def run_sound(folder: Path, callback: Report | None = None, *, seconds: float | 
     names = ("melody.wav", "melody.inr", "fit.wav", "half-rate.wav", "report.html")
     made, inr, rendered, lower, report = (folder / name for name in names)
     make_folder(folder, *names)
-
-    def tell(what: str, done: float) -> None:
-        if callback is not None and callback(what, done):
-            raise KeyboardInterrupt
-
+    tell = telling(callback)
     signal = melody(seconds)
     write(made, signal.values, signal.spec)
     fitted = fit(signal, watch=Watch(lambda so_far: tell("fitting the melody", _FITTED * so_far.fraction)))

@@ -26,7 +26,7 @@ from partinr.signals.metrics import psnr
 from partinr.signals.signal import Signal
 from partinr.signals.videos.timing import at_fps
 from partinr.signals.writing import write, write_slabs
-from partinr.studies.demo import Report
+from partinr.studies.telling import Report, telling
 
 _RATE, _SECONDS = 25.0, 3.0
 _ROWS, _COLUMNS = 144, 256
@@ -77,11 +77,7 @@ def run_video(folder: Path, callback: Report | None = None, *, seconds: float = 
     names = ("film.webp", "film.inr", "twice-the-rate.webp", "small.gif", "report.html")
     made, inr, faster, small, report = (folder / name for name in names)
     make_folder(folder, *names)
-
-    def tell(what: str, done: float) -> None:
-        if callback is not None and callback(what, done):
-            raise KeyboardInterrupt
-
+    tell = telling(callback)
     tell("making the video", 0.0)
     signal = film(seconds)
     write(made, signal.values, signal.spec)

@@ -7,7 +7,6 @@ units of computed tomography, with a scanner's noise.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,10 +30,8 @@ from partinr.signals.metrics import psnr
 from partinr.signals.signal import Signal
 from partinr.signals.volumes.geometry import described
 from partinr.signals.writing import write
+from partinr.studies.telling import Report, telling
 from partinr.text import utf8
-
-Report = Callable[[str, float], "bool | None"]
-"""Called with what is being done and the share of all that is done, 0..1; returning True stops."""
 
 # Centre and half axes (plane, row, column) in shares of the volume's half, turn in the slice, and what is
 # added to the Hounsfield units: a head of skull, brain, ventricles and lesions, after Shepp and Logan.
@@ -119,11 +116,7 @@ def run(
     chosen = VolumeSettings() if settings is None else settings
     inr, scan, thin, report = (folder / n for n in ("scan.inr", "scan.tif", "thin.tif", "report.html"))
     make_folder(folder, *(file.name for file in (inr, scan, thin, report)))
-
-    def tell(what: str, done: float) -> None:
-        if callback is not None and callback(what, done):
-            raise KeyboardInterrupt
-
+    tell = telling(callback)
     tell("making the scan", 0.0)
     signal = scanned(chosen.shape, seed)
     write(scan, signal.values, signal.spec)

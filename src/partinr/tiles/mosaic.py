@@ -20,7 +20,7 @@ from partinr.model.extents import Crop, check_room, output_shape, window_of
 from partinr.model.joining import Placed, joined
 from partinr.model.memory import free_memory
 from partinr.model.piecewise import Piecewise
-from partinr.model.rendering import reach, render, rendered_spec
+from partinr.model.rendering import gathered, reach, render, rendered_spec
 from partinr.model.spectra import Sides
 from partinr.shapes import Shaped
 from partinr.signals.signal import Between, SignalSpec
@@ -166,18 +166,10 @@ class Mosaic:
                 hold it, or a tile cannot be read.
         """
         shape = output_shape(self.signal, size, scale, crop)
-        spec = rendered_spec(self.signal, derivative)
-        check_room(shape, spec, free_memory(), "of memory")
-        window = window_of(self.signal, crop)
-        coarse = self._coarser(shape, window, point, derivative)
-        if coarse is not None:
-            return coarse.render(size=shape, crop=_eighth(window), between=between)
-        out = np.empty((*shape, spec.channels), np.dtype(spec.dtype))
-        for slices, part in self._pieces(shape, window, out[0].nbytes):
-            out[slices] = self._piece(slices, part, point, between, derivative)
-        if derivative == "gradient":
-            out = out.reshape(*shape, self.signal.dims, self.signal.channels)
-        return out if self.signal.channel_axis else out[..., 0]
+        blocks = functools.partial(
+            self.blocks, size, scale, crop, point=point, between=between, derivative=derivative
+        )
+        return gathered(blocks, shape, self.signal, derivative)
 
     def blocks(
         self,

@@ -22,10 +22,11 @@ from partinr.signals.signal import SignalSpec
 from partinr.signals.tiff import Headers, Told, headers
 from partinr.signals.tiff_places import own_words, places
 from partinr.signals.tiff_window import window_of_tiff
+from partinr.signals.volumes.dataarray import named_dataarray
 from partinr.signals.volumes.hdf5 import MAGIC as HDF5_MAGIC
 from partinr.signals.volumes.hdf5 import format_of, named_hdf5
 from partinr.signals.volumes.located import Location, located
-from partinr.signals.volumes.named import Coordinate, Named, Selected, plain, selected
+from partinr.signals.volumes.named import Selected, selected
 from partinr.signals.volumes.scan import Wish, scaling, worth_telling
 from partinr.signals.volumes.zarr import is_zarr, named_zarr
 from partinr.tiles.place import address, brief_error, filesystem, is_address
@@ -348,22 +349,7 @@ class XarraySource(Source[Any]):
         if not hasattr(array, "dims") or not hasattr(array, "dtype"):
             names = ", ".join(map(str, getattr(array, "data_vars", ())))
             raise InputError(f"expected one variable of xarray's, got a data set; name one of: {names:.200}")
-        coordinates = {
-            str(name): Coordinate(np.asarray(c.values), str(c.attrs.get("units", "")))
-            for name, c in getattr(array, "coords", {}).items()
-            if c.dims == (name,) and c.dtype.kind in "iufU"
-        }
-        attributes = {str(name): plain(value) for name, value in dict(array.attrs).items()}
-        named = Named(
-            "the variable",
-            tuple(array.shape),
-            np.dtype(array.dtype),
-            lambda index: array[index].values,
-            tuple(map(str, array.dims)),
-            coordinates,
-            attributes,
-            str(getattr(array, "name", None) or ""),
-        )
+        named = named_dataarray(array, "the variable")
         self._selected = selected(named, wish, "xarray")
         super().__init__("the variable", *named_spec(self._selected, wish))
 

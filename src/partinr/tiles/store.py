@@ -185,11 +185,6 @@ class Store:
         return self.manifest.step
 
     @property
-    def tile_side(self) -> tuple[int, ...]:
-        """Of a tile, in samples along each axis."""
-        return self.manifest.side
-
-    @property
     def tiles(self) -> tuple[Tile, ...]:
         """What is known of each tile, in raster order."""
         assert self.manifest.tiles is not None

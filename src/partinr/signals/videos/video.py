@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partinr.errors import InputError
+from partinr.errors import InputError, loaded
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding
 from partinr.signals.signal import Signal
 from partinr.signals.videos.clip import WHOLE, Clip
@@ -290,9 +290,4 @@ def need_av(what: str) -> ModuleType:
     Raises:
         InputError: it is not there.
     """
-    try:
-        import av
-    except (ImportError, OSError) as error:
-        raise InputError(f"{what} by PyAV; pip install 'partinr[video]'") from error
-    found: ModuleType = av
-    return found
+    return loaded("av", f"{what} by PyAV; pip install 'partinr[video]'")

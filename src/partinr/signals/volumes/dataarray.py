@@ -42,23 +42,33 @@ def from_xarray(values: Any, *, value_range: tuple[float, float] | None = None, 
     """
     if not is_dataarray(values):
         raise InputError(f"expected an array of xarray's, got {type(values).__name__}; use from_array")
+    place = f"the array {values.name}" if values.name is not None else "the array"
+    signal = named_signal(named_dataarray(values, place), Wish(value_range=value_range), "xarray")
+    return signal if mask is None else masked(signal, mask)
+
+
+def named_dataarray(values: Any, place: str) -> Named:
+    """What is known of one of xarray's arrays, whatever holds its values; none of them is loaded.
+
+    Args:
+        values: the array.
+        place: what error messages call it.
+    """
     coordinates = {
         str(name): Coordinate(np.asarray(place.values), str(plain(place.attrs.get("units")) or ""))
         for name, place in values.coords.items()
         if place.dims == (name,)
     }
-    array = Named(
-        f"the array {values.name}" if values.name is not None else "the array",
+    return Named(
+        place,
         tuple(values.shape),
-        values.dtype,
-        lambda index: np.asarray(values.data[index]),
+        np.dtype(values.dtype),
+        lambda index: np.asarray(values[index].values),
         tuple(map(str, values.dims)),
         coordinates,
         {str(name): value for name, value in values.attrs.items()},
         "" if values.name is None else str(values.name),
     )
-    signal = named_signal(array, Wish(value_range=value_range), "xarray")
-    return signal if mask is None else masked(signal, mask)
 
 
 def to_xarray(values: Shaped[ndarray, "*array_shape"], spec: SignalSpec) -> Any:
