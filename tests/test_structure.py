@@ -39,6 +39,7 @@ ROOMS = [
     "display",
     "errors",
     "cores",
+    "processes",
     "shapes",
 ]
 """From the top. A file imports from rooms below its own and from its own room."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,46 @@ def test_the_same_bytes_by_processes_two_of_which_are_killed(
     assert len(killed) == 2
     assert result.workers == 2
     assert contents(tmp_path / "a.inrs") == contents(undisturbed)
+
+
+def test_processes_that_die_idle_at_work_and_at_their_start_lose_nothing(
+    file: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = ProcessPoolExecutor.submit
+    died = []
+
+    def submit(pool: ProcessPoolExecutor, work: Callable[..., Any], *given: Any) -> Future[Any]:
+        if len(died) < 3 and pool._processes:
+            (process,) = pool._processes.values()
+            process.kill()
+            died.append(process)
+            if len(died) == 2:
+                raise OSError("handle is closed")
+            if len(died) == 3:
+                process.join()
+        return submitted(pool, work, *given)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    fit(file, tmp_path / "a.inrs", workers=2)
+    assert len(died) == 3
+    assert contents(tmp_path / "a.inrs") == contents(undisturbed)
+
+
+UNGUARDED = """
+import sys, partinr
+partinr.fit_tiles(sys.argv[1], sys.argv[2], tile=128, workers=2)
+"""
+
+
+def test_a_script_that_every_process_would_run_again_is_told_so(file: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), str(file), str(tmp_path / "a.inrs")]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+    assert run.returncode == 1
+    assert "WorkersLost: worker after worker ends before it has begun" in run.stderr
+    assert '__name__ == "__main__"' in run.stderr
 
 
 SCRIPT = """

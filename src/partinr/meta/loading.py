@@ -18,6 +18,7 @@ from partinr.meta.collection import Collection
 from partinr.meta.crops import Colour, Crop, coloured
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
+from partinr.processes import GUARD, being_imported_again, deaf
 from partinr.signals import Signal
 
 if sys.platform == "win32":
@@ -144,13 +145,20 @@ class Loader:
             for one in wanted:
                 if len(waiting) == self.ahead:
                     yield waiting.popleft().result()
-                with _deaf():  # may start a worker
-                    waiting.append(self.workers.submit(_load, one))
+                waiting.append(self._submitted(one))
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _submitted(self, wanted: Wanted) -> Future[Loaded]:
+        assert self.workers is not None
+        try:
+            with deaf():  # may start a worker
+                return self.workers.submit(_load, wanted)
+        except OSError as error:  # there is no room for one, or those that there are have just ended
+            raise BrokenExecutor(str(error)) from error
 
 
 @contextmanager
@@ -160,11 +168,14 @@ def loading(preparation: Preparation, workers: int) -> Iterator[Loader]:
     Workers end when this process does, however it ends, and at once when loading is over: a pipe closes.
 
     Raises:
+        InputError: this is such a process itself, which imports a script that starts some.
         MemoryError: a worker was ended by somebody else.
     """
     if not workers:
         yield Loader(preparation)
         return
+    if being_imported_again():
+        raise InputError(GUARD)
     context = multiprocessing.get_context("spawn")  # not forked: threads of torch may hold locks
     theirs, ours = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, context, _begin, (preparation, theirs))
@@ -176,22 +187,6 @@ def loading(preparation: Preparation, workers: int) -> Iterator[Loader]:
         ours.close()
         theirs.close()
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Signals wait, and processes that are started meanwhile never hear them: Ctrl-C, what a batch system
-    sends and the end of a terminal go to all, and the one that learns decides."""
-    import signal
-
-    if sys.platform == "win32":  # which has no such masks; see `_begin`
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(preparation: Preparation, pipe: Connection) -> None:

@@ -20,6 +20,7 @@ from partinr.fitting.goals.goal import Goal
 from partinr.fitting.loop import Progress, Watch
 from partinr.model import kernel
 from partinr.model.memory import free_memory
+from partinr.processes import GUARD, being_imported_again
 from partinr.signals.signal import Between, SignalSpec
 from partinr.tiles.correction import common_step, corrections
 from partinr.tiles.layout import Index, Layout, layout_of
@@ -122,7 +123,7 @@ def fit_tiles(
 
     Raises:
         InputError: something asked for cannot be done; another run writes into the store; the source changes
-            while it is read.
+            while it is read; a script without `if __name__ == "__main__":` asks for several processes.
         WorkersLost: nobody is left to do it; what is done is kept.
         OSError: the disk is full; what is done is kept.
 
@@ -136,6 +137,8 @@ def fit_tiles(
         ((1, 2), True)
     """
     began = time.perf_counter()
+    if being_imported_again():
+        raise InputError(GUARD)
     _require_kernel()
     if not isinstance(goal, Compact | None):
         raise InputError(f"fits in tiles have the goal Compact, got {type(goal).__name__}")

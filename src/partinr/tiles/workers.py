@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_end
 from typing import Any, NamedTuple
 
+from partinr.processes import GUARD, deaf
 from partinr.tiles.tasks import Plan
 
 TRIES = 3
@@ -67,7 +68,7 @@ class Alone(Workers):
 
 
 class Processes(Workers):
-    """Processes on this machine.
+    """Processes on this machine, each a pool of its own: it is known which task a process died of.
 
     Args:
         count: how many.
@@ -75,67 +76,78 @@ class Processes(Workers):
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._pool: ProcessPoolExecutor | None = None
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._count, context, _begin)
-        return self._pool
+        self._idle: list[_Process] = []
+        self._busy: dict[Future[Any], tuple[_Process, Job]] = {}
 
     def run(self, work: Work, plan: Plan, jobs: Sequence[Job]) -> Iterator[tuple[Job, Any]]:
-        """See `Workers.run`; a task during which a worker died is done again, alone."""
-        waiting, suspects = deque(jobs), deque[Job]()
+        """See `Workers.run`; a task during which a process died is done again by another."""
+        waiting, came = deque(jobs), list[tuple[Job, Any]]()
         deaths: Counter[int] = Counter()
-        under_way: dict[Future[Any], Job] = {}
-        while waiting or suspects or under_way:
-            while (suspects or waiting) and len(under_way) < (1 if suspects else 2 * self._count):
-                job = suspects.popleft() if suspects else waiting.popleft()
-                alone = bool(deaths[job.number])
+        while waiting or came or self._busy:
+            while waiting and len(self._busy) < self._count:
+                job = waiting.popleft()
                 try:
-                    future = self._started().submit(work, plan, job.task, plan.parcel(job.number))
-                except BrokenProcessPool:
-                    waiting.appendleft(job)
-                    self.close()
-                    continue
+                    parcel = plan.parcel(job.number)
                 except Exception as error:  # what is read here fails as it would there
-                    yield job, error
+                    came.append((job, error))
                     continue
-                under_way[future] = job
-                if alone:
-                    break
-            if not under_way:
-                continue
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            broken = False
-            for future in done:
-                job = under_way.pop(future)
+                process = self._idle.pop() if self._idle else _Process()
+                self._busy[process.submit(work, plan, job.task, parcel)] = process, job
+            yield from came
+            came = []
+            for future in wait(self._busy, return_when=FIRST_COMPLETED).done if self._busy else ():
+                process, job = self._busy.pop(future)
                 failure = future.exception()
                 if not isinstance(failure, BrokenProcessPool):
-                    yield job, future.result() if failure is None else failure
+                    self._idle.append(process)
+                    came.append((job, future.result() if failure is None else failure))
                     continue
-                broken = True
+                process.close()
                 deaths[job.number] += 1
                 if deaths[job.number] < TRIES:
-                    suspects.append(job)
+                    waiting.appendleft(job)
+                elif process.began:
+                    why = f"a worker died of it {TRIES} times; it may have had too little memory"
+                    came.append((job, WorkersLost(why)))
                 else:
-                    yield (
-                        job,
-                        WorkersLost(f"a worker died of it {TRIES} times; it may have had too little memory"),
-                    )
-            if broken:
-                # All that were under way are lost with the pool, and any may be why.
-                for job in under_way.values():
-                    deaths[job.number] += 1
-                    suspects.append(job)
-                under_way.clear()
-                self.close()
+                    raise WorkersLost(f"worker after worker ends before it has begun; {GUARD}")
 
     def close(self) -> None:
         """See `Workers.close`."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        for process in (*self._idle, *(process for process, _ in self._busy.values())):
+            process.close()
+        self._idle, self._busy = [], {}
+
+
+class _Process:
+    """One process, started with the first task; it does one at a time."""
+
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
+        with deaf():
+            self._hello = self._pool.submit(_hello)
+
+    def submit(self, work: Work, *given: Any) -> Future[Any]:
+        """A task; what comes of it is a `BrokenProcessPool` if the process has ended."""
+        try:
+            return self._pool.submit(work, *given)
+        except (RuntimeError, OSError) as error:  # its queues are closed while it is found to have ended
+            ended: Future[Any] = Future()
+            ended.set_exception(BrokenProcessPool(str(error)))
+            return ended
+
+    @property
+    def began(self) -> bool:
+        """Whether it was ever ready for a task."""
+        return self._hello.done() and self._hello.exception() is None
+
+    def close(self) -> None:
+        """End it; what is under way is given up."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _hello() -> None:
+    """The first that a process does: once that is done, it has begun."""
 
 
 def _begin() -> None:
