@@ -192,7 +192,11 @@ def fit(
     ] = None,
     workers: Annotated[
         int | None,
-        tiles("Processes that fit tiles. Default: one for each core for which there is memory.", "N", min=1),
+        tiles(
+            "Processes that fit tiles, a core each. Default: one for each core for which there is memory.",
+            "N",
+            min=1,
+        ),
     ] = None,
     cluster: Annotated[
         str | None,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from partinr.errors import InputError, need
+from partinr.processes import keep_memory
 from partinr.tiles.place import brief_error
 from partinr.tiles.tasks import Plan
 from partinr.tiles.workers import TRIES, Job, Work, Workers, WorkersLost
@@ -90,7 +91,7 @@ class Cluster(Workers):
 
     def _submitted(self, work: Work, plan: Plan, job: Job, parcel: Any) -> Any:
         try:
-            return self._client.submit(work, plan, job.task, parcel, pure=False, retries=TRIES)
+            return self._client.submit(_done, work, plan, job.task, parcel, pure=False, retries=TRIES)
         except Exception as error:  # see `_found`
             raise self._lost() from error
 
@@ -125,3 +126,9 @@ class Cluster(Workers):
         """See `Workers.close`; a client that was given stays."""
         if self._own:
             self._client.close(timeout=1)
+
+
+def _done(work: Work, plan: Plan, task: Any, parcel: Any) -> Any:
+    """A task, at a worker."""
+    keep_memory()
+    return work(plan, task, parcel)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import partinr
-from partinr.cores import usable_cores
+from partinr.cores import on_cores, usable_cores
 from partinr.errors import InputError
 from partinr.fitting.defaults import between_for
 from partinr.fitting.goals.compact import Compact, usual_goal
@@ -113,7 +113,8 @@ def fit_tiles(
         between: what lies between the samples; None: as `fit` has it.
         tile: side of the tiles in samples; None for about 3 million values a tile, 1024 x 1024 for pictures.
         memory: bytes that all processes together may take; None for three quarters of what is free.
-        workers: processes on this machine; 1 for this one alone; None for as many as cores and memory allow.
+        workers: processes on this machine, each on one core; 1 for this one alone; None for as many as cores
+            and memory allow, which share all cores.
         cluster: address of a Dask scheduler, or a `distributed.Client`, whose workers do it instead.
         resume: go on with a store that is not finished; begin if there is none.
         watch: who looks at it; its `callback` is told of every tile, and may stop the fit, which can go on.
@@ -149,8 +150,12 @@ def fit_tiles(
         layout = layout_of(source.spec.shape, source.spec.channels, tile)
         lies = between_for(source.spec, between or "auto")
         version, target = partinr.__version__, address(path) if is_address(path) else None
-        plan = Plan(source, layout, None, None, lies, source.identity(), version, target)
         count = None if cluster is not None else _workers(layout, source.spec.channels, memory, workers)
+        # Who names workers means as many cores.
+        each = 1 if count is None or workers is not None else max(1, usable_cores() // count)
+        if count is not None:
+            stack.enter_context(on_cores(count * each))
+        plan = Plan(source, layout, None, None, lies, source.identity(), version, target, each)
         writing = stack.enter_context(closing(Writing(path, resume=resume)))
         fit = _Fit(writing, plan, aim, watch or Watch(), began)
         fit.check_same()
@@ -213,11 +218,12 @@ class _Fit:
     def run(self, workers: Workers) -> str:
         """Fit what is not done; why it ended."""
         writing = self.writing
+        workers.begin()
         if writing.manifest is None:
             span = self._span(workers)
             if span is None:
                 return "callback"
-            found = surveyed(self.plan.source, span, self.goal, None)
+            found = surveyed(self.plan.source, span, self.goal)
             looked = {"looked_at": found.samples, "digest": found.digest}
             mixing = tuple(map(tuple, found.mixing.tolist()))
             writing.begin(self._manifest(found.step, mixing, span, looked))

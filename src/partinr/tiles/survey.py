@@ -19,11 +19,11 @@ from partinr.fitting.settings import digest
 from partinr.fitting.spectral import COARSEST, FINEST
 from partinr.model.spectra import Sides, mixing_for
 from partinr.shapes import Float32
-from partinr.signals.signal import Signal
+from partinr.signals.signal import Signal, normalised
 from partinr.tiles.source import Source, Span, Window, window_of
 
 # Samples that are looked at: all of few, a share of more, and at most so many, of three channels.
-_LEAST, _SHARE, _MOST, _CHANNELS = 1 << 18, 1 / 16, 1 << 22, 3
+_LEAST, _SHARE, _MOST, _CHANNELS = 1 << 18, 1 / 32, 1 << 22, 3
 
 
 class Survey(NamedTuple):
@@ -42,14 +42,13 @@ class Survey(NamedTuple):
     digest: str
 
 
-def surveyed(source: Source[Any], span: Span, goal: Compact, threads: int | None) -> Survey:
+def surveyed(source: Source[Any], span: Span, goal: Compact) -> Survey:
     """Look at some of a signal.
 
     Args:
         source: the signal.
         span: its value range.
         goal: for the whole.
-        threads: of the CPU; None for all.
 
     Raises:
         InputError: the source cannot be read.
@@ -60,10 +59,17 @@ def surveyed(source: Source[Any], span: Span, goal: Compact, threads: int | None
     sample = signal.spec.samples
     most = goal.most_bytes(source.spec.samples)
     own = goal if most is None else Compact(size=max(1, most * sample // source.spec.samples))
-    spectra = own.solved(signal, threads, lambda _: False).spectra
+    mixing = _mixing(signal, _block(source.spec.shape))
+    spectra = own.solved(signal, None, lambda _: False, mixing).spectra
     assert spectra is not None
-    blocks = signal.normalised().reshape(-1, *_block(source.spec.shape), signal.channels)
-    return Survey(spectra.step, mixing_for(blocks, apart=1), sample, digest(signal.values))
+    return Survey(spectra.step, mixing, sample, digest(signal.values))
+
+
+def _mixing(signal: Signal, block: tuple[int, ...]) -> Float32[ndarray, "channels channels"]:
+    """Of the channels, from some of the windows."""
+    windows = signal.values.reshape(-1, *block, signal.channels)
+    some = windows[:: max(1, signal.spec.samples // _LEAST)]
+    return mixing_for(normalised(some, signal.spec.value_range), apart=1)
 
 
 def _guess(goal: Compact) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 import partinr
+from partinr.cores import on_cores
 from partinr.errors import InputError
 from partinr.file.compact_inr import compact
 from partinr.file.spectra_coding import write_spectra
@@ -41,6 +42,7 @@ class Plan:
         identity: of the source, when the fit began.
         version: of partinr.
         target: address of the store, of those that workers write into themselves; None of others.
+        cores: that a task takes.
     """
 
     source: Source[Any]
@@ -51,6 +53,7 @@ class Plan:
     identity: dict[str, Any]
     version: str
     target: str | None = None
+    cores: int = 1
 
     def window(self, number: int) -> Window:
         """The samples of a tile."""
@@ -110,6 +113,11 @@ def fit_tile(plan: Plan, task: Task, parcel: Any) -> Done:
         InputError: the tile cannot be read or fitted.
         SourceChanged, OtherVersion: see `Plan.check`.
     """
+    with on_cores(plan.cores):
+        return _fitted(plan, task, parcel)
+
+
+def _fitted(plan: Plan, task: Task, parcel: Any) -> Done:
     assert plan.span is not None
     plan.check()
     window = plan.window(task.number)
@@ -117,7 +125,7 @@ def fit_tile(plan: Plan, task: Task, parcel: Any) -> Done:
     plan.check()
     signal = _nothing(plan, window) if found is None else found
     signal = signal.with_between(plan.between)
-    cutter = Cutter(signal, 1, plan.mixing)
+    cutter = Cutter(signal, None, plan.mixing)
     cut = cutter.cut(task.step)
     cutter.release()
     model = synthesised(cutter.spectra(cut), signal.spec)

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_end
 from typing import Any, NamedTuple
 
-from partinr.processes import GUARD, deaf
+from partinr.processes import GUARD, deaf, keep_memory
 from partinr.tiles.tasks import Plan
 
 TRIES = 3
@@ -46,6 +46,9 @@ class Workers(ABC):
         taken before new ones are begun.
         """
 
+    def begin(self) -> None:  # noqa: B027 - not everyone has to
+        """Get ready, while nothing is there to be done yet."""
+
     @abstractmethod
     def close(self) -> None:
         """Send everybody home; what is under way is given up."""
@@ -53,6 +56,10 @@ class Workers(ABC):
 
 class Alone(Workers):
     """This process."""
+
+    def begin(self) -> None:
+        """See `Workers.begin`."""
+        keep_memory()
 
     def run(self, work: Work, plan: Plan, jobs: Sequence[Job]) -> Iterator[tuple[Job, Any]]:
         """See `Workers.run`."""
@@ -76,65 +83,97 @@ class Processes(Workers):
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._idle: list[_Process] = []
-        self._busy: dict[Future[Any], tuple[_Process, Job]] = {}
+        self._crew: list[_Process] = []
+
+    def begin(self) -> None:
+        """See `Workers.begin`."""
+        self._crew += [_Process() for _ in range(self._count - len(self._crew))]
 
     def run(self, work: Work, plan: Plan, jobs: Sequence[Job]) -> Iterator[tuple[Job, Any]]:
         """See `Workers.run`; a task during which a process died is done again by another."""
         waiting, came = deque(jobs), list[tuple[Job, Any]]()
         deaths: Counter[int] = Counter()
-        while waiting or came or self._busy:
-            while waiting and len(self._busy) < self._count:
+        while waiting or came or any(process.under_way for process in self._crew):
+            self.begin()
+            # One more than is being done lies ready for each, unless others could begin it sooner.
+            while waiting and (free := self._freest(2 if len(waiting) > self._count else 1)):
                 job = waiting.popleft()
                 try:
                     parcel = plan.parcel(job.number)
                 except Exception as error:  # what is read here fails as it would there
                     came.append((job, error))
-                    continue
-                process = self._idle.pop() if self._idle else _Process()
-                self._busy[process.submit(work, plan, job.task, parcel)] = process, job
+                else:
+                    free.submit(job, work, plan, parcel)
             yield from came
             came = []
-            for future in wait(self._busy, return_when=FIRST_COMPLETED).done if self._busy else ():
-                process, job = self._busy.pop(future)
-                failure = future.exception()
-                if not isinstance(failure, BrokenProcessPool):
-                    self._idle.append(process)
-                    came.append((job, future.result() if failure is None else failure))
+            wait([future for one in self._crew for future in one.under_way], return_when=FIRST_COMPLETED)
+            for process in list(self._crew):
+                came += process.done()
+                lost = process.lost()
+                if not lost:
                     continue
-                process.close()
-                deaths[job.number] += 1
-                if deaths[job.number] < TRIES:
-                    waiting.appendleft(job)
+                self._crew.remove(process)
+                waiting.extendleft(reversed(lost[1:]))
+                deaths[lost[0].number] += 1
+                if deaths[lost[0].number] < TRIES:
+                    waiting.appendleft(lost[0])
                 elif process.began:
                     why = f"a worker died of it {TRIES} times; it may have had too little memory"
-                    came.append((job, WorkersLost(why)))
+                    came.append((lost[0], WorkersLost(why)))
                 else:
                     raise WorkersLost(f"worker after worker ends before it has begun; {GUARD}")
 
+    def _freest(self, most: int) -> _Process | None:
+        """Who has the least to do, if that is less than so much."""
+        found = min(self._crew, key=lambda process: len(process.under_way))
+        return found if len(found.under_way) < most else None
+
     def close(self) -> None:
         """See `Workers.close`."""
-        for process in (*self._idle, *(process for process, _ in self._busy.values())):
+        for process in self._crew:
             process.close()
-        self._idle, self._busy = [], {}
+        self._crew = []
 
 
 class _Process:
-    """One process, started with the first task; it does one at a time."""
+    """One process, which does one task after another.
+
+    Attributes:
+        under_way: what it is doing, and what it is to do next.
+    """
 
     def __init__(self) -> None:
+        self.under_way: dict[Future[Any], Job] = {}
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
         with deaf():
             self._hello = self._pool.submit(_hello)
 
-    def submit(self, work: Work, *given: Any) -> Future[Any]:
-        """A task; what comes of it is a `BrokenProcessPool` if the process has ended."""
+    def submit(self, job: Job, work: Work, plan: Plan, parcel: Any) -> None:
+        """Give it a task."""
         try:
-            return self._pool.submit(work, *given)
+            future = self._pool.submit(work, plan, job.task, parcel)
         except (RuntimeError, OSError) as error:  # its queues are closed while it is found to have ended
-            ended: Future[Any] = Future()
-            ended.set_exception(BrokenProcessPool(str(error)))
-            return ended
+            future = Future()
+            future.set_exception(BrokenProcessPool(str(error)))
+        self.under_way[future] = job
+
+    def done(self) -> list[tuple[Job, Any]]:
+        """What has come of tasks since."""
+        found = []
+        for future, job in list(self.under_way.items()):
+            if not future.done() or isinstance(future.exception(), BrokenProcessPool):
+                break
+            del self.under_way[future]
+            found.append((job, future.exception() or future.result()))
+        return found
+
+    def lost(self) -> list[Job]:
+        """If it has ended, the task that it was doing, and those that it had not begun."""
+        broken = [future for future in self.under_way if future.done()]
+        if not broken:
+            return []
+        self.close()
+        return list(self.under_way.values())
 
     @property
     def began(self) -> bool:
@@ -153,6 +192,7 @@ def _hello() -> None:
 def _begin() -> None:
     """What a worker does first: it leaves signals of the terminal to its parent, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_memory()
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -9,6 +9,7 @@ from numbers import Real
 from reprlib import repr as brief
 
 import numpy as np
+from numpy import ndarray
 
 from partinr.errors import InputError
 from partinr.file.compact_inr import compact_size, spectra_size
@@ -18,6 +19,7 @@ from partinr.fitting.spectral import COARSEST, FINEST, Cut, Cutter, steered
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import rendered_psnr
 from partinr.model.synthesis import synthesised
+from partinr.shapes import Float32
 from partinr.signals.signal import Signal
 from partinr.signals.snr import psnr_for_snr, snr_at
 
@@ -94,9 +96,15 @@ class Compact(Solved):
         most = self.most_bytes(function.signal.samples)
         return super().reached(function, psnr) and (most is None or compact_size(function) <= most)
 
-    def solved(self, signal: Signal, threads: int | None, tell: Callable[[float], bool]) -> Piecewise:
-        """See `Solved.solved`."""
-        cutter = Cutter(signal, threads)
+    def solved(
+        self,
+        signal: Signal,
+        threads: int | None,
+        tell: Callable[[float], bool],
+        mixing: Float32[ndarray, "channels channels"] | None = None,
+    ) -> Piecewise:
+        """See `Solved.solved`; the channels are mixed as told, or by None as suits the signal."""
+        cutter = Cutter(signal, threads, mixing)
         most = self.most_bytes(signal.spec.samples)
         if most is None:
             assert self.psnr is not None
