@@ -1,4 +1,4 @@
-"""Fits in tiles: cost and memory against size, two workers against one, and what a Dask cluster adds.
+"""Fits in tiles: cost and memory against size, two workers and one, tiles and the whole, and a cluster.
 
     python benchmarks/tiles.py [PHOTOS ...] [--sides 1024 2048 4096 8192] [--psnr 38] [--folder DIR] [--write]
     python benchmarks/tiles.py PHOTOS ... --sides 2048 32768 --only sizes
@@ -27,7 +27,8 @@ from tables import machine, publish, table
 
 import partinr
 
-_PATCH, _TILE = 256, 512
+# Pixels a side of squares of one photograph, of the file's own tiles, of the fit's.
+_PATCH, _TILE, _SIDE = 256, 512, 1024
 
 
 def photographs(paths: Sequence[Path]) -> list[np.ndarray]:
@@ -181,13 +182,41 @@ def on_a_cluster(path: Path, folder: Path, psnr: float) -> str:
     )
 
 
+def against_the_whole(path: Path, folder: Path, psnr: float) -> str:
+    """The same picture fitted in tiles and as a whole: cost, quality, bytes, and what shows between tiles."""
+    tiles, whole = folder / "whole.inrs", folder / "whole.inr"
+    rows = []
+    for how, file, options in (("tiles", tiles, ()), ("as a whole", whole, ("--store", "compact"))):
+        found = measured(["fit", str(path), "-o", str(file), "--psnr", str(psnr), *options])
+        reached = f"{found['psnr']:.3f}"
+        bits = f"{found['bits_per_sample']:.3f}"
+        memory = f"{found['memory'] / 2**20:,.0f}"
+        rows.append([how, f"{found['wall']:.1f}", memory, reached, bits, *map("{:.3f}".format, seams(file))])
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    head = ["fitted in", "seconds", "memory, MiB", "PSNR, dB", "bits a sample"]
+    return table([*head, "seam figure at borders of tiles", "at those of boxes"], rows)
+
+
+def seams(path: Path) -> tuple[float, float]:
+    """Figures of a function at borders of tiles, and at those of its boxes, around all corners of tiles."""
+    mosaic = partinr.open(path)
+    found = []
+    for corner in np.ndindex(*((n - 1) // _SIDE for n in mosaic.signal.shape)):
+        box = [range(_SIDE * (i + 1) - 128, _SIDE * (i + 1) + 128) for i in corner]
+        first, model = mosaic.window(box)
+        y, x = ((start + np.arange(n)) // _SIDE for start, n in zip(first, model.signal.shape, strict=True))
+        found.append((partinr.seam(model, y[:, None] * 1000 + x), partinr.seam(model)))
+    at_tiles, at_boxes = np.mean(found, axis=0)
+    return float(at_tiles), float(at_boxes)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="*")
     parser.add_argument("--sides", type=int, nargs="+", default=[1024, 2048, 4096, 8192])
     parser.add_argument("--psnr", type=float, default=38.0)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--only", choices=["sizes", "workers", "cluster"])
+    parser.add_argument("--only", choices=["sizes", "workers", "whole", "cluster"])
     parser.add_argument("--write", action="store_true", help="put the results into docs/tiles.md")
     options = parser.parse_args()
     photos = photographs(options.photos)
@@ -199,6 +228,7 @@ def main() -> None:
     parts = {
         "sizes": lambda: against_size(pictures, options.folder, options.psnr),
         "workers": lambda: two_against_one(largest, options.folder, options.psnr),
+        "whole": lambda: against_the_whole(largest, options.folder, options.psnr),
         "cluster": lambda: on_a_cluster(largest, options.folder, options.psnr),
     }
     for name, part in parts.items():

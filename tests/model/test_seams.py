@@ -115,6 +115,26 @@ def test_without_borders_or_without_insides_there_is_none(partition: Partition) 
     assert seam(drawn(partition)) is None
 
 
+@pytest.mark.parametrize("between", ["none", "smooth"])
+def test_borders_of_other_regions_can_be_looked_at(between: str) -> None:
+    result = fit(noise((24, 20)), Grid(3, 2), Siren(6, 1), goal=Steps(30))
+    model = result.model.with_between(between)
+    assert seam(model, model.partition.label_map) == seam(model)
+    assert seam(model, np.zeros((24, 20), int)) is None
+    with pytest.raises(partinr.InputError, match=r"shape of the signal \(24, 20\), got \(20, 24\)"):
+        seam(model, np.zeros((20, 24), int))
+
+
+def test_jumps_count_at_the_borders_that_are_looked_at() -> None:
+    partition = Grid(1, 2).partition(noise((40, 40)))
+    model = replace(drawn(partition), jump=0.03)
+    elsewhere = np.repeat([[0] * 10 + [1] * 30], 40, axis=0)
+    figure = seam(model, elsewhere)
+    assert seam(model) > 1.3
+    assert figure is not None
+    assert figure < 1.05
+
+
 def test_flat_pictures_have_no_seams() -> None:
     result = fit(np.full((24, 24), 0.5), Grid(3, 3), Siren(6, 1), goal=Steps(100))
     assert seam(result.model) == pytest.approx(1, abs=0.2)

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy import ndarray
 
+from partinr.errors import InputError
 from partinr.model.between.lattice import Along
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import values_between
-from partinr.shapes import Bool, Float32, Float64
+from partinr.shapes import Bool, Float32, Float64, Int
 from partinr.signals import frames
 
 # Points at which the function is looked at between one sample and the next.
@@ -24,7 +25,7 @@ _INVISIBLE = 1e-3
 _BLOCK, _FEW, _ENOUGH = 1 << 20, (32, 4), 1 << 22
 
 
-def seam(model: Piecewise) -> float | None:
+def seam(model: Piecewise, labels: Int[ndarray, "*shape"] | None = None) -> float | None:
     """How much rougher the function is where regions meet than elsewhere; about 1 if nothing shows.
 
     Along every line of samples of every axis, the function is looked at at four points a sample, as in an
@@ -38,10 +39,14 @@ def seam(model: Piecewise) -> float | None:
     Args:
         model: any fit; it is looked at at its samples and between them, without the signal. Of signals
             of many millions of samples, some parts are.
+        labels: of other regions whose borders are to be looked at, such as tiles; None for the model's own.
 
     Returns:
         The figure; None where no gap lies between regions or none within one. Gaps at the signal's border,
         which have no four samples around, do not count.
+
+    Raises:
+        InputError: the labels have another shape than the signal.
 
     Example:
         >>> import numpy as np, partinr
@@ -54,12 +59,15 @@ def seam(model: Piecewise) -> float | None:
     Source of the cubic: Keys, "Cubic convolution interpolation for digital image processing", IEEE
     Transactions on Acoustics, Speech, and Signal Processing 29(6), 1981, equation 15.
     """
+    labels = model.partition.label_map if labels is None else labels
+    if labels.shape != model.signal.shape:
+        raise InputError(f"labels must have the shape of the signal {model.signal.shape}, got {labels.shape}")
     shown, awaited = 0.0, 0.0  # roughness at borders, and what it would be if they were like the rest
     for axis, length in enumerate(model.signal.shape):
         if length < 4:
             continue
         rough, expected = np.zeros(2), np.zeros(2)  # within regions, between them
-        for values, border in _lines(model, axis):
+        for values, border in _lines(model, axis, labels):
             second = np.abs(np.diff(values, 2, axis=1)) * _FINE**2
             total = np.pad(second.cumsum(axis=1), ((0, 0), (1, 0), (0, 0)))
             start = _FINE * np.arange(1, length - 2) - 1  # the second difference at the gap's first sample
@@ -89,13 +97,13 @@ def unblended(model: Piecewise) -> Piecewise:
 
 
 def _lines(
-    model: Piecewise, axis: int
+    model: Piecewise, axis: int, labels: Int[ndarray, "*shape"]
 ) -> Iterator[tuple[Float64[ndarray, "lines points channels"], Bool[ndarray, "lines gaps"]]]:
     """Values along lines of samples, and which of the gaps between samples lie between two regions."""
     shape = model.signal.shape
     length = shape[axis]
     if model.signal.between != "none":
-        yield from _lines_between(model, axis)
+        yield from _lines_between(model, axis, labels)
         return
     fine: Float32[ndarray, "points"] = np.empty((length - 1) * _FINE + 1, np.float32)
     for k in range(_FINE):
@@ -103,7 +111,7 @@ def _lines(
         fine[k::_FINE] = frames.axis(length) if k == 0 else position * (2 / (length - 1)) - 1
     across = [frames.axis(n) for a, n in enumerate(shape) if a != axis]
     points = frames.lattice(across) if across else np.empty((1, 0), np.float32)
-    labels = np.moveaxis(model.partition.label_map, axis, -1).reshape(-1, length)
+    labels = np.moveaxis(labels, axis, -1).reshape(-1, length)
     few = max(1, _BLOCK // (len(fine) * model.signal.channels))
     for first in _spread(len(points), few, len(fine)):
         some = points[first : first + few]
@@ -120,7 +128,7 @@ def _spread(count: int, few: int, points: int) -> range:
 
 
 def _lines_between(
-    model: Piecewise, axis: int
+    model: Piecewise, axis: int, labels: Int[ndarray, "*shape"]
 ) -> Iterator[tuple[Float64[ndarray, "lines points channels"], Bool[ndarray, "lines gaps"]]]:
     """The same for a function that is not its networks' between the samples."""
     shape, length = model.signal.shape, model.signal.shape[axis]
@@ -134,12 +142,12 @@ def _lines_between(
     each = points * math.prod(shape[a] for a in others[1:])
     few = max(_FEW[len(others) > 1], _BLOCK // each)
     for first in _spread(count, few, each):
-        part, labels = list(along), model.partition.label_map
+        part, across = list(along), labels
         if others:
             last = min(first + few, count)
             part[others[0]] = along[others[0]].part(first, last)
-            labels = labels.take(range(first, last), axis=others[0])
+            across = labels.take(range(first, last), axis=others[0])
         values = np.concatenate(list(values_between(model, part, point=True)))
         lines = np.moveaxis(values, axis, -2).reshape(-1, points, model.signal.channels)
-        mine = np.moveaxis(labels, axis, -1).reshape(-1, length)
+        mine = np.moveaxis(across, axis, -1).reshape(-1, length)
         yield lines.astype(np.float64), mine[:, 1:] != mine[:, :-1]
