@@ -21,11 +21,20 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tables import machine, publish, table
 
 import partinr
+from partinr.tiles.cluster import Cluster
+from partinr.tiles.layout import layout_of
+from partinr.tiles.opening import opened_source
+from partinr.tiles.tasks import Plan
+from partinr.tiles.workers import Job
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 # Pixels a side of squares of one photograph, of the file's own tiles, of the fit's.
 _PATCH, _TILE, _SIDE = 256, 512, 1024
@@ -175,11 +184,34 @@ def on_a_cluster(path: Path, folder: Path, psnr: float) -> str:
             shutil.rmtree(store, ignore_errors=True)
             seconds.append(partinr.fit_tiles(path, store, goal=goal, **options).seconds)
             print(options, f"{seconds[-1]:.2f} s", flush=True)
+        each = empty_task(path, client)
     alone, dask = min(seconds[2::2]), min(seconds[3::2])
     return (
         f"In one process {alone:.2f} s, by a Dask worker with one thread {dask:.2f} s: "
-        f"{dask / alone - 1:+.1%} (the best of three each)."
+        f"{dask / alone - 1:+.1%} (the best of three each). A task that does nothing takes client and "
+        f"scheduler {1000 * each[0]:.1f} ms, the worker {1000 * each[1]:.1f} ms."
     )
+
+
+def nothing(plan: Plan, task: object, parcel: object) -> None:
+    """What a task is where only its way is measured."""
+
+
+def empty_task(path: Path, client: Client, count: int = 1000) -> np.ndarray:
+    """Processor seconds of a task that does nothing: of client and scheduler, and of the worker."""
+    source = opened_source(path)
+    layout = layout_of(source.spec.shape, source.spec.channels, None)
+    plan = Plan(source, layout, None, None, "none", source.identity(), partinr.__version__)
+    workers = Cluster(client)
+
+    def used() -> np.ndarray:
+        return np.array([one.user + one.system for one in (os.times(), *client.run(os.times).values())])
+
+    for jobs in (10, count):  # the first ones load what is loaded once
+        before = used()
+        for _ in workers.run(nothing, plan, [Job(i % layout.count, i) for i in range(jobs)]):
+            pass
+    return (used() - before) / count
 
 
 def against_the_whole(path: Path, folder: Path, psnr: float) -> str:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
@@ -231,10 +230,8 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(file: Path, undisturbed: Pat
 def test_a_scheduler_that_is_not_there(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cluster._PATIENCE < 10
     monkeypatch.setattr(cluster, "_PATIENCE", 1)
-    began = time.monotonic()
-    with pytest.raises(partinr.InputError, match=r"cannot reach the scheduler tcp://127\.0\.0\.1:1"):
+    with pytest.raises(partinr.InputError, match=r"cannot reach the scheduler tcp://127\.0\.0\.1:1.* 1 s"):
         fit(file, tmp_path / "a.inrs", cluster="tcp://127.0.0.1:1")
-    assert time.monotonic() - began < 3
     assert not (tmp_path / "a.inrs").exists()
 
 

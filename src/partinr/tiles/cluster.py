@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import queue
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from partinr.errors import InputError, need
-from partinr.processes import keep_memory
 from partinr.tiles.place import brief_error
 from partinr.tiles.tasks import Plan
-from partinr.tiles.workers import TRIES, Job, Work, Workers, WorkersLost
+from partinr.tiles.workers import TRIES, Job, Sent, Work, Workers, WorkersLost
 
 # Seconds in which a scheduler answers, and in which its first worker has come.
 _PATIENCE, _FIRST_WORKER = 8, 30
+# Seconds after which they are counted again: they come and go.
+_COUNTED = 1
 # Tasks under way for each thread of the workers: one that is done, and one that is to be next.
 _AHEAD = 2
 
@@ -63,10 +66,15 @@ class Cluster(Workers):
 
     def run(self, work: Work, plan: Plan, jobs: Sequence[Job]) -> Iterator[tuple[Job, Any]]:
         """See `Workers.run`; Dask sends tasks of workers that died to others, some times."""
-        waiting, done = deque(jobs), queue.SimpleQueue[Any]()
+        from distributed.protocol.pickle import dumps  # of functions in the graphs of Dask's arrays, too
+
+        waiting, done, sent = deque(jobs), queue.SimpleQueue[Any](), Sent(plan, dumps)
         under_way: dict[str, tuple[Any, Job]] = {}
+        threads, counted = 1, -math.inf
         while waiting or under_way:
-            room = _AHEAD * max(1, self._threads()) - len(under_way)
+            if time.monotonic() > counted + _COUNTED:
+                threads, counted = max(1, self._threads()), time.monotonic()
+            room = _AHEAD * threads - len(under_way)
             while waiting and room > 0:
                 job, room = waiting.popleft(), room - 1
                 try:
@@ -74,7 +82,7 @@ class Cluster(Workers):
                 except Exception as error:  # what is read here fails as it would there
                     yield job, error
                     continue
-                future = self._submitted(work, plan, job, parcel)
+                future = self._submitted(sent.do, work, job.task, parcel)
                 under_way[future.key] = (future, job)
                 future.add_done_callback(done.put)
             if not under_way:
@@ -89,9 +97,9 @@ class Cluster(Workers):
             yield job, self._found(future)
             future.release()
 
-    def _submitted(self, work: Work, plan: Plan, job: Job, parcel: Any) -> Any:
+    def _submitted(self, work: Callable[..., Any], *given: Any) -> Any:
         try:
-            return self._client.submit(_done, work, plan, job.task, parcel, pure=False, retries=TRIES)
+            return self._client.submit(work, *given, pure=False, retries=TRIES)
         except Exception as error:  # see `_found`
             raise self._lost() from error
 
@@ -99,7 +107,7 @@ class Cluster(Workers):
         from distributed.scheduler import KilledWorker
 
         try:
-            error = future.exception(timeout=_PATIENCE)
+            error = future.exception(timeout=_PATIENCE) if future.status != "finished" else None
             found = future.result(timeout=_PATIENCE) if error is None else error
         except Exception as lost:  # Dask has several for what was cancelled, and whose scheduler is gone
             raise self._lost() from lost
@@ -126,9 +134,3 @@ class Cluster(Workers):
         """See `Workers.close`; a client that was given stays."""
         if self._own:
             self._client.close(timeout=1)
-
-
-def _done(work: Work, plan: Plan, task: Any, parcel: Any) -> Any:
-    """A task, at a worker."""
-    keep_memory()
-    return work(plan, task, parcel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from abc import ABC, abstractmethod
@@ -91,7 +92,7 @@ class Processes(Workers):
 
     def run(self, work: Work, plan: Plan, jobs: Sequence[Job]) -> Iterator[tuple[Job, Any]]:
         """See `Workers.run`; a task during which a process died is done again by another."""
-        waiting, came = deque(jobs), list[tuple[Job, Any]]()
+        waiting, came, sent = deque(jobs), list[tuple[Job, Any]](), Sent(plan)
         deaths: Counter[int] = Counter()
         while waiting or came or any(process.under_way for process in self._crew):
             self.begin()
@@ -103,7 +104,7 @@ class Processes(Workers):
                 except Exception as error:  # what is read here fails as it would there
                     came.append((job, error))
                 else:
-                    free.submit(job, work, plan, parcel)
+                    free.submit(job, sent.do, work, job.task, parcel)
             yield from came
             came = []
             wait([future for one in self._crew for future in one.under_way], return_when=FIRST_COMPLETED)
@@ -148,10 +149,10 @@ class _Process:
         with deaf():
             self._hello = self._pool.submit(_hello)
 
-    def submit(self, job: Job, work: Work, plan: Plan, parcel: Any) -> None:
+    def submit(self, job: Job, work: Callable[..., Any], *given: Any) -> None:
         """Give it a task."""
         try:
-            future = self._pool.submit(work, plan, job.task, parcel)
+            future = self._pool.submit(work, *given)
         except (RuntimeError, OSError) as error:  # its queues are closed while it is found to have ended
             future = Future()
             future.set_exception(BrokenProcessPool(str(error)))
@@ -185,6 +186,30 @@ class _Process:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+class Sent:
+    """A plan on its way: pickled once, and unpickled once by each thread that does tasks, one after another.
+
+    Args:
+        plan: what all of them share.
+        dumps: what pickles it.
+    """
+
+    def __init__(self, plan: Plan, dumps: Callable[[Plan], bytes] = pickle.dumps) -> None:
+        self._bytes = dumps(plan)
+
+    def do(self, work: Work, task: Any, parcel: Any) -> Any:
+        """A task, by this process."""
+        keep_memory()
+        if getattr(_here, "bytes", None) != self._bytes:
+            if hasattr(_here, "plan"):
+                _here.plan.source.close()
+            _here.plan, _here.bytes = pickle.loads(self._bytes), self._bytes
+        return work(_here.plan, task, parcel)
+
+
+_here = threading.local()
+
+
 def _hello() -> None:
     """The first that a process does: once that is done, it has begun."""
 
@@ -192,7 +217,6 @@ def _hello() -> None:
 def _begin() -> None:
     """What a worker does first: it leaves signals of the terminal to its parent, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keep_memory()
     parent = multiprocessing.parent_process()
     if parent is None:
         return
