@@ -185,3 +185,23 @@ def test_words_of_runs() -> None:
         ("fast", "finer", None),
         ("fast", "wire", None),
     ]
+
+
+def test_samples_may_be_missing(photo: Path) -> None:
+    folder, there = photo.parent, np.ones((12, 16), bool)
+    there[2:9, 5:12] = False
+    np.save(folder / "mask.npy", there)
+    values = partinr.read(photo).values
+    np.save(folder / "other.npy", np.where(there[..., None], values, 99))
+    one = ("--network", "siren", "--partition", "grid:2x2", "--mask", folder / "mask.npy")
+    found = facts(compare(photo, *one, "--reference", folder / "other.npy", "--json"))
+    (inr,) = (folder / "out" / "runs").glob("*.inr")
+    signal = partinr.signals.as_signal(photo, there)
+    from partinr.model.rendering import rendered_psnr
+
+    assert found["variants"][0]["psnr"]["mean"] == rendered_psnr(partinr.load(inr), signal)
+    assert found["references"][0]["psnr"] == "inf"
+    page = (folder / "out" / "index.html").read_text(encoding="utf-8")
+    assert "49 of 192 samples are missing" in page
+    assert "the loss counts their smooth filling, by half" in page
+    assert_refused(compare(photo, *one[:-2]), "another signal")

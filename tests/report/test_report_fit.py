@@ -14,6 +14,7 @@ import partinr
 from helpers import noise, smooth
 from page_parser import PageParser, require_self_contained
 from partinr import FitResult, Grid, InputError, Signal, Siren, from_array, write_report
+from partinr.model.rendering import quality
 from partinr.report import fit_report
 from partinr.report.density import densities, group_table
 from partinr.report.pictures import to_rgb
@@ -166,8 +167,8 @@ def test_says_how_regions_meet(tmp_path: Path) -> None:
 def test_says_whether_the_target_was_reached(target: float, said: str) -> None:
     signal = smooth((12, 12))
     result = fitted(signal, psnr=target)
-    values = partinr.render(result.model).reshape(signal.values.shape)
-    assert dict(fit_report.result_facts(result, None, values))["PSNR asked for"] == said
+    measured = quality(result.model, signal)
+    assert dict(fit_report.result_facts(result, None, measured))["PSNR asked for"] == said
 
 
 def test_a_fit_without_a_step_has_a_page(tmp_path: Path) -> None:

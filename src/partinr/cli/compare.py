@@ -16,12 +16,15 @@ from partinr.cli.exits import DONE, INTERRUPTED
 from partinr.cli.inputs import (
     CHANNELS_LAST,
     INPUT,
+    MASK,
     MAX_PIXELS,
     PICTURE,
     VALUE_RANGE,
     VOLUME,
+    WEIGHTS,
     pixel_limit,
     read_input,
+    with_mask,
 )
 from partinr.cli.interrupt import Stop, stopping
 from partinr.cli.options import AS_JSON, DEVICE, ENGINE, QUIET, THREADS, how, option
@@ -99,6 +102,8 @@ def compare(
     volume: VOLUME = None,
     picture: PICTURE = None,
     max_pixels: MAX_PIXELS = None,
+    mask: MASK = None,
+    weights: WEIGHTS = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -113,6 +118,7 @@ def compare(
     """
     asked = words.runs(run, network, partition, preset)
     signal = read_input(source, channels_last, value_range, max_pixels, volume, picture=picture)
+    signal = with_mask(signal, mask, weights, max_pixels)
     from partinr.studies.comparison.results import CURVES, PAGE, RESULTS, RUNS
 
     check_folder(output, CURVES, PAGE, RESULTS, RUNS)

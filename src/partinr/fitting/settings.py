@@ -18,9 +18,8 @@ from partinr.signals.signal import Signal
 def settings_of(signal: Signal, structure: Structure, **others: Any) -> Settings:
     """Everything that decides a fit's result, as JSON types: two fits with equal settings end the same."""
     settings = {
-        "signal": digest(signal.values),
+        **data(signal),
         "shape": list(signal.values.shape),
-        **({} if (importance := signal.importance()) is None else {"importance": digest(importance)}),
         **({"sites": digest(*signal.sites()[:2])} if signal.scattered else {}),
         "partition": digest(structure.partition.label_map),
         "networks": [network.config() for network in structure.networks],
@@ -29,6 +28,13 @@ def settings_of(signal: Signal, structure: Structure, **others: Any) -> Settings
         **others,
     }
     return json.loads(json.dumps(settings, default=_number))  # type: ignore[no-any-return]
+
+
+def data(signal: Signal) -> dict[str, str]:
+    """Checksums of what a function is fitted to: values, and what each of them counts."""
+    importance = signal.importance()
+    counted = {} if importance is None else {"importance": digest(importance)}
+    return {"signal": digest(signal.values), **counted}
 
 
 def _number(value: object) -> object:

@@ -307,9 +307,11 @@ class Quality(NamedTuple):
     ssim: float | None
 
 
-def quality(model: Piecewise, signal: Signal) -> Quality:
-    """PSNR and SSIM of the rendering at the signal's own size; see `rendered_psnr`."""
-    values, found, peak, weights = _judged(model, signal)
+def quality(
+    model: Piecewise, signal: Signal, rendered: Shaped[ndarray, "*shape channels"] | None = None
+) -> Quality:
+    """PSNR and SSIM of the rendering at the signal's own size, which may be known; see `rendered_psnr`."""
+    values, found, peak, weights = _judged(model, signal, rendered)
     alike = None if signal.scattered else similarity(signal.spec, values, found, weights)
     return Quality(psnr(values, found, peak, weights), alike)
 
@@ -338,13 +340,14 @@ def held_out(model: Piecewise, signal: Signal) -> HeldOut | None:
 
 
 def _judged(
-    model: Piecewise, signal: Signal
+    model: Piecewise, signal: Signal, rendered: Shaped[ndarray, "*shape channels"] | None = None
 ) -> tuple[Shaped[ndarray, "..."], Shaped[ndarray, "..."], float, Float32[ndarray, "..."] | None]:
     """What is there, what the function has there, the peak, and weights."""
     if isinstance(signal, Scattered):
         found = model.signal.quantise(model(signal.points))
         return signal.exact, found, _peak(model), signal.counting
-    return signal.values, _like(model, signal), _peak(model), signal.importance()
+    found = _like(model, signal) if rendered is None else rendered
+    return signal.values, found, _peak(model), signal.importance()
 
 
 def _like(model: Piecewise, signal: Signal) -> Shaped[ndarray, "*shape channels"]:

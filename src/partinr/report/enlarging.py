@@ -9,7 +9,7 @@ import numpy as np
 
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
-from partinr.report.pictures import RGB, Picture, Shown, plane, repeated, to_rgb
+from partinr.report.pictures import RGB, Picture, Shown, plane, plane_there, repeated, to_rgb
 from partinr.signals.metrics import psnr, ssim
 from partinr.signals.signal import Signal
 
@@ -48,7 +48,7 @@ def enlarged(
     Args:
         model: a fit of the signal; evaluated between the samples.
         signal: the original; its pixels are enlarged as squares and by Pillow's filters, which see the pixels
-            around the window too.
+            around the window too, and a filling of those that are missing.
         window: what to enlarge, in pixels of the signal.
         scale: factor.
         shown: see `to_rgb`.
@@ -58,8 +58,8 @@ def enlarged(
 
     (top, bottom), (left, right) = window
     size = ((right - left) * scale, (bottom - top) * scale)
-    original = to_rgb(plane(signal.values), signal.spec, shown)
-    whole = Image.fromarray(original)
+    original = to_rgb(plane(signal.values), signal.spec, shown, plane_there(signal))
+    whole = Image.fromarray(to_rgb(plane(signal.values), signal.spec, shown))
     filtered = [
         Picture(name, np.asarray(whole.resize(size, resample, box=(left, top, right, bottom))))
         for name, resample in filters().items()

@@ -16,23 +16,30 @@ from partinr.fitting.fit import FitResult
 from partinr.fitting.recipe import Recipe
 from partinr.model.networks.network import Network
 from partinr.model.piecewise import Piecewise
-from partinr.model.rendering import render
+from partinr.model.rendering import Quality, quality, render
 from partinr.model.seams import seam, unblended
 from partinr.report import page, words
 from partinr.report.density import density_scale, group_table, shades
 from partinr.report.enlarging import Window, busiest_window, closeness, describe, enlarged, part
 from partinr.report.figures import Plot, inline
 from partinr.report.pictures import RGB, Picture, Shown, plane, shown_range, signed_error, to_rgb
-from partinr.report.plots import SHOWN_CHANNELS, Curve, Draw, curves, draw_borders, draw_samples, draw_signals
-from partinr.report.reconstructions import Reconstruction, reconstructions, regions
+from partinr.report.plots import (
+    SHOWN_CHANNELS,
+    Curve,
+    Draw,
+    curves,
+    draw_borders,
+    draw_samples,
+    draw_signals,
+    with_gaps,
+)
+from partinr.report.reconstructions import Reconstruction, in_the_loss, missing, reconstructions, regions
 from partinr.report.sound import sound_sections
 from partinr.report.video import video_views
 from partinr.report.view.page import view
 from partinr.report.volume_views import volume_views
 from partinr.shapes import Shaped
 from partinr.signals.codecs import Coded, beside, comparable
-from partinr.signals.metrics import psnr as psnr_of
-from partinr.signals.metrics import similarity
 from partinr.signals.signal import Signal
 from partinr.signals.snr import snr_at
 from partinr.text import utf8
@@ -91,7 +98,8 @@ def write_report(
 
 def function_section(saved: Saved, signal: Signal, stills: Sequence[page.Html]) -> page.Section:
     """The function itself, which the browser evaluates, where it can, and enlargements of it."""
-    original = signal if signal.spec.samples <= _MOST_BESIDE else None
+    told = signal.spec.dims > 1 or not signal.missing
+    original = signal if signal.spec.samples <= _MOST_BESIDE and told else None
     text = (
         "The file itself, of which your browser computes every pixel: click, and zoom with wheel or fingers. "
         f"Beside it are {'' if original is None else 'the original and '}other ways between its samples."
@@ -131,7 +139,7 @@ def fit_sections(
     )
     heard = sound_sections(signal, values) if signal.spec.kind == "sound" else []
     return [
-        page.Section("Result", [page.facts(result_facts(result, saved, values))]),
+        page.Section("Result", [page.facts(result_facts(result, saved, quality(model, signal, values)))]),
         *heard,
         *codec_sections(signal, saved),
         *of_dims,
@@ -140,13 +148,11 @@ def fit_sections(
     ]
 
 
-def result_facts(result: FitResult, saved: Saved | None, values: Values) -> list[tuple[str, object]]:
-    """What came of a fit; `values` is the rendering that its quality is measured of."""
-    spec = result.signal.spec
-    peak = spec.value_range[1] - spec.value_range[0]
-    psnr = psnr_of(result.signal.values, values, peak)
-    ssim = similarity(spec, result.signal.values, values)
-    rows: list[tuple[str, object]] = [("PSNR", words.decibels(psnr))]
+def result_facts(result: FitResult, saved: Saved | None, measured: Quality) -> list[tuple[str, object]]:
+    """What came of a fit; `measured` is the quality of what is shown."""
+    spec, (psnr, ssim) = result.signal.spec, measured
+    there = ", over what is there" if result.signal.missing and not result.signal.scattered else ""
+    rows: list[tuple[str, object]] = [("PSNR", f"{words.decibels(psnr)}{there}")]
     if result.goal.psnr is not None:
         rows.append(
             (
@@ -218,6 +224,8 @@ def codec_sections(signal: Signal, saved: Saved | None) -> list[page.Section]:
         "Files of other codecs, as Pillow writes them, at the PSNR of this one: interpolated between two "
         "neighbouring qualities, colours halved or not, whichever takes less. PNG loses nothing."
     )
+    if signal.missing:
+        caption += " They cannot leave out pixels that are missing, and were given a smooth filling there."
     return [page.Section("Beside other codecs", [page.table(head, rows, caption)])]
 
 
@@ -311,11 +319,12 @@ def _sections(
     if min(signal.shape[-2:]) >= _LEAST:
         shown = shown_range(signal)
         picture = to_rgb(plane(signal.values), signal.spec, shown)
+        of = " Filters enlarge a smooth filling of what is missing." if signal.missing else ""
         stills: list[page.Html] = []
         for scale in _SCALES:
             window = _window(picture, scale)
             pictures = enlarged(model, signal, window, scale, shown, reference)
-            text = f"{describe(window)}, the most detailed part of this size, enlarged {scale} times."
+            text = f"{describe(window)}, the most detailed part of this size, enlarged {scale} times.{of}"
             stills += [page.paragraph(text), page.gallery(pictures)]
         if saved is None:
             sections.append(page.Section("Enlarged", stills))
@@ -357,18 +366,21 @@ def _meeting(model: Piecewise, window: Window, shown: Shown) -> page.Section:
 
 
 def _sections_1d(model: Piecewise, signal: Signal, values: Values, saved: Saved | None) -> list[page.Section]:
-    exact = signal.values.astype(np.float64)
-    error = signed_error(signal.values, values, signal.spec)
+    exact = with_gaps(signal).astype(np.float64)
+    error = signed_error(exact, values, signal.spec)
     side = min(64, signal.shape[0])
-    jump = int(np.abs(np.diff(exact.mean(axis=1), prepend=exact[0].mean())).argmax())
+    mean = signal.values.astype(np.float64).mean(axis=1)
+    jump = int(np.abs(np.diff(mean, prepend=mean[0])).argmax())
     start = min(max(0, jump - side // 2), len(exact) - side)
     stop = start + side
     between = render(model, scale=_SCALE, crop=((start, stop),)).reshape(side * _SCALE, signal.channels)
     places = start + (np.arange(side * _SCALE) + 0.5) / _SCALE - 0.5
     drawn: list[tuple[Draw, str]] = [
         (
-            lambda axes: draw_signals(axes, [signal.values, values]),
-            "Original (solid) and reconstruction (dashed)." + _shown_channels(signal.channels),
+            lambda axes: draw_signals(axes, [exact, values]),
+            "Original (solid) and reconstruction (dashed)."
+            + _shown_channels(signal.channels)
+            + f" {missing(signal, 'gaps')}".rstrip(),
         ),
         (
             lambda axes: draw_signals(axes, [error], "error (%)"),
@@ -397,6 +409,7 @@ def _learning(result: FitResult) -> Sequence[page.Html]:
     batch = result.recipe.batch_for(result.signal.spec.samples / result.regions)
     of = "all samples" if batch is None else f"the {batch:,} samples of each region that a step used"
     text = f"PSNR of the loss over {of}, before the step's update and before values are clipped and rounded."
+    text += in_the_loss(result.signal)
     history, target = result.history, result.goal.psnr
     level = None if target is None else (target, f"target, {target:g} dB")
     plots = [

@@ -11,7 +11,16 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.model.partition.boundary import boundaries
 from partinr.model.partition.partition import Partition
-from partinr.report.pictures import RGB, error_rgb, plane, repeated, shown_range, to_rgb, write_rgb
+from partinr.report.pictures import (
+    RGB,
+    error_rgb,
+    plane,
+    plane_there,
+    repeated,
+    shown_range,
+    to_rgb,
+    write_rgb,
+)
 from partinr.report.plots import draw_borders, to_picture
 from partinr.shapes import Bool, Float64, Int32
 from partinr.signals.signal import Signal
@@ -58,7 +67,7 @@ def overlay(signal: Signal, partition: Partition, shade: Float64[ndarray, "regio
     if signal.spec.dims == 1:
         return to_picture(lambda axes: draw_borders(axes, signal, partition), width=9, height=3.5)
     labels = partition.label_map if signal.spec.dims == 2 else partition.label_map[signal.shape[0] // 2]
-    picture = to_rgb(plane(signal.values), signal.spec, shown_range(signal))
+    picture = to_rgb(plane(signal.values), signal.spec, shown_range(signal), plane_there(signal))
     if shade is not None:
         tint = error_rgb(shade[labels].astype(np.float32), 1.0).astype(np.float32)
         grey = picture.mean(axis=2, keepdims=True, dtype=np.float32)

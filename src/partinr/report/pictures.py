@@ -58,6 +58,11 @@ def plane(values: Shaped[ndarray, "*shape channels"]) -> Shaped[ndarray, "rows c
     return values if values.ndim == 3 else values[len(values) // 2]
 
 
+def plane_there(signal: Signal) -> Bool[ndarray, "rows columns"] | None:
+    """Which samples of a signal's `plane` are there; None: all."""
+    return None if signal.mask is None else plane(signal.mask[..., None])[..., 0]
+
+
 def shown_range(signal: Signal) -> Shown:
     """Values to display as black and white: all that 8 bits hold; otherwise nearly all values there are.
 
@@ -66,14 +71,21 @@ def shown_range(signal: Signal) -> Shown:
     if np.dtype(signal.spec.dtype).itemsize == 1:
         return signal.spec.value_range
     values = signal.values if signal.spec.dims == 1 else plane(signal.values)
+    there = signal.mask if signal.spec.dims == 1 else plane_there(signal)
     colours = values[..., : _colours(signal.spec)]
+    colours = colours if there is None else colours[there]
+    if not colours.size:
+        return signal.spec.value_range
     every = max(1, colours.size >> _ENOUGH)
     low, high = (float(v) for v in np.percentile(colours[::every].astype(np.float64), _TAILS))
     return (low, high) if low < high else signal.spec.value_range
 
 
 def to_rgb(
-    values: Shaped[ndarray, "rows columns channels"], spec: SignalSpec, shown: Shown | None = None
+    values: Shaped[ndarray, "rows columns channels"],
+    spec: SignalSpec,
+    shown: Shown | None = None,
+    there: Bool[ndarray, "rows columns"] | None = None,
 ) -> RGB:
     """A picture that can be displayed.
 
@@ -85,6 +97,7 @@ def to_rgb(
         values: in the signal's units, any data type.
         spec: what the channels mean.
         shown: what is black and what is white; by default the value range.
+        there: a checkerboard is where nothing is; None: all is there.
     """
     rows, columns, channels = values.shape
     colours = _colours(spec)
@@ -100,10 +113,10 @@ def to_rgb(
         level = _normalised(strip[..., :colours], low, high)
         if alpha:
             opacity = _normalised(strip[..., -1:], *spec.value_range)
-            board = _checkerboard(len(strip), columns, first, max(rows, columns))
+            board = checkerboard(rows, columns, first, first + len(strip))
             level = level * opacity + board[..., None] * (1 - opacity)
         target[...] = np.rint(level * 255)
-    return out
+    return out if there is None else _on_board(out, there)
 
 
 def write_rgb(path: str | os.PathLike[str], picture: RGB) -> None:
@@ -131,15 +144,24 @@ def error_map(
     reference: Shaped[ndarray, "*shape channels"],
     values: Shaped[ndarray, "*shape channels"],
     spec: SignalSpec,
+    there: Bool[ndarray, "*shape"] | None = None,
 ) -> Float32[ndarray, "*shape"]:
-    """Mean absolute difference over the channels, in per cent of the value range."""
+    """Mean absolute difference over the channels, in per cent of the value range; NaN where none is there."""
     low, high = spec.value_range
     difference = np.empty(reference.shape[:-1], np.float32)
     for i in range(len(reference)):
         # In double precision: neither unsigned integers nor their half-precision differences may wrap.
         error = np.abs(reference[i].astype(np.float64) - values[i].astype(np.float64))
         difference[i] = (error / (high - low)).mean(axis=-1) * 100
+    if there is not None:
+        difference[~there] = np.nan
     return difference
+
+
+def mean_error(error: Float32[ndarray, "..."]) -> str:
+    """The mean of an error map over what is there, as a note."""
+    known = error[~np.isnan(error)]
+    return f"mean {known.mean():.2f} %." if known.size else "Nothing is there."
 
 
 def signed_error(
@@ -155,7 +177,8 @@ def signed_error(
 
 def error_top(maps: Sequence[Float32[ndarray, "..."]]) -> float:
     """The top of a common colour scale for error maps: a round number that 99.5 % of samples keep below."""
-    bound = max(float(np.percentile(m, 99.5)) for m in maps)
+    known = [m[~np.isnan(m)] for m in maps]
+    bound = max((float(np.percentile(m, 99.5)) for m in known if m.size), default=0.0)
     if bound <= 0:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(bound))
@@ -163,10 +186,10 @@ def error_top(maps: Sequence[Float32[ndarray, "..."]]) -> float:
 
 
 def error_rgb(error: Float32[ndarray, "rows columns"], top: float) -> RGB:
-    """An error map in colours, from black at 0 to pale yellow at `top` and above."""
-    table = _colour_table()
-    index = np.clip(np.rint(error * (255 / top)), 0, 255).astype(np.uint8)
-    return table[index]
+    """An error map in colours, from black at 0 to pale yellow at `top` and above; NaN is a checkerboard."""
+    table, there = _colour_table(), ~np.isnan(error)
+    index = np.clip(np.rint(np.where(there, error, 0) * (255 / top)), 0, 255).astype(np.uint8)
+    return table[index] if there.all() else _on_board(table[index], there)
 
 
 def error_stops(count: int = 9) -> list[str]:
@@ -175,12 +198,15 @@ def error_stops(count: int = 9) -> list[str]:
     return ["#{:02x}{:02x}{:02x}".format(*(int(v) for v in colour)) for colour in chosen]
 
 
-def on_board(picture: RGB, there: Bool[ndarray, "rows columns"]) -> RGB:
-    """The picture, and a checkerboard where nothing is."""
-    rows, columns = there.shape
-    board = np.rint(_checkerboard(rows, columns, 0, max(rows, columns)) * 255).astype(np.uint8)
-    shown: RGB = np.where(there[..., None], picture, board[..., None])
-    return shown
+def checkerboard(
+    rows: int, columns: int, first: int = 0, last: int | None = None
+) -> Float32[ndarray, "strip columns"]:
+    """Grey levels, 0..1, of a checkerboard of about 40 squares along the longer side; rows from `first` to
+    before `last`."""
+    square = max(1, max(rows, columns) // 40)
+    chosen = np.arange(first, rows if last is None else last)
+    odd = (chosen[:, None] // square + np.arange(columns) // square) % 2
+    return np.where(odd == 1, _DARK, _LIGHT).astype(np.float32) / np.float32(255)
 
 
 def region_rgb(labels: Int32[ndarray, "rows columns"]) -> RGB:
@@ -201,11 +227,11 @@ def _normalised(values: Shaped[ndarray, "*shape"], low: float, high: float) -> F
     return np.clip(scaled, 0, 1).astype(np.float32)
 
 
-def _checkerboard(rows: int, columns: int, first: int, longest: int) -> Float32[ndarray, "rows columns"]:
-    """Grey levels of the rows from `first` on of a checkerboard of about 40 squares along the longer side."""
-    square = max(1, longest // 40)
-    odd = (np.arange(first, first + rows)[:, None] // square + np.arange(columns) // square) % 2
-    return np.where(odd == 1, _DARK, _LIGHT).astype(np.float32) / np.float32(255)
+def _on_board(picture: RGB, there: Bool[ndarray, "rows columns"]) -> RGB:
+    """The picture, and a checkerboard where nothing is."""
+    board = np.rint(checkerboard(*there.shape) * 255).astype(np.uint8)
+    shown: RGB = np.where(there[..., None], picture, board[..., None])
+    return shown
 
 
 def _colour_table() -> UInt8[ndarray, "256 3"]:

@@ -100,9 +100,24 @@ def draw_signals(
     """Signals of one axis, in one colour a channel and one style a signal; at most four channels of each."""
     for values, style in zip(signals, STYLES, strict=False):
         for channel in range(min(values.shape[1], SHOWN_CHANNELS)):
-            axes.plot(*envelope(values[:, channel]), style, color=COLOURS[channel], linewidth=1.2)
+            x, y = envelope(values[:, channel])
+            axes.plot(x, y, style, color=COLOURS[channel], linewidth=1.2)
+            # A line has nothing to show of a sample between two that are missing.
+            around = np.isnan(np.pad(y, 1, constant_values=np.nan))
+            alone = around[:-2] & around[2:] & ~np.isnan(y)
+            axes.plot(x[alone], y[alone], ".", color=COLOURS[channel], markersize=2)
     axes.set_xlabel("sample")
     axes.set_ylabel(y_label)
+
+
+def with_gaps(signal: Signal) -> Shaped[ndarray, "samples channels"]:
+    """Values of one axis, NaN where samples are missing."""
+    if signal.mask is None:
+        return signal.values
+    gaps: Shaped[ndarray, "samples channels"] = np.where(
+        signal.mask[:, None], signal.values.astype(np.float64), np.nan
+    )
+    return gaps
 
 
 def draw_samples(
@@ -130,7 +145,7 @@ def draw_borders(axes: Axes, signal: Signal, partition: Partition) -> None:
     drawn = changes[:: max(1, len(changes) // _POINTS)]
     whole = axes.get_xaxis_transform()
     axes.vlines(drawn, 0, 1, transform=whole, color=INK, linewidth=0.9, alpha=strength, zorder=0)
-    draw_signals(axes, [signal.values])
+    draw_signals(axes, [with_gaps(signal)])
 
 
 def draw_points(axes: Axes, signal: Scattered) -> None:
@@ -166,12 +181,15 @@ def draw_picture(axes: Axes, picture: RGB) -> None:
 def envelope(
     values: Shaped[ndarray, "samples"],
 ) -> tuple[Float[ndarray, "points"], Float[ndarray, "points"]]:
-    """Points of a line that looks like the samples: all, or the least and greatest of each short stretch."""
+    """Points of a line that looks like the samples: all, or the least and greatest of each short stretch.
+
+    Where a stretch is NaN throughout, so is the line.
+    """
     exact = values.astype(np.float64)
     if len(exact) <= 2 * _POINTS:
         return np.arange(len(exact), dtype=np.float64), exact
     starts = np.linspace(0, len(exact), _POINTS, endpoint=False).astype(int)
-    pairs = np.stack([np.minimum.reduceat(exact, starts), np.maximum.reduceat(exact, starts)], axis=1)
+    pairs = np.stack([np.fmin.reduceat(exact, starts), np.fmax.reduceat(exact, starts)], axis=1)
     return np.repeat(starts.astype(np.float64), 2), pairs.ravel()
 
 

@@ -16,7 +16,9 @@ from partinr.report.pictures import (
     error_rgb,
     error_stops,
     error_top,
+    mean_error,
     plane,
+    plane_there,
     shown_range,
     to_rgb,
 )
@@ -40,18 +42,22 @@ class Reconstruction(NamedTuple):
 
 def reconstructions(signal: Signal, made: Sequence[Reconstruction]) -> list[page.Html]:
     """A picture or a middle plane, its reconstructions, and their errors with the scale of all of them."""
-    shown = shown_range(signal)
-    errors = [error_map(plane(signal.values), plane(one.values), signal.spec) for one in made]
+    shown, there = shown_range(signal), plane_there(signal)
+    errors = [error_map(plane(signal.values), plane(one.values), signal.spec, there) for one in made]
     top = error_top(errors)
-    pictures = [Picture("Original", to_rgb(plane(signal.values), signal.spec, shown))]
+    pictures = [Picture("Original", to_rgb(plane(signal.values), signal.spec, shown, there))]
     pictures += [Picture(one.name, to_rgb(plane(one.values), signal.spec, shown), one.note) for one in made]
     maps = [
-        Picture(f"{one.name}, error", error_rgb(error, top), f"mean {error.mean():.2f} %.")
+        Picture(f"{one.name}, error", error_rgb(error, top), mean_error(error))
         for one, error in zip(made, errors, strict=True)
     ]
     galleries = [[*pictures, *maps]] if len(made) == 1 else [pictures, maps]
     stretched = f"Shown from black to white: {shown[0]:g} to {shown[1]:g}."
-    told = [which_plane(signal), stretched if shown != signal.spec.value_range else ""]
+    told = [
+        which_plane(signal),
+        stretched if shown != signal.spec.value_range else "",
+        missing(signal, "checkerboards"),
+    ]
     return [
         *(page.gallery(gallery) for gallery in galleries),
         page.colour_bar(
@@ -72,6 +78,22 @@ def regions(
     sizes = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     note = f"{partition.rule}: {words.counted(partition.regions, 'region')} of {sizes} samples each."
     return Picture(label, overlay(signal, partition, shade), f"{note} {which_plane(signal)}".strip())
+
+
+def missing(signal: Signal, shown_as: str) -> str:
+    """How many samples are missing, and how that is shown; empty where all are there."""
+    if not signal.missing:
+        return ""
+    return (
+        f"{signal.missing:,} of {signal.spec.samples:,} samples are missing: {shown_as} in the original, and "
+        "no error. The function fills them."
+    )
+
+
+def in_the_loss(signal: Signal) -> str:
+    """What curves of the training loss count where samples are missing (`engines/packing.py`)."""
+    half = " Where samples are missing, the loss counts their smooth filling, by half."
+    return half if signal.missing else ""
 
 
 def which_plane(signal: Signal) -> str:

@@ -24,13 +24,12 @@ from partinr.report.pictures import (
     error_map,
     error_rgb,
     error_top,
-    on_board,
     region_rgb,
     repeated,
     shown_range,
     to_rgb,
 )
-from partinr.report.plots import draw_borders, draw_points, draw_signals
+from partinr.report.plots import draw_borders, draw_points, draw_signals, with_gaps
 from partinr.report.volume_views import shown_slices, stretched, view_of
 from partinr.shapes import Bool, Int32, Shaped
 from partinr.signals.scattered import Scattered
@@ -117,7 +116,7 @@ def _(signal: Signal) -> list[Part]:
     if isinstance(signal, Scattered):
         return [_points(signal, "Points")]
     if signal.spec.dims == 1:
-        return [_curve([_gaps(signal)], "Signal")]
+        return [_curve([with_gaps(signal)], "Signal")]
     shown = _range(signal)
     return [
         Picture(face.name or "Signal", _original(signal, face, shown), _there(signal))
@@ -146,7 +145,7 @@ def _(result: FitResult) -> list[Part]:
         values = _rendered_curve(model)
         if isinstance(signal, Scattered):
             return [_points(signal, "Points"), _curve([values], "Fit")]
-        both = _curve([_gaps(signal), values], "Original (solid) and fit (dashed)")
+        both = _curve([with_gaps(signal), values], "Original (solid) and fit (dashed)")
         return [both, _bordered(signal, model.partition)]
     if isinstance(signal, Scattered):
         return [_points(signal, "Points"), *parts_of(model)]
@@ -163,9 +162,8 @@ def _beside(result: FitResult) -> list[Part]:
         parts.append(_named(name, "original", _original(signal, face, shown)))
         parts.append(_named(name, "fit", rendered_rgb(result.model, face, shown)))
         if original[..., 0].size <= _EXACT:
-            error = error_map(original, _at_samples(result.model, face), signal.spec)
-            if signal.mask is not None:
-                error = np.where(face.cut(signal.mask), error, np.float32(0))
+            there = None if signal.mask is None else face.cut(signal.mask)
+            error = error_map(original, _at_samples(result.model, face), signal.spec, there)
             top = error_top([error])
             rgb = _fitted(error_rgb(face.seen(error, signal.spec), top), face, signal.spec)
             parts.append(_named(name, "error", rgb, f"White: {top:g} % of the range and more."))
@@ -201,10 +199,10 @@ def _original(signal: Signal, face: Face, shown: Shown) -> RGB:
     """A face of a signal; every so many samples of one that is far larger than what is shown."""
     seen = face.seen(face.cut(signal.values), signal.spec)
     every = max(1, max(seen.shape[:2]) // (4 * SIDE))
-    rgb = to_rgb(np.ascontiguousarray(seen[::every, ::every]), signal.spec, shown)
+    there: Bool[ndarray, "rows columns"] | None = None
     if signal.mask is not None:
-        there: Bool[ndarray, "rows columns"] = face.seen(face.cut(signal.mask), signal.spec)
-        rgb = on_board(rgb, there[::every, ::every])
+        there = face.seen(face.cut(signal.mask), signal.spec)[::every, ::every]
+    rgb = to_rgb(np.ascontiguousarray(seen[::every, ::every]), signal.spec, shown, there)
     return _fitted(rgb, face, signal.spec)
 
 
@@ -266,13 +264,6 @@ def _bordered(signal: Signal, partition: Partition) -> Plot:
     return Plot(
         "regions", lambda axes: draw_borders(axes, signal, partition), "Borders of regions", _HIGH, _WIDE
     )
-
-
-def _gaps(signal: Signal) -> Shaped[ndarray, "samples channels"]:
-    """Values of one axis, with gaps where samples are missing."""
-    if signal.mask is None:
-        return signal.values
-    return np.where(signal.mask[:, None], signal.values.astype(np.float64), np.nan)
 
 
 def _rendered_curve(model: Piecewise) -> Shaped[ndarray, "samples channels"]:

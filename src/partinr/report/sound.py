@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from partinr.report import page
 from partinr.report.pictures import RGB, Picture, error_rgb, error_stops
+from partinr.report.reconstructions import missing
 from partinr.shapes import Float32, Float64, Shaped
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.sound import rate_of
@@ -34,8 +35,11 @@ def sound_sections(signal: Signal, values: Shaped[ndarray, "samples channels"]) 
         return []
     original, fit = (_waves(one, signal.spec) for one in (signal.values, values))
     error = fit - original
+    if signal.mask is not None:
+        original[~signal.mask], error[~signal.mask] = 0, 0
+    told = [page.paragraph(text) for text in [missing(signal, "silence")] if text]
     return [
-        page.Section("To be heard", _players(original, fit, error, rate)),
+        page.Section("To be heard", [*_players(original, fit, error, rate), *told]),
         page.Section("Spectrograms", _spectrograms(original, fit, error, rate)),
     ]
 

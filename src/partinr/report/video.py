@@ -16,11 +16,13 @@ from partinr.report.pictures import (
     error_rgb,
     error_stops,
     error_top,
+    mean_error,
     shown_range,
     to_rgb,
 )
+from partinr.report.reconstructions import missing
 from partinr.report.volume_views import stretched
-from partinr.shapes import Shaped
+from partinr.shapes import Bool, Shaped
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.videos.timing import frame_times
 
@@ -39,21 +41,31 @@ def video_views(signal: Signal, values: Shaped[ndarray, "frames rows columns cha
     spec, shown = signal.spec, shown_range(signal)
     count = len(values)
     chosen = sorted({(2 * i + 1) * count // (2 * _STILLS) for i in range(_STILLS)})
-    errors = [error_map(signal.values[i], values[i], spec) for i in chosen]
+    errors = [error_map(signal.values[i], values[i], spec, _there(signal, i)) for i in chosen]
     top = error_top(errors)
     steps = _steps(spec)
     blocks = [_clip(signal, values, shown, steps)]
     for i, error in zip(chosen, errors, strict=True):
         pictures = [
-            Picture(f"Frame {i}, {what}", stretched(to_rgb(part[i], spec, shown), steps))
-            for what, part in (("original", signal.values), ("reconstruction", values))
+            Picture(f"Frame {i}, {what}", stretched(rgb, steps))
+            for what, rgb in (
+                ("original", _original(signal, i, shown)),
+                ("reconstruction", to_rgb(values[i], spec, shown)),
+            )
         ]
-        loss = Picture(
-            f"Frame {i}, error", stretched(error_rgb(error, top), steps), f"mean {error.mean():.2f} %."
-        )
+        loss = Picture(f"Frame {i}, error", stretched(error_rgb(error, top), steps), mean_error(error))
         blocks.append(page.gallery([*pictures, loss]))
     told = "Error: absolute difference in per cent of the value range."
-    return [*blocks, page.colour_bar(error_stops(), "0", f"{top:g} % and more", told)]
+    blocks.append(page.colour_bar(error_stops(), "0", f"{top:g} % and more", told))
+    return [*blocks, *(page.paragraph(text) for text in [missing(signal, "checkerboards")] if text)]
+
+
+def _there(signal: Signal, frame: int) -> Bool[ndarray, "rows columns"] | None:
+    return None if signal.mask is None else signal.mask[frame]
+
+
+def _original(signal: Signal, frame: int, shown: Shown) -> RGB:
+    return to_rgb(signal.values[frame], signal.spec, shown, _there(signal, frame))
 
 
 def _steps(spec: SignalSpec) -> tuple[float, float]:
@@ -71,7 +83,13 @@ def _clip(
     times, end = frame_times(signal.spec, signal.shape)
     every = -(-len(values) // _FRAMES)
     pairs = [
-        np.concatenate([_small(to_rgb(v[i], signal.spec, shown), steps) for v in (signal.values, values)], 1)
+        np.concatenate(
+            [
+                _small(rgb, steps)
+                for rgb in (_original(signal, i, shown), to_rgb(values[i], signal.spec, shown))
+            ],
+            1,
+        )
         for i in range(0, len(values), every)
     ]
     durations = np.diff(np.append(times[::every], end))

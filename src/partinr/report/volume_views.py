@@ -12,7 +12,18 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.report import page
-from partinr.report.pictures import RGB, Picture, Shown, error_map, error_rgb, error_stops, error_top, to_rgb
+from partinr.report.pictures import (
+    RGB,
+    Picture,
+    Shown,
+    error_map,
+    error_rgb,
+    error_stops,
+    error_top,
+    mean_error,
+    to_rgb,
+)
+from partinr.report.reconstructions import missing
 from partinr.shapes import Float32, Shaped
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.volumes.geometry import affine_of, spacings
@@ -71,24 +82,28 @@ def volume_views(signal: Signal, values: Shaped[ndarray, "planes rows columns ch
         values: what was made of it, as the signal has them.
     """
     view, spec = view_of(signal.spec), signal.spec
-    error = error_map(signal.values, values, spec)
+    error = error_map(signal.values, values, spec, signal.mask)
+    there = np.broadcast_to(True, signal.shape) if signal.mask is None else signal.mask
     shown = shown_slices(signal)
-    turned = [view.turned(one) for one in (signal.values, values, error)]
+    turned = [view.turned(one) for one in (signal.values, values, error, there)]
     pairs = [(across, _slices(turned, across)) for across in range(3)]
-    projected = [one.max(axis=1) for one in turned]
+    original, made, loss, known = turned
+    projected = [
+        original.max(axis=1, where=known[..., None], initial=original.min()),
+        made.max(axis=1),
+        np.fmax.reduce(loss, axis=1),
+        known.any(axis=1),
+    ]
     # The projection has the greatest of many errors, beside which those of slices would be black.
     top = error_top([parts[2] for _, parts in pairs])
 
     def row(name: str, parts: list[Shaped[ndarray, "..."]], steps: tuple[float, float]) -> page.Html:
         pictures = [
-            Picture(f"{name}, {what}", stretched(to_rgb(part, spec, shown), steps))
-            for what, part in (("original", parts[0]), ("reconstruction", parts[1]))
+            Picture(f"{name}, {what}", stretched(to_rgb(part, spec, shown, there), steps))
+            for what, part, there in (("original", parts[0], parts[3]), ("reconstruction", parts[1], None))
         ]
-        loss = parts[2]
-        note = f"mean {loss.mean():.2f} %."
-        return page.gallery(
-            [*pictures, Picture(f"{name}, error", stretched(error_rgb(loss, top), steps), note)]
-        )
+        loss = stretched(error_rgb(parts[2], top), steps)
+        return page.gallery([*pictures, Picture(f"{name}, error", loss, mean_error(parts[2]))])
 
     blocks = []
     for across, parts in pairs:
@@ -97,15 +112,16 @@ def volume_views(signal: Signal, values: Shaped[ndarray, "planes rows columns ch
         rows, columns = (view.steps[i] for i in range(3) if i != across)
         blocks.append(row(f"Slice {at} of 0 to {samples - 1}{named}", parts, (rows, columns)))
     blocks.append(row("Maximum projection", projected, (view.steps[0], view.steps[2])))
-    told = (
+    caption = (
         "Error: absolute difference in per cent of the value range; of the projection, the greatest behind "
         "each pixel."
     )
-    blocks.append(page.colour_bar(error_stops(), "0", f"{top:g} % and more", told))
+    blocks.append(page.colour_bar(error_stops(), "0", f"{top:g} % and more", caption))
     text = f"Shown from black to white: {shown[0]:g} to {shown[1]:g}."
     if view.names:
         text += " The body's right is on the left."
-    return [*blocks, page.paragraph(text)]
+    told = [text, missing(signal, "checkerboards")]
+    return [*blocks, *(page.paragraph(text) for text in told if text)]
 
 
 def stretched(picture: RGB, steps: tuple[float, float]) -> RGB:
@@ -129,7 +145,8 @@ def _slices(turned: list[Shaped[ndarray, "..."]], across: int) -> list[Shaped[nd
 
 def shown_slices(signal: Signal) -> Shown:
     """Values that are black and white in all slices: nearly all there are."""
-    values: Shaped[ndarray, " _"] = signal.values.reshape(-1)
+    there = signal.values if signal.mask is None else signal.values[signal.mask]
+    values: Shaped[ndarray, " _"] = there.reshape(-1)
     some: Float32[ndarray, " _"] = values[:: max(1, values.size // _ENOUGH)].astype(np.float32)
     low, high = (float(v) for v in np.percentile(some, _TAILS))
     return (low, high) if low < high else signal.spec.value_range

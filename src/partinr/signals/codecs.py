@@ -121,7 +121,8 @@ def beside(signal: Signal, psnr: float) -> list[Coded]:
     """A picture in PNG, which loses nothing, and in JPEG, WebP and AVIF at the same PSNR.
 
     Args:
-        signal: a picture that is `comparable`.
+        signal: a picture that is `comparable`; they hold the filling of what is missing, and are judged by
+            what is there.
         psnr: in dB, with the signal's value range as the peak.
 
     Raises:
@@ -176,7 +177,8 @@ def _coded(codec: Codec, signal: Signal, psnr: float) -> Coded:
 
     def looked_at(quality: int, setting: Mapping[str, Any]) -> tuple[int, float]:
         payload = codec.encoded(signal.values, quality, setting)
-        return len(payload), psnr_of(signal.values, decoded(payload, signal.channels), high - low)
+        pixels = decoded(payload, signal.channels)
+        return len(payload), psnr_of(signal.values, pixels, high - low, signal.importance())
 
     found = [
         _at_psnr(partial(looked_at, setting=setting), codec.qualities, psnr) for setting in codec.settings

@@ -24,7 +24,7 @@ from partinr.model.networks.network import Network
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
 from partinr.report import words
-from partinr.report.pictures import RGB, to_rgb
+from partinr.report.pictures import RGB, checkerboard, to_rgb
 from partinr.report.view.script import script
 from partinr.shapes import Shaped
 from partinr.signals.signal import Signal
@@ -67,7 +67,8 @@ def write_view(
     Args:
         path: the page; an old one is replaced once the new one is whole.
         source: the .inr file.
-        original: what was fitted, for the page to compare with; it makes the page larger.
+        original: what was fitted, for the page to compare with; it makes the page larger. A checkerboard is
+            where samples are missing.
 
     Raises:
         InputError: the file cannot be read, is more than a page can show, or the original has another shape.
@@ -176,8 +177,15 @@ def _original(model: Piecewise, original: Signal) -> str:
     low, high = spec.value_range
     wide = 1 if spec.dtype == "uint8" and (low, high) == (0, 255) else 2
     most = 256**wide - 1
-    values = original.values.reshape(-1, spec.channels)
-    whole = np.rint(np.clip((values.astype(np.float64) - low) / (high - low), 0, 1) * most).astype(np.int64)
+    level = np.clip((original.values.astype(np.float64) - low) / (high - low), 0, 1)
+    if original.mask is not None:
+        if spec.dims == 1:
+            raise InputError(
+                f"{original.missing:,} samples of the original are missing, and a page has no curve "
+                "with gaps; leave the original out"
+            )
+        level = np.where(original.mask[..., None], level, checkerboard(*spec.shape[-2:])[..., None])
+    whole = np.rint(level.reshape(-1, spec.channels) * most).astype(np.int64)
     steps = np.diff(whole, axis=0, prepend=0) % (most + 1)
     parts = [(steps >> (8 * i) & 255).astype(np.uint8).tobytes() for i in range(wide)]
     packed = zlib.compress(b"".join(parts), 9)

@@ -13,8 +13,8 @@ from partinr.report import page, words
 from partinr.report.figures import Plot, inline
 from partinr.report.fit_report import recipe_facts
 from partinr.report.pictures import signed_error
-from partinr.report.plots import draw_signals
-from partinr.report.reconstructions import Reconstruction, reconstructions, regions
+from partinr.report.plots import draw_signals, with_gaps
+from partinr.report.reconstructions import Reconstruction, in_the_loss, missing, reconstructions, regions
 from partinr.signals.signal import Signal
 from partinr.studies.comparison.plots import comparison_plots
 from partinr.studies.comparison.rival import Rival
@@ -200,8 +200,8 @@ def _pictures(signal: Signal, groups: Sequence[Family], rivals: Sequence[Rival])
 
 
 def _lines(signal: Signal, made: Sequence[Reconstruction]) -> list[page.Html]:
-    errors = [signed_error(signal.values, one.values, signal.spec) for one in made]
-    top = max(1e-6, *(float(np.abs(error).max()) for error in errors))
+    errors = [signed_error(with_gaps(signal), one.values, signal.spec) for one in made]
+    top = max(1e-6, *(float(np.nanmax(np.abs(error))) for error in errors))
     plots = []
     for one, error in zip(made, errors, strict=True):
 
@@ -211,7 +211,8 @@ def _lines(signal: Signal, made: Sequence[Reconstruction]) -> list[page.Html]:
 
         plots.append(Plot(one.name, draw, f"{one.name}, {one.note} Reconstruction less original."))
     text = "Errors of the first seed of each variant, in per cent of the value range; all have one scale."
-    return [page.paragraph(text), inline(plots)]
+    told = [text, missing(signal, "gaps")]
+    return [*(page.paragraph(text) for text in told if text), inline(plots)]
 
 
 def _method(signal: Signal, groups: Sequence[Family]) -> list[page.Html]:
@@ -222,6 +223,7 @@ def _method(signal: Signal, groups: Sequence[Family]) -> list[page.Html]:
             "Curves of PSNR, and PSNR after some seconds or some arithmetic, are of the training loss, which "
             "is neither; with minibatches it is that of the batch. SSIM is of renderings after "
             f"{words.listed([f'{step:,}' for step in looks])} steps; the clock stood still for them."
+            + in_the_loss(signal)
         ),
         page.paragraph(
             "Arithmetic counts the floating-point operations of matrix products, forward and backward, two a "

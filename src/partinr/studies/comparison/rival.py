@@ -16,7 +16,7 @@ from partinr.shapes import Shaped
 from partinr.signals import read
 from partinr.signals.decoding import MAX_PIXELS
 from partinr.signals.metrics import psnr as psnr_of
-from partinr.signals.metrics import ssim as ssim_of
+from partinr.signals.metrics import similarity
 from partinr.signals.signal import Signal
 
 
@@ -27,7 +27,7 @@ class Rival:
     Attributes:
         name: of its file.
         values: in the signal's units.
-        psnr: PSNR in dB.
+        psnr: PSNR in dB, over what is there.
         ssim: structural similarity; None for signals too small for it.
         params: of an .inr file; None for others.
         bytes: size of the file.
@@ -86,6 +86,7 @@ class Rival:
             integers = {np.dtype(one.dtype).kind for one in (spec, signal.spec)} <= {"u", "i"}
             bottom, top = spec.value_range if integers else (low, high)
             values = signal.spec.quantise((values.astype(np.float64) - bottom) / (top - bottom))
-        psnr = psnr_of(signal.values, values, high - low)
-        ssim = ssim_of(signal.values, values, high - low)
+        weights = signal.importance()
+        psnr = psnr_of(signal.values, values, high - low, weights)
+        ssim = similarity(signal.spec, signal.values, values, weights)
         return cls(file.name, values, psnr, ssim, params, file.stat().st_size)

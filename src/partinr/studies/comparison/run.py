@@ -18,7 +18,7 @@ from partinr.file.inr import load, save
 from partinr.files import atomic_write
 from partinr.fitting.fit import Compute, FitResult, fit
 from partinr.fitting.loop import Keep, Progress, Watch
-from partinr.fitting.settings import digest
+from partinr.fitting.settings import data, digest
 from partinr.fitting.state import DivergedError
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import Quality
@@ -94,7 +94,7 @@ class Wanted:
         """Everything that decides the run's result and duration, in JSON's types."""
         variant, compute = self.variant, vars(self.compute)
         asked = {
-            "signal": digest(self.signal.values),
+            **data(self.signal),
             "partition": digest(variant.partition.label_map),
             "network": variant.network.config(),
             "recipe": asdict(variant.recipe),

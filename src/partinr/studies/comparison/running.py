@@ -13,7 +13,7 @@ from partinr.errors import InputError
 from partinr.files import atomic_write, check_folder, make_folder
 from partinr.fitting.fit import Compute
 from partinr.fitting.loop import Progress
-from partinr.fitting.settings import digest
+from partinr.fitting.settings import data
 from partinr.signals.signal import Signal
 from partinr.studies.comparison.run import Run, Wanted
 from partinr.studies.comparison.variant import Variant
@@ -161,7 +161,7 @@ def claim(folder: Path, signal: Signal) -> None:
         InputError: it belongs to a comparison of another signal, or cannot be made or written to.
     """
     check_folder(folder, _OWNER)
-    owner, ours = folder / _OWNER, {"signal": digest(signal.values), "shape": list(signal.values.shape)}
+    owner, ours = folder / _OWNER, {**data(signal), "shape": list(signal.values.shape)}
     claimed = owner.exists()
     if claimed:
         try:
