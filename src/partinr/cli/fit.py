@@ -18,6 +18,7 @@ from partinr.cli.inputs import (
     CHANNELS_LAST,
     COORDS,
     EVERY,
+    FPS,
     INPUT,
     MASK,
     MAX_PIXELS,
@@ -144,6 +145,7 @@ def fit(
     start: START = None,
     stop: STOP = None,
     every: EVERY = None,
+    fps: FPS = None,
     picture: PICTURE = None,
     steps: Annotated[int | None, long("Optimiser updates of each region.", "N", max=2**31 - 1)] = None,
     psnr: Annotated[
@@ -290,7 +292,7 @@ def fit(
         signal = read_scattered(source, coords, values, max_pixels)
     else:
         signal = read_input(
-            source, channels_last, value_range, max_pixels, volume, start, stop, every, picture
+            source, channels_last, value_range, max_pixels, volume, start, stop, every, picture, fps
         )
     signal = with_mask(signal, mask, weights, max_pixels)
     aims = aims.of(signal)

@@ -17,9 +17,9 @@ INPUT = Annotated[
     typer.Argument(
         metavar="INPUT",
         show_default=False,
-        help="An image, a TIFF, a sound, a video or animation, a NumPy .npy or .npz array of 1 to 3 axes, a "
-        "scan (NIfTI, a DICOM file or folder, NRRD, MetaImage), or an array in HDF5, NetCDF, Zarr or ENVI; "
-        "FILE:/PATH names one of several.",
+        help="An image, a TIFF, a sound, a video, an animation or a folder of its frames, a NumPy .npy or "
+        ".npz array of 1 to 3 axes, a scan (NIfTI, a DICOM file or folder, NRRD, MetaImage), or an array in "
+        "HDF5, NetCDF, Zarr or ENVI; FILE:/PATH names one of several.",
     ),
 ]
 CHANNELS_LAST = Annotated[
@@ -82,6 +82,9 @@ VALUES = Annotated[str | None, reading("The columns that are values at the --coo
 START = Annotated[float | None, reading("Where in a sound or video to begin.", "SECONDS")]
 STOP = Annotated[float | None, reading("Where in a sound or video to end.", "SECONDS")]
 EVERY = Annotated[int | None, reading("Of a video, one of N frames.", "N", min=1)]
+FPS = Annotated[
+    float | None, reading("Of a folder of frames, how many there are a second. Default: 25.", "RATE")
+]
 PICTURE = Annotated[
     int | None,
     reading("One frame of a video or animation, or one page of several, from 0, as a picture.", "N", min=0),
@@ -109,6 +112,7 @@ def read_input(
     stop: float | None = None,
     every: int | None = None,
     picture: int | None = None,
+    fps: float | None = None,
 ) -> partinr.Signal:
     """Read a signal as the options say.
 
@@ -128,6 +132,7 @@ def read_input(
         stop=stop,
         every=every,
         picture=picture,
+        fps=fps,
     )
 
 

@@ -23,6 +23,7 @@ from partinr.signals.signal import Signal
 from partinr.signals.sound import Part, read_sound
 from partinr.signals.tiff import read_tiff
 from partinr.signals.videos.clip import WHOLE, Clip
+from partinr.signals.videos.folder import is_frames, read_frames
 from partinr.signals.videos.video import read_video
 from partinr.signals.volumes import dicom, envi, hdf5, metaimage, netcdf, nifti, nrrd
 from partinr.signals.volumes.dataarray import from_xarray, is_dataarray
@@ -51,6 +52,7 @@ def read(
     stop: float | None = None,
     every: int | None = None,
     picture: int | None = None,
+    fps: float | None = None,
 ) -> Signal:
     """Read a signal from a file: a NumPy array, a TIFF, an image, a sound, a video, a scan, or a named array.
 
@@ -62,8 +64,8 @@ def read(
     What a file is, is seen from its first bytes, not from its name.
 
     Args:
-        path: the file; a folder of a DICOM series or of Zarr; `file.h5:/path` for an array in a file of
-            several.
+        path: the file; a folder of a DICOM series, of frames (PNG, JPEG, TIFF, ...) or of Zarr;
+            `file.h5:/path` for an array in a file of several.
         channels_last: for NumPy's files, whether the last axis holds the channels; None: as `from_array`.
         value_range: lowest and highest possible value, in the file's units. None: for integers of 8 and 16
             bits all that the type can hold, for other data the lowest and the highest value; for sounds all
@@ -76,6 +78,7 @@ def read(
         every: of a video, one of so many frames; None: all.
         picture: one frame of a video or one page of several, from 0, as a picture; None: all of them, a video
             or a stack, which must be one.
+        fps: of a folder of frames, how many there are a second; None: 25.
 
     Raises:
         InputError: the file does not exist, cannot be read, is empty, damaged, truncated, of another kind or
@@ -90,7 +93,7 @@ def read(
     """
     place = located(Path(path))
     path = place.file
-    clip = Clip(start, stop, every, picture)
+    clip = Clip(start, stop, every, picture, fps)
     options = _Options(channels_last, value_range, max_pixels, volume, place.inside, (start, stop), clip)
     reader = _reader_of(path)
     if not reader.several and (volume is not None or place.inside is not None):
@@ -106,11 +109,15 @@ def read(
             f"{path}: every and picture are for videos and pages, got a file of the kind '{reader.name}'; "
             "leave them out"
         )
+    if fps is not None and not reader.rated:
+        raise InputError(
+            f"{path}: fps is for folders of frames, got a file of the kind '{reader.name}'; leave it out"
+        )
     try:
         return reader.read(path, options)
     except InputError as error:
         # What is wrong with values is found where their file is not known.
-        if str(error).startswith(f"{path}: "):
+        if str(error).startswith((f"{path}: ", f"{path}{os.sep}")):
             raise
         raise InputError(f"{path}: {error}") from error
 
@@ -185,6 +192,7 @@ class Reader:
         several: whether such a file may hold several signals.
         timed: whether a part of it can be read, in seconds.
         paged: whether it may have frames or pages.
+        rated: whether its rate must be said.
     """
 
     name: str
@@ -194,6 +202,7 @@ class Reader:
     several: bool = False
     timed: bool = False
     paged: bool = False
+    rated: bool = False
 
 
 def _npy(path: Path, options: _Options) -> Signal:
@@ -265,6 +274,19 @@ def _image(path: Path, options: _Options) -> Signal:
     return read_image(path, value_range=options.value_range, max_pixels=options.max_pixels, clip=options.clip)
 
 
+def _frames(path: Path, options: _Options) -> Signal:
+    def read_picture(file: Path) -> Signal:
+        return _reader_of(file).read(file, _Options(None, None, options.max_pixels))
+
+    return read_frames(
+        path,
+        options.clip,
+        read_picture,
+        value_range=options.value_range,
+        max_pixels=options.max_pixels,
+    )
+
+
 def _video(path: Path, options: _Options) -> Signal:
     return read_video(path, options.clip, value_range=options.value_range, max_pixels=options.max_pixels)
 
@@ -321,10 +343,9 @@ READERS = (
 )
 """Every reader, the first that a file's beginning fits is taken; a new one is one line here."""
 
-FOLDERS = (
-    Reader("Zarr", (), _zarr, several=True),
-    Reader("DICOM series", (), _dicom, several=True),
-)
+ZARR = Reader("Zarr", (), _zarr, several=True)
+FRAMES = Reader("folder of frames", (), _frames, **_IN_TIME, rated=True)
+SERIES = Reader("DICOM series", (), _dicom, several=True)
 """Readers of folders, of which the last takes those that are none of the others."""
 
 _HEAD = max(reader.at + len(magic) for reader in READERS for magic in reader.magic)
@@ -333,7 +354,7 @@ _HEAD = max(reader.at + len(magic) for reader in READERS for magic in reader.mag
 def _reader_of(path: Path) -> Reader:
     """The reader of a file or folder."""
     if _is_folder(path):
-        return FOLDERS[0] if is_zarr(path) else FOLDERS[1]
+        return ZARR if is_zarr(path) else FRAMES if is_frames(path) else SERIES
     head = _first_bytes(path)
     return next(r for r in READERS if head[r.at :].startswith(r.magic))
 

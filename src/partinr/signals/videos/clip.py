@@ -20,6 +20,7 @@ class Clip:
         stop: seconds that frames lie before; None for the end.
         every: of these frames, one of so many.
         picture: one frame or page alone, from 0, as a picture; None for all that the others say.
+        fps: frames a second of those that do not say it themselves.
 
     Raises:
         InputError: they do not go together, or are out of range.
@@ -29,6 +30,7 @@ class Clip:
     stop: float | None = None
     every: int | None = None
     picture: int | None = None
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         if self.every is not None and self.every < 1:

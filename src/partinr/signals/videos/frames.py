@@ -40,21 +40,23 @@ class Frames:
         self._values: Shaped[ndarray, "..."] | None = None
         self.count = 0
 
-    def add(self, frame: Frame) -> None:
-        """One more.
+    def add(self, frame: Frame, file: Path | None = None) -> None:
+        """One more; of a file of its own, if there is one.
 
         Raises:
-            InputError: of another size, or above the limit.
+            InputError: of another size or type, or above the limit.
         """
         values = self._values
         if values is None:
             check_pixels(self._path, (self._room, *frame.shape[:2]), self._most, "video")
             values = np.empty((self._room, *frame.shape), frame.dtype)
-        if frame.shape != values.shape[1:]:
+        if frame.shape != values.shape[1:] or frame.dtype != values.dtype:
+            other = (
+                "take a part with --start and --stop, or encode it again" if file is None else "leave it out"
+            )
             raise InputError(
-                f"{self._path}: all frames must have one size and one number of channels, got "
-                f"{_extent(frame)} after {_extent(values[0])}; take a part with --start and --stop, or "
-                "encode it again"
+                f"{file or self._path}: all frames must have one size, type and number of channels, got "
+                f"{_extent(frame)} after {_extent(values[0])}; {other}"
             )
         if self.count == len(values):
             check_pixels(self._path, (self.count + 1, *frame.shape[:2]), self._most, "video")
@@ -138,4 +140,4 @@ def one_frame(
 
 def _extent(frame: Frame) -> str:
     channels = frame.shape[2] if frame.ndim == 3 else 1
-    return f"{frame.shape[1]} x {frame.shape[0]} pixels of {channels} channel(s)"
+    return f"{frame.shape[1]} x {frame.shape[0]} pixels of {channels} channel(s) of {frame.dtype}"

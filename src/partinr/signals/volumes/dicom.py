@@ -130,8 +130,8 @@ def _series(folder: Path) -> list[Any]:
     if not pictures:
         of = f"{len(files)} DICOM files without pictures" if files else "neither"
         raise InputError(
-            f"{folder}: expected a file, or a folder that is a DICOM series or Zarr, got a folder of {of}; "
-            "name a file in it"
+            f"{folder}: expected a file, or a folder that is a DICOM series, frames of a video "
+            f"(.png, .jpg, .tif) or Zarr, got a folder of {of}; name a file in it"
         )
     series: dict[str, list[Any]] = {}
     for header in pictures:
