@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as npst
 from torch import Tensor
 
 from partinr.errors import InputError
-from partinr.signals import Signal, SignalSpec, as_signal, from_array, read
+from partinr.signals import Signal, SignalSpec, as_signal, from_array, kinds, read
 
 INTEGERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
 FLOATS = ["float16", "float32", "float64"]
@@ -451,7 +451,10 @@ def test_files_that_are_no_signals(tmp_path: Path, suffix: str) -> None:
     cases = [
         (lambda: None, "no such file"),
         (lambda: path.write_bytes(b""), "empty"),
-        (lambda: path.write_text("Dear reader,\nthis is a text."), "got something else"),
+        (
+            lambda: path.write_text("Dear reader,\nthis is a text."),
+            "points are read by the names" if suffix == ".txt" else "got something else",
+        ),
     ]
     for make, message in cases:
         make()
@@ -459,13 +462,59 @@ def test_files_that_are_no_signals(tmp_path: Path, suffix: str) -> None:
             read(path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+    (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="got a folder"):
-        read(tmp_path)
+        read(tmp_path / "folder")
     with pytest.raises(InputError, match="cannot be read"):
         read(path / "below a file")
     for name in ("n" * 300, "nul\0"):
         with pytest.raises(InputError, match="cannot be read"):
             read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "x.doc",
+            (
+                "pictures (PNG, ",
+                "sounds (WAV, ",
+                "videos (MP4, ",
+                "volumes (NIfTI, ",
+                "arrays (NumPy, ",
+                "points (.csv, ",
+            ),
+        ),
+        ("x.jpg", ("expected pictures (PNG, ",)),
+        ("x.parquet", ("--coords X,Y and --values V",)),
+        (
+            "x.opus",
+            (
+                "expected sounds (WAV, ",
+                'pip install "partinr[sound]"',
+            ),
+        ),
+        (
+            "x.nii",
+            (
+                "expected volumes (NIfTI, ",
+                'pip install "partinr[volumes]"',
+            ),
+        ),
+    ],
+)
+def test_files_of_no_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: tuple[str, ...]
+) -> None:
+    (tmp_path / name).write_text("Dear reader")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / name)
+    assert "pip install" not in str(caught.value)
+    monkeypatch.setattr(kinds, "find_spec", lambda _: None)
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / name)
+    assert all(part in str(caught.value) for part in said), caught.value
 
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a device file")

@@ -11,6 +11,7 @@ from partinr.errors import InputError
 from partinr.shapes import Shaped
 from partinr.signals.array import signal_of
 from partinr.signals.decoding import MAX_PIXELS, check_pixels, decoding, oriented
+from partinr.signals.kinds import unknown
 from partinr.signals.pillow import ORIENTATION, image_values
 from partinr.signals.signal import Signal
 from partinr.signals.videos.animation import ANIMATED, SINGLE, ask, read_animation
@@ -50,10 +51,7 @@ def read_image(
         try:
             image = Image.open(path)
         except UnidentifiedImageError:
-            raise InputError(
-                f"{path}: expected an image that Pillow reads, a TIFF or a NumPy .npy array, "
-                "got something else; convert it to one of these"
-            ) from None
+            raise unknown(path) from None
         with image:
             check_pixels(path, (image.height, image.width), max_pixels)
             metadata: dict[str, Any] = {"format": image.format}
