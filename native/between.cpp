@@ -221,9 +221,20 @@ struct Closing {
   int64_t most;             // samples that a jump is spread over
 };
 
+// What is known of the jumps of one line of a border.
+struct Jumps {
+  std::vector<float> own, inner, other, outer;  // values on this side, the nearest first, and beyond
+  std::vector<float> parts, taken;
+  std::vector<float> each;  // one over the samples that a jump is spread over
+
+  void resize(int64_t count) {
+    for (auto* const one : {&own, &inner, &other, &outer, &parts, &taken, &each}) one->resize(static_cast<size_t>(count));
+  }
+};
+
 // A box's half of the jumps at its end `end`, from which the box goes on to `inwards`.
 void close_end(const Closing& it, const int64_t low[3], const int64_t high[3], int64_t length, int64_t end,
-               int64_t inwards, std::vector<float>& line) {
+               int64_t inwards, Jumps& jumps) {
   const int64_t a = it.axis, size = it.size[a], step = it.stride[a] * inwards;
   const int64_t beyond = end - 2 * inwards, further = end + (length > 1 ? inwards : 0);
   if (end < 0 || end >= size || beyond < 0 || beyond >= size || further < 0 || further >= size) return;
@@ -232,31 +243,43 @@ void close_end(const Closing& it, const int64_t low[3], const int64_t high[3], i
   // Values that follow one another in memory and are as far from the border.
   const int64_t together = i > a ? (high[i] - low[i]) * it.channels : it.channels;
   const int64_t lines = i > a ? 1 : high[i] - low[i];
-  line.resize(static_cast<size_t>(2 * together));
-  float* const taken = line.data();
-  float* const each = taken + together;  // one over the samples that a jump is spread over
-  for (int64_t y = low[o]; y < high[o]; y++)
+  jumps.resize(together * lines);
+  const float three_lengths = static_cast<float>(3 * length), most = static_cast<float>(it.most);
+  for (int64_t y = low[o]; y < high[o]; y++) {
+    const int64_t at = y * it.stride[o] + low[i] * it.stride[i] + end * it.stride[a];
     for (int64_t x = 0; x < lines; x++) {
-      const int64_t at = y * it.stride[o] + (low[i] + x) * it.stride[i] + end * it.stride[a];
-      int64_t furthest = 0;
-      for (int64_t k = 0; k < together; k++) {
-        const float* own = it.before + at + k;
-        const float jump = own[0] - own[-step];
-        const float rough = std::abs(own[0] - own[inner_step]) + std::abs(own[-step] - own[-2 * step]);
-        const float small = 1 - (jump / it.jump) * (jump / it.jump), smooth = 1 - rough / it.flat;
-        taken[k] = it.taken * std::max(small, 0.0f) * std::max(smooth, 0.0f) * jump;
-        const int64_t parts = 6 + 3 * it.activity[at + k] + it.activity[at + k - step];
-        const int64_t over = std::clamp<int64_t>(3 * length / parts, 1, it.most);
-        each[k] = 1 / float(over);
-        furthest = std::max(furthest, over);
+      const float* const from = it.before + at + x * it.stride[i];
+      const uint8_t* const lively = it.activity + at + x * it.stride[i];
+      for (int64_t k = 0, to = x * together; k < together; k++, to++) {
+        jumps.own[to] = from[k];
+        jumps.other[to] = from[k - step];
+        jumps.inner[to] = from[k + inner_step];
+        jumps.outer[to] = from[k - 2 * step];
+        jumps.parts[to] = static_cast<float>(6 + 3 * lively[k] + lively[k - step]);
       }
-      furthest = std::min(furthest, there);
-      for (int64_t s = 0; s < furthest; s++) {
-        float* const to = it.after + at + s * step;
+    }
+    float furthest = 0;
+    for (size_t k = 0; k < jumps.own.size(); k++) {
+      const float jump = jumps.own[k] - jumps.other[k];
+      const float rough = std::abs(jumps.own[k] - jumps.inner[k]) + std::abs(jumps.other[k] - jumps.outer[k]);
+      const float small = 1 - (jump / it.jump) * (jump / it.jump), smooth = 1 - rough / it.flat;
+      jumps.taken[k] = it.taken * std::max(small, 0.0f) * std::max(smooth, 0.0f) * jump;
+      // Whole numbers this small are divided and rounded down as such.
+      const float whole = static_cast<float>(static_cast<int32_t>(three_lengths / jumps.parts[k]));
+      const float over = std::min(std::max(whole, 1.0f), most);
+      jumps.each[k] = 1 / over;
+      furthest = std::max(furthest, over);
+    }
+    const int64_t far = std::min(static_cast<int64_t>(furthest), there);
+    for (int64_t x = 0; x < lines; x++) {
+      const float *const each = jumps.each.data() + x * together, *const taken = jumps.taken.data() + x * together;
+      for (int64_t s = 0; s < far; s++) {
+        float* const to = it.after + at + x * it.stride[i] + s * step;
         for (int64_t k = 0; k < together; k++)
           to[k] -= 0.5f * std::max(1 - (float(s) + 0.5f) * each[k], 0.0f) * taken[k];
       }
     }
+  }
 }
 
 // Channels of all samples times a matrix, (channels, channels), in place.
@@ -346,22 +369,24 @@ void deblock(const Array<float, 4>& values, const Array<const int64_t, 3>& boxes
   std::vector<uint8_t> lively(static_cast<size_t>(total));
   it.activity = lively.data();
   boxes_do([&](int64_t b, const int64_t* low, const int64_t* high, const int64_t*, const int64_t*) {
+    thread_local std::vector<uint8_t> row;
+    row.clear();
+    const uint8_t* const own = activity.data() + b * it.channels;
+    for (int64_t k = low[2]; k < high[2]; k++) row.insert(row.end(), own, own + it.channels);
     for (int64_t i = low[0]; i < high[0]; i++)
       for (int64_t j = low[1]; j < high[1]; j++)
-        for (int64_t k = low[2]; k < high[2]; k++)
-          std::copy_n(activity.data() + b * it.channels, it.channels,
-                      lively.data() + i * it.stride[0] + j * it.stride[1] + k * it.stride[2]);
+        std::copy(row.begin(), row.end(), lively.data() + i * it.stride[0] + j * it.stride[1] + low[2] * it.stride[2]);
   });
   for (int64_t axis = 2; axis >= 3 - dims; axis--) {
     std::copy_n(values.data(), total, before.data());
     it.axis = axis;
     boxes_do([&](int64_t, const int64_t* low, const int64_t* high, const int64_t* start, const int64_t* stop) {
-      thread_local std::vector<float> line;
+      thread_local Jumps jumps;
       for (int64_t a = 0; a < 3; a++)
         if (a != axis && low[a] >= high[a]) return;
       const int64_t length = stop[axis] - start[axis];
-      close_end(it, low, high, length, start[axis], 1, line);
-      close_end(it, low, high, length, stop[axis] - 1, -1, line);
+      close_end(it, low, high, length, start[axis], 1, jumps);
+      close_end(it, low, high, length, stop[axis] - 1, -1, jumps);
     });
   }
   if (mixed)

@@ -2,6 +2,10 @@
 
 #include <nanobind/stl/optional.h>
 
+#include <memory>
+
+#include "dispatch.h"
+
 namespace partinr {
 Cosines::Cosines(int dims_, int channels_, int frequencies_)
     : dims(dims_), channels(channels_), frequencies(frequencies_) {
@@ -17,12 +21,8 @@ int64_t Cosines::products() const { return along(0) * along(1) * along(2); }
 LayerShapes Cosines::layer_shapes() const { return {{static_cast<int>(products() - 1), channels}}; }
 
 CosineRegions::CosineRegions(const Cosines& net, const Matrices& weights, const Rows& biases)
-    : Evaluator(net.dims, net.channels, regions_of(biases)), net_(net),
+    : Evaluator(net.dims, net.channels, regions_of(biases)), net_(net), kernel_(kernel()),
       parameters_(net.layer_shapes(), weights, biases, regions, "parameters") {}
-
-void CosineRegions::run(int64_t items, int64_t threads, const Work& work, const Poll& poll) const {
-  partinr::run(items, threads, work, poll);
-}
 
 std::vector<float> CosineRegions::products(int64_t region, bool by_channel) const {
   const int64_t all = net_.products();
@@ -97,15 +97,17 @@ void CosineRegions::values(void*, const Region& region, const Derivative& what, 
 
 namespace {
 
-// What each frequency adds to each place, (frequencies, places): the lattice's sums are taken of cosines along one axis,
-// not of values. Of an order from 1: what it adds to the derivative, along the axis, of the product with the weight.
-std::vector<float> contracted(const Nodes& along, int64_t frequencies, int order) {
+// What each frequency adds to each place: the lattice's sums are taken of cosines along one axis, not of values. Of an
+// order from 1: what it adds to the derivative, along the axis, of the product with the weight. Frequency k and place p
+// are at k * by_frequency + p * by_place.
+std::vector<float> contracted(const Nodes& along, int64_t frequencies, int order, size_t size, int64_t by_frequency,
+                              int64_t by_place) {
   const Axis& axis = *along.axis;
-  const size_t size = static_cast<size_t>(frequencies * along.nodes);
-  std::vector<double> cosine(size), last, before;
+  const size_t all = static_cast<size_t>(frequencies * along.nodes);
+  std::vector<double> cosine(all), last, before;
   cosines(along.own.data(), along.nodes, frequencies, cosine.data());
   const auto derived = [&](int n) {
-    std::vector<double> found(size);
+    std::vector<double> found(all);
     cosine_derivatives(along.own.data(), along.nodes, frequencies, n, cosine.data(), found.data());
     for (double& x : found) x *= n == 2 ? double{along.scale} * along.scale : double{along.scale};
     return found;
@@ -113,68 +115,118 @@ std::vector<float> contracted(const Nodes& along, int64_t frequencies, int order
   if (order) last = derived(order);
   if (order) before = order == 2 ? derived(1) : cosine;
   const std::vector<double>& factor = order ? last : cosine;
-  std::vector<float> sums(static_cast<size_t>(frequencies * along.places));
-  for (int64_t k = 0; k < frequencies; k++) {
-    float* const row = sums.data() + k * along.places;
-    for (int64_t i = 0; i < along.nodes; i++) {
-      const size_t at = static_cast<size_t>(k * along.nodes + i);
-      for (int64_t e = axis.entries[along.node + i]; e < axis.entries[along.node + i + 1]; e++) {
-        float& sum = row[axis.places[e] - along.place];
-        sum += axis.shares[e] * static_cast<float>(factor[at]);
-        if (order) sum += static_cast<float>(order) * axis.slopes[e] * static_cast<float>(before[at]);
+  std::vector<float> sums(size);
+  for (int64_t i = 0; i < along.nodes; i++)
+    for (int64_t e = axis.entries[along.node + i]; e < axis.entries[along.node + i + 1]; e++) {
+      float* const column = sums.data() + (axis.places[e] - along.place) * by_place;
+      const float share = axis.shares[e], slope = order ? static_cast<float>(order) * axis.slopes[e] : 0;
+      for (int64_t k = 0; k < frequencies; k++) {
+        const size_t at = static_cast<size_t>(k * along.nodes + i);
+        column[k * by_frequency] += share * static_cast<float>(factor[at]);
+        if (order) column[k * by_frequency] += slope * static_cast<float>(before[at]);
       }
     }
-  }
   return sums;
 }
 
+// The same of one axis of an output for the regions that a thread takes: many of them have the same extent.
+class Tables {
+ public:
+  // (places, frequencies), of the last axis (frequencies, padded places); until the next call for this axis.
+  const float* of(const Nodes& along, int64_t frequencies, int order, bool last) {
+    Table& table = tables_[static_cast<size_t>(along.node) % tables_.size()];
+    if (table.node == along.node && table.order == order && table.place == along.place &&
+        table.places == along.places && table.scale == along.scale && table.own == along.own)
+      return table.sums.data();
+    const int64_t row = last ? padded(along.places) : frequencies, rows = last ? frequencies : along.places;
+    Table made{along.node, along.place, along.places, order, along.scale, along.own,
+               contracted(along, frequencies, order, static_cast<size_t>(row * rows), last ? row : 1, last ? 1 : row)};
+    // Those of long boxes are few, and large.
+    Table& kept = row * rows <= most ? table : long_;
+    kept = std::move(made);
+    return kept.sums.data();
+  }
+
+ private:
+  static constexpr int64_t most = 1 << 13;
+  struct Table {
+    int64_t node = -1, place, places;
+    int order;
+    float scale;
+    std::vector<double> own;
+    std::vector<float> sums;
+  };
+  std::vector<Table> tables_ = std::vector<Table>(64);
+  Table long_;
+};
+
 }  // namespace
 
-void CosineRegions::sums(void*, int64_t region, const Nodes (&nodes)[3], const Derivative& what, float* out,
-                         const int*) const {
-  const std::vector<float> weights = products(region, false);
-  const std::vector<float> of[3] = {contracted(nodes[0], net_.along(0), 0), contracted(nodes[1], net_.along(1), 0),
-                                    contracted(nodes[2], net_.along(2), 0)};
-  for (int64_t p = 0; p < what.planes(); p++) {
-    const std::vector<float>* tables[3] = {&of[0], &of[1], &of[2]};
-    std::vector<float> own;
-    if (what.order) {
-      const int64_t axis = 3 - dims + what.axes[p];
-      own = contracted(nodes[axis], net_.along(static_cast<int>(axis)), what.order);
-      tables[axis] = &own;
-    }
-    synthesise(weights, tables, nodes, out + p * channels, what.planes() * channels);
+// What one thread needs for `sums`: tables of the three axes and, of those along which something is derived, another.
+struct CosineRegions::Scratch {
+  Tables tables[3], derived[3];
+  std::vector<float> weights, plane, lines, run;
+};
+
+void CosineRegions::run(int64_t items, int64_t threads, const Work& work, const Poll& poll) const {
+  if (threads == 1) {
+    Scratch alone;
+    return run_here(&alone, items, work, poll);
+  }
+  Kernel own{};
+  own.create = [](const Network&) -> void* { return new (std::nothrow) Scratch; };
+  own.destroy = [](void* worker) { delete static_cast<Scratch*>(worker); };
+  partinr::run(own, Network{}, items, threads, [](void*) { return true; }, work, poll);
+}
+
+void CosineRegions::rows(int64_t region, std::vector<float>& found) const {
+  const int64_t inner = net_.along(2), lines = net_.along(0) * net_.along(1);
+  const float* const bias = parameters_.biases[0] + region * channels;
+  const float* weight = parameters_.weights[0] + region * (net_.products() - 1) * channels - channels;
+  found.assign(static_cast<size_t>(lines * row()), 0.0f);
+  for (int64_t r = 0; r < lines; r++) {
+    float* const to = found.data() + r * row();
+    for (int64_t k = 0; k < inner; k++, weight += channels)
+      for (int64_t c = 0; c < channels; c++) to[c * inner + k] = r + k ? weight[c] : bias[c];
   }
 }
 
-void CosineRegions::synthesise(const std::vector<float>& weights, const std::vector<float>* const (&of)[3],
-                               const Nodes (&nodes)[3], float* out, int64_t step) const {
-  const int64_t m0 = net_.along(0), m1 = net_.along(1), m2 = net_.along(2);
-  const int64_t row = m2 * channels, places = nodes[2].places;
-  std::vector<float> plane(static_cast<size_t>(m1 * row)), line(static_cast<size_t>(row));
-  std::vector<float> run(static_cast<size_t>(places));
-  for (int64_t i = 0; i < nodes[0].places; i++) {
-    std::fill(plane.begin(), plane.end(), 0.0f);
-    for (int64_t k = 0; k < m0; k++) {
-      const float factor = (*of[0])[k * nodes[0].places + i];
-      const float* const weight = weights.data() + k * m1 * row;
-      for (int64_t x = 0; x < m1 * row; x++) plane[x] += factor * weight[x];
+void CosineRegions::sums(void* worker, int64_t region, const Nodes (&nodes)[3], const Derivative& what, float* out,
+                         const int*) const {
+  Scratch& scratch = *static_cast<Scratch*>(worker);
+  rows(region, scratch.weights);
+  const float* of[3];
+  for (int a = 0; a < 3; a++) of[a] = scratch.tables[a].of(nodes[a], net_.along(a), 0, a == 2);
+  for (int64_t p = 0; p < what.planes(); p++) {
+    const float* tables[3] = {of[0], of[1], of[2]};
+    if (what.order) {
+      const int axis = 3 - static_cast<int>(dims) + what.axes[static_cast<size_t>(p)];
+      tables[axis] = scratch.derived[axis].of(nodes[axis], net_.along(axis), what.order, axis == 2);
     }
-    for (int64_t j = 0; j < nodes[1].places; j++, out += places * step) {
-      std::fill(line.begin(), line.end(), 0.0f);
-      for (int64_t k = 0; k < m1; k++) {
-        const float factor = (*of[1])[k * nodes[1].places + j];
-        const float* const weight = plane.data() + k * row;
-        for (int64_t x = 0; x < row; x++) line[x] += factor * weight[x];
-      }
-      for (int64_t c = 0; c < channels; c++) {
-        std::fill(run.begin(), run.end(), 0.0f);
-        for (int64_t k = 0; k < m2; k++) {
-          const float factor = line[k * channels + c];
-          const float* const cosine = of[2]->data() + k * places;
-          for (int64_t x = 0; x < places; x++) run[x] += factor * cosine[x];
-        }
-        for (int64_t x = 0; x < places; x++) out[x * step + c] = run[x];
+    synthesise(scratch, tables, nodes, out + p * channels, what.planes() * channels);
+  }
+}
+
+void CosineRegions::synthesise(Scratch& scratch, const float* const (&tables)[3], const Nodes (&nodes)[3], float* out,
+                               int64_t step) const {
+  const int64_t m0 = net_.along(0), m1 = net_.along(1), m2 = net_.along(2), inner = row();
+  const int64_t high = nodes[1].places, wide = nodes[2].places, run = padded(wide);
+  scratch.plane.resize(static_cast<size_t>(m1 * inner));
+  scratch.lines.resize(static_cast<size_t>(high * inner));
+  scratch.run.resize(static_cast<size_t>(high * run));
+  for (int64_t i = 0; i < nodes[0].places; i++) {
+    const float* plane = scratch.weights.data();
+    if (dims == 3) {
+      kernel_.multiply(tables[0] + i * m0, m0, plane, m1 * inner, scratch.plane.data(), m1 * inner, 1, m0, m1 * inner);
+      plane = scratch.plane.data();
+    }
+    kernel_.multiply(tables[1], m1, plane, inner, scratch.lines.data(), inner, high, m1, inner);
+    for (int64_t c = 0; c < channels; c++) {
+      kernel_.multiply(scratch.lines.data() + c * m2, inner, tables[2], run, scratch.run.data(), run, high, m2, run);
+      for (int64_t j = 0; j < high; j++) {
+        const float* const from = scratch.run.data() + j * run;
+        float* const to = out + (i * high + j) * wide * step + c;
+        for (int64_t x = 0; x < wide; x++) to[x * step] = from[x];
       }
     }
   }

@@ -54,6 +54,7 @@ struct Cosines {
 
 class CosineRegions : public Evaluator {
   static constexpr int64_t block = 16;  // points side by side
+  struct Scratch;
 
  public:
   CosineRegions(const Cosines& net, const Matrices& weights, const Rows& biases);
@@ -65,13 +66,17 @@ class CosineRegions : public Evaluator {
  private:
   // Parameters of a region, the constant's first: (products, channels), or (channels, products).
   std::vector<float> products(int64_t region, bool by_channel) const;
+  // The same with rows for the channels side by side, (frequencies of the first axis and the second, row()).
+  void rows(int64_t region, std::vector<float>& found) const;
+  int64_t row() const { return padded(net_.along(2) * channels); }
   // Sums over all products of cosines at up to `block` points: tables (frequencies, block) of each axis' factors.
   void superpose(const float* weights, const float* const (&tables)[3], float* total) const;
-  // The same on a lattice: tables (frequencies, places); `step` numbers from one place to the next.
-  void synthesise(const std::vector<float>& weights, const std::vector<float>* const (&tables)[3],
-                  const Nodes (&nodes)[3], float* out, int64_t step) const;
+  // The same on a lattice, of `rows`: tables as `Tables` has them; `step` numbers from one place to the next.
+  void synthesise(Scratch& scratch, const float* const (&tables)[3], const Nodes (&nodes)[3], float* out,
+                  int64_t step) const;
 
   const Cosines& net_;
+  const Kernel& kernel_;
   const Stack parameters_;
 };
 

@@ -154,6 +154,10 @@ struct Kernel {
   void (*exp2)(const float* x, float* out, int64_t count);
   bool (*encode)(const Network&, const float* coords, int64_t samples, float* out);
   bool (*stream)(uint64_t key, int64_t count, uint64_t position, int64_t length, uint32_t* out);
+  // C (rows, columns) = A (rows, inner) B (inner, columns), with the distances of their rows; columns and the distances
+  // of B and C are multiples of `row_unit`.
+  void (*multiply)(const float* a, int64_t a_row, const float* b, int64_t b_row, float* c, int64_t c_row, int64_t rows,
+                   int64_t inner, int64_t columns);
   // Coefficients of the cosines that are orthonormal on the samples of a box (one channel), rows of `padded` numbers;
   // forward[a] is (size, padded(size)): (frequency, sample) along the first two axes, (sample, frequency) along the last.
   void (*spectrum)(const float* values, const int32_t size[3], const float* const forward[3], float* scratch, float* out);

@@ -14,6 +14,9 @@
 namespace partinr {
 namespace {
 
+// From one call of poll() to the next.
+constexpr std::chrono::milliseconds pause{20};
+
 // A pause of a thread that waits for another for a moment.
 inline void relax() {
 #if defined(__x86_64__)
@@ -174,7 +177,7 @@ void run(const Kernel& kernel, const std::vector<Network>& networks, int64_t ite
         });
       }
       std::unique_lock lock(mutex);
-      while (!ended.wait_for(lock, std::chrono::milliseconds(20), [&] { return running == 0; })) {
+      while (!ended.wait_for(lock, pause, [&] { return running == 0; })) {
         lock.unlock();
         if (poll()) __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
         lock.lock();
@@ -198,7 +201,22 @@ void run(const Kernel& kernel, const Network& network, int64_t items, int64_t th
       [&](void* worker, size_t) { return prepare(worker); }, work, poll);
 }
 
+void run_here(void* worker, int64_t items, const Work& work, const Poll& poll) {
+  const int stop = 0;
+  const auto now = std::chrono::steady_clock::now;
+  auto asked = now();
+  if (items == 0 || poll()) return;
+  for (int64_t item = 0; item < items; item++) {
+    if (now() - asked > pause) {
+      if (poll()) return;
+      asked = now();
+    }
+    work(worker, nullptr, item, &stop);
+  }
+}
+
 void run(int64_t items, int64_t threads, const Work& work, const Poll& poll) {
+  if (threads == 1) return run_here(nullptr, items, work, poll);
   static int nobody;
   Kernel none{};
   none.create = [](const Network&) -> void* { return &nobody; };

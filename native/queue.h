@@ -27,7 +27,11 @@ void run(const Kernel& kernel, const Network& network, int64_t items, int64_t th
          const std::function<bool(void* worker)>& prepare,
          const Work& work, const Poll& poll);
 
-// The same for work that needs no scratch memory of a kernel: its worker is null.
+// The same for work that needs no scratch memory of a kernel: its worker is null. One thread is the calling one, which
+// calls poll() between items.
 void run(int64_t items, int64_t threads, const Work& work, const Poll& poll);
+
+// On the calling thread, with this worker: many a piece of work is done sooner than a thread has begun.
+void run_here(void* worker, int64_t items, const Work& work, const Poll& poll);
 
 }  // namespace partinr

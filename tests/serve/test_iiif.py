@@ -12,6 +12,7 @@ from skimage.data import astronaut
 import partinr
 from asgi import Client, ask
 from partinr import InputError
+from partinr.cores import usable_cores
 from partinr.serve import app as server
 from partinr.serve import picture as module
 from partinr.serve.app import application
@@ -291,6 +292,30 @@ def test_requests_are_bounded_in_time(mosaic, monkeypatch):
     wanted = asked(("full", "max", "0", "default.jpg"), (240, 190), LIMITS)
     with pytest.raises(module.TooSlowError):
         late.made(wanted, until=0, clock=lambda: 1)
+
+
+def test_requests_share_the_cores(mosaic, monkeypatch):
+    monkeypatch.setattr("partinr.cores.os.cpu_count", lambda: 8)
+    monkeypatch.delattr("partinr.cores.os.sched_getaffinity", raising=False)
+    took, both = [], threading.Barrier(2, timeout=20)
+
+    def counted(self, wanted, until):
+        took.append(usable_cores())
+        if wanted.size[0] > 50:
+            both.wait()
+        return b""
+
+    monkeypatch.setattr(module.Picture, "made", counted)
+    app = application([Picture("p", mosaic, LIMITS)])
+
+    async def some(*widths):
+        paths = [f"/iiif/3/p/full/{width},/0/default.jpg" for width in widths]
+        await asyncio.gather(*(ask(app, "GET", path, {}) for path in paths))
+
+    asyncio.run(some(50))
+    asyncio.run(some(60, 70))
+    assert took[0] == 8
+    assert min(took[1:]) == 4
 
 
 def test_a_store_that_breaks_is_an_error_of_the_server(tmp_path):

@@ -65,15 +65,15 @@ class Spectra:
         """Of each box and coded channel, the sum of its integers' magnitudes, but for the mean's."""
         sizes = np.repeat((self.boxes[:, 1] - self.boxes[:, 0]).prod(axis=1), self.channels)
         ends = np.cumsum(sizes)
-        rest = np.empty(len(sizes), np.int64)
-        first = at = 0
-        while first < len(sizes):
-            # Some at a time: those of a video take as much memory as anything else of it.
-            last = max(first + 1, int(np.searchsorted(ends, at + _PIECE, "right")))
-            magnitudes = np.abs(self.integers[at : ends[last - 1]].astype(np.int64))
-            starts = ends[first:last] - sizes[first:last] - at
-            rest[first:last] = np.add.reduceat(magnitudes, starts) - magnitudes[starts]
-            first, at = last, int(ends[last - 1])
+        rest = np.zeros(len(sizes), np.int64)
+        starts = ends - sizes
+        for first in range(0, len(self.integers), _PIECE):
+            # Few are not 0; some at a time, as those of a video take as much memory as anything else of it.
+            piece = self.integers[first : first + _PIECE]
+            places = np.flatnonzero(piece != 0)
+            own = np.searchsorted(ends, first + places, "right")
+            counts = starts[own] != first + places
+            np.add.at(rest, own[counts], np.abs(piece[places[counts]].astype(np.int64)))
         return rest.reshape(-1, self.channels)
 
     @property

@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from partinr.cores import usable_cores
+from partinr.cores import on_cores, usable_cores
 from partinr.errors import InputError, need
 from partinr.serve.asked import FORMATS, Asked, UnservedError, asked
 from partinr.serve.picture import CONTEXT, PROFILE, Picture, TooSlowError
@@ -72,7 +72,8 @@ class _Images:
     def __init__(self, pictures: Sequence[Picture], base: str | None, cores: int, seconds: float) -> None:
         self._pictures = {picture.name: picture for picture in pictures}
         self._base, self._seconds = base, seconds
-        self._cores, self._waiting = asyncio.Semaphore(cores), 0
+        self._count, self._cores = cores, asyncio.Semaphore(cores)
+        self._waiting = self._busy = 0
         self._made: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
         # Of this run: another one may have other functions by these names.
@@ -152,10 +153,13 @@ class _Images:
             raise late from None
         finally:
             self._waiting -= 1
+        self._busy += 1
         try:
             if await request.is_disconnected():
                 raise _Refused(503, "nobody waits for this any longer")
-            return await asyncio.to_thread(picture.made, wanted, until)
+            # Who is alone has all cores; those that are many are done soonest with one each.
+            with on_cores(max(1, self._count // (self._busy + self._waiting))):
+                return await asyncio.to_thread(picture.made, wanted, until)
         except TooSlowError:
             raise late from None
         except InputError as error:
@@ -163,6 +167,7 @@ class _Images:
             logging.getLogger("partinr").error("%s", error)
             raise _Refused(500, "the image cannot be read") from None
         finally:
+            self._busy -= 1
             self._cores.release()
 
     def _keep(self, name: str, made: bytes) -> None:

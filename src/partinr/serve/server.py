@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from partinr.errors import InputError
+from partinr.processes import keep_memory
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 # Connections at once, and seconds that one may be idle.
 _CONNECTIONS, _IDLE = 1024, 10
+# Seconds after which a thread that computes in Python gives way: others only need a moment between kernels.
+_TURN = 0.001
 
 
 @contextlib.contextmanager
@@ -51,6 +54,8 @@ def run(app: Starlette, place: socket.socket) -> None:
     """Answer requests until the process is interrupted."""
     import uvicorn
 
+    keep_memory()
+    sys.setswitchinterval(_TURN)
     settings = uvicorn.Config(
         app,
         log_level="error",

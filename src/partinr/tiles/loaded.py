@@ -36,9 +36,10 @@ class Loaded:
             InputError: one of them cannot be read.
         """
         wanted = list(indices)
-        if len(wanted) == 1:
-            return [self.one(wanted[0])]
-        with ThreadPoolExecutor(min(len(wanted), usable_cores())) as threads:
+        at_once = min(len(wanted), usable_cores())
+        if at_once <= 1:
+            return [self.one(index) for index in wanted]
+        with ThreadPoolExecutor(at_once) as threads:
             return list(threads.map(self.one, wanted))
 
     def one(self, index: Index) -> Piecewise:

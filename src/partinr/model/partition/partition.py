@@ -129,8 +129,15 @@ class Partition(Displayed):
         if table.size == len(self.boxes):
             table[tuple(first.T)] = np.arange(table.size)
         else:
-            for region, (starts, stops) in enumerate(zip(first, last, strict=True)):
-                table[tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))] = region
+            # All cells of all boxes, one box after another: counted within the box, axis by axis.
+            counts = (last - first).prod(axis=1)
+            region = np.repeat(np.arange(len(first)), counts)
+            inside = np.arange(len(region)) - np.repeat(counts.cumsum() - counts, counts)
+            cells = []
+            for a in reversed(range(len(self.edges))):
+                inside, place = np.divmod(inside, (last - first)[region, a])
+                cells.append(first[region, a] + place)
+            table[tuple(reversed(cells))] = region
         table.flags.writeable = False
         return table
 
