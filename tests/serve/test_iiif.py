@@ -299,7 +299,7 @@ def test_requests_share_the_cores(mosaic, monkeypatch):
     monkeypatch.delattr("partinr.cores.os.sched_getaffinity", raising=False)
     took, both = [], threading.Barrier(2, timeout=20)
 
-    def counted(self, wanted, until):
+    def counted(_, wanted, *__):
         took.append(usable_cores())
         if wanted.size[0] > 50:
             both.wait()

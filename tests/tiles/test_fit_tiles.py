@@ -19,9 +19,12 @@ import pytest
 
 import partinr
 from partinr.fitting.loop import Progress
-from partinr.tiles import cluster, tasks
+from partinr.tiles import cluster, run, tasks
 from partinr.tiles.correction import common_step, corrections, reached
-from partinr.tiles.store import JOURNAL, MANIFEST, Record, Store, Tile, tile_name
+from partinr.tiles.eighths import Eighths
+from partinr.tiles.opening import opened_source
+from partinr.tiles.place import Folder
+from partinr.tiles.store import JOURNAL, MANIFEST, Record, Store, Tile, manifest_at, tile_name
 
 GOAL = partinr.Compact(psnr=38)
 
@@ -94,6 +97,54 @@ def test_hard_tiles_get_more(undisturbed: Path) -> None:
     assert max(sizes) > 3 * min(sizes)
     steps = {store.load(store.layout.index(n)).spectra.step for n in range(store.layout.count)}
     assert np.float32(store.step) in steps
+
+
+def test_overviews_are_of_the_source_and_the_same_whoever_fitted_them(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "FEW", 1000)
+    assert fit(file, tmp_path / "a.inrs", workers=2).reached
+    undisturbed = contents(tmp_path / "a.inrs")
+    overview = partinr.open(tmp_path / "a.inrs").overview
+    assert overview is not None
+    assert overview.overview is not None
+    means = picture().reshape(45, 8, 60, 8, 3).mean((1, 3))
+    assert 38 <= partinr.psnr(means, overview[...].astype(float), 255) < 38.1
+
+    def stop(progress: Progress) -> bool:
+        return progress.fraction > 0.95
+
+    halted = fit(file, tmp_path / "b.inrs", watch=partinr.Watch(stop))
+    assert (halted.stopped, halted.done, halted.finished) == ("callback", 12, False)
+    assert partinr.open(tmp_path / "b.inrs").overview is None
+    assert fit(file, tmp_path / "b.inrs", resume=True).finished
+    assert contents(tmp_path / "b.inrs") == undisturbed
+    # One that was begun of something else is begun again.
+    manifest = tmp_path / "b.inrs" / "overview.inrs" / MANIFEST
+    other = replace(manifest_at(Folder(manifest.parent)), source={"store": "other"}, tiles=None)
+    manifest.write_text(other.text())
+    shutil.rmtree(manifest.parent / "overview.inrs")
+    assert fit(file, tmp_path / "b.inrs", resume=True).finished
+    assert contents(tmp_path / "b.inrs") == undisturbed
+    fit(file, tmp_path / "c.inrs", overview=False)
+    fit(file, tmp_path / "d.inrs", goal=partinr.Compact(bpp=1.0))
+    for name in "cd":
+        assert partinr.open(tmp_path / f"{name}.inrs").overview is None
+
+
+def test_means_are_of_what_is_there() -> None:
+    values = picture(20, 70)[..., 0].astype(np.float32)
+    values[3, 5:40], values[8:16, 16:24] = np.nan, np.nan
+    source = opened_source(values)
+    eighths = Eighths(source, replace(source.spec, value_range=(0.0, 255.0)))
+    found = eighths.signal((slice(0, 3), slice(1, 9)), (0.0, 255.0))
+    assert found is not None
+    assert found.mask is not None
+    for i, j in np.ndindex(3, 8):
+        block = values[8 * i : 8 * i + 8, 8 * j + 8 : 8 * j + 16]
+        assert found.mask[i, j] == (not np.isnan(block).all())
+        if found.mask[i, j]:
+            assert found.values[i, j, 0] == pytest.approx(np.nanmean(block), rel=1e-5)
 
 
 @pytest.mark.parametrize("goal", [partinr.Compact(size=30_000), partinr.Compact(bpp=1.0)])

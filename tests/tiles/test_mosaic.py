@@ -166,9 +166,11 @@ def test_a_tile_that_cannot_be_read_can_be_asked_for_again(path):
 
 
 def test_small_renderings_are_of_the_overview(tmp_path, monkeypatch):
-    from partinr.tiles import overview
+    from partinr.tiles import overview, run
+    from partinr.tiles.eighths import Eighths, StoreSource
 
-    monkeypatch.setattr(overview, "_FEW", 1000)
+    for one in (overview, run):
+        monkeypatch.setattr(one, "FEW", 1000)
     path = stored(tmp_path / "p.inrs", astronaut()[:500, :260], side=128, step=0.05)
     exact = partinr.open(path).render(size=(25, 13))
     assert overview.write_overview(path) == path / "overview.inrs"
@@ -178,7 +180,8 @@ def test_small_renderings_are_of_the_overview(tmp_path, monkeypatch):
     # Means over 8 x 8 samples, of those that are there at the ends.
     whole = found[...].astype(float)
     means = np.stack([whole[496:500, 8 * k : 8 * k + 8].mean((0, 1)) for k in range(32)])
-    exactly = overview.Eighths(path).values((slice(62, 63), slice(0, 32)))[0]
+    eighths = Eighths(StoreSource(path), found.signal)
+    exactly = eighths.values((slice(62, 63), slice(0, 32)))[0]
     np.testing.assert_array_equal(exactly, np.rint(means))
     assert np.abs(found.overview[-1, :32] - means).mean() < 4
     shutil.rmtree(path / "tiles")
@@ -191,9 +194,10 @@ def test_small_renderings_are_of_the_overview(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_written_to_has_an_overview_elsewhere(tmp_path, monkeypatch):
-    from partinr.tiles import overview
+    from partinr.tiles import overview, run
 
-    monkeypatch.setattr(overview, "_FEW", 1000)
+    for one in (overview, run):
+        monkeypatch.setattr(one, "FEW", 1000)
     path = tmp_path / "one.inr"
     partinr.save(partinr.fit(PICTURE[:128, :128], goal=partinr.Compact(psnr=30)).model, path, store="compact")
     told = []

@@ -204,6 +204,15 @@ def fit(
         str | None,
         tiles("Fit tiles on a Dask cluster, by the address of its scheduler: tcp://host:8786.", "ADDRESS"),
     ] = None,
+    no_overview: Annotated[
+        bool,
+        tiles(
+            "No overview. Without it the store of a large picture has another one in it, of the same at an "
+            "eighth of the size, for those who look at all of it: a few per cent of the bytes.",
+            None,
+            "--no-overview",
+        ),
+    ] = False,
     batch: Annotated[str | None, how("Samples of each region in a step.", "N|full")] = None,
     lr: Annotated[float | None, how("Peak learning rate.", "X")] = None,
     seed: Annotated[int, how("Same seed, engine and machine: same file.", "N", min=0, max=2**63 - 1)] = 0,
@@ -267,8 +276,13 @@ def fit(
             value_range=value_range,
             volume=volume,
             resume=resume,
+            overview=not no_overview,
             quiet=quiet,
             as_json=as_json,
+        )
+    if no_overview:
+        raise InputError(
+            "--no-overview is for fits in tiles; leave it out, or name a store, as with -o x.inrs"
         )
     target = inr_beside(source) if output is None else output
     check_no_picture(target)

@@ -24,6 +24,7 @@ from partinr.errors import InputError
 _KNOWN = {
     *("source", "output", "psnr", "size", "bpp", "between", "channels_last", "value_range", "volume"),
     *("max_pixels", "resume", "quiet", "as_json", "tile", "memory", "workers", "cluster"),
+    "no_overview",
 }
 # Files of fewer bytes are read without asking how large what they hold is.
 _SMALL = 1 << 20
@@ -156,6 +157,7 @@ def fit_in_tiles(
     value_range: str | None,
     volume: int | None,
     resume: bool,
+    overview: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -179,6 +181,7 @@ def fit_in_tiles(
             workers=wishes.workers,
             cluster=wishes.cluster,
             resume=resume,
+            overview=overview,
             watch=partinr.Watch(lambda progress: _follow(bar, asked, progress)),
             channels_last=channels_last,
             value_range=words.interval(value_range),

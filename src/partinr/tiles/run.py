@@ -23,11 +23,13 @@ from partinr.model.memory import free_memory
 from partinr.processes import GUARD, being_imported_again
 from partinr.signals.signal import Between, SignalSpec
 from partinr.tiles.correction import common_step, corrections
+from partinr.tiles.eighths import Eighths, StoreSource
 from partinr.tiles.layout import Index, Layout, layout_of
+from partinr.tiles.mosaic import OVERVIEW
 from partinr.tiles.opening import opened_source
-from partinr.tiles.place import address, is_address
+from partinr.tiles.place import address, is_address, made_place
 from partinr.tiles.source import SignalSource, SourceChanged, Span
-from partinr.tiles.store import Manifest, psnr_of
+from partinr.tiles.store import JOURNAL, MANIFEST, Manifest, manifest_at, psnr_of
 from partinr.tiles.survey import surveyed
 from partinr.tiles.tasks import Done, OtherVersion, Plan, Task, fit_tile, look_at_tile
 from partinr.tiles.workers import Alone, Job, Processes, Work, Workers, WorkersLost
@@ -37,6 +39,11 @@ from partinr.tiles.writing import Writing
 BYTES_A_VALUE, BYTES_A_PROCESS = 45, 150 << 20
 # Share of the free memory that is taken where no budget is named.
 _SHARE = 0.75
+FEW = 1 << 22
+"""Samples that are looked at as a whole without an overview."""
+
+# PSNR in dB that is enough for an overview; share of a fit that is done before there is one.
+_ENOUGH, _TILES_SHARE = 45.0, 0.95
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ def fit_tiles(
     workers: int | None = None,
     cluster: Any = None,
     resume: bool = False,
+    overview: bool = True,
     watch: Watch | None = None,
     channels_last: bool | None = None,
     value_range: Span | None = None,
@@ -117,6 +125,8 @@ def fit_tiles(
             and memory allow, which share all cores.
         cluster: address of a Dask scheduler, or a `distributed.Client`, whose workers do it instead.
         resume: go on with a store that is not finished; begin if there is none.
+        overview: whether the store of a large picture or volume gets another one in it, of the same at an
+            eighth of the size, for which the source is read again; not where the goal is a size.
         watch: who looks at it; its `callback` is told of every tile, and may stop the fit, which can go on.
         channels_last: see `read`.
         value_range: see `read`.
@@ -157,12 +167,108 @@ def fit_tiles(
             stack.enter_context(on_cores(count * each))
         plan = Plan(source, layout, None, None, lies, source.identity(), version, target, each)
         writing = stack.enter_context(closing(Writing(path, resume=resume)))
-        fit = _Fit(writing, plan, aim, watch or Watch(), began)
+        small = source.spec.dims == 1 or source.spec.samples <= FEW
+        overview = overview and not small and aim.psnr is not None
+        fit = _Fit(writing, plan, aim, _from_on(watch, 0, _TILES_SHARE if overview else 1), began)
         fit.check_same()
         stopped = "solved"
         if writing.manifest is None or writing.manifest.tiles is None:
-            stopped = fit.run(stack.enter_context(closing(_hired(count, cluster))))
-        return fit.result(str(path), count, stopped)
+            with closing(_hired(count, cluster)) as hired:
+                stopped = fit.run(hired)
+        found = fit.result(str(path), count, stopped)
+        if overview and found.finished:
+            done = fit_overviews(
+                Eighths(source, found.spec),
+                path,
+                found.psnr,
+                memory=memory,
+                workers=workers,
+                cluster=cluster,
+                watch=_from_on(watch, _TILES_SHARE, 1, found),
+            )
+            found = replace(found, seconds=time.perf_counter() - began, stopped=done)
+        return found
+
+
+def fit_overviews(
+    eighths: Eighths,
+    path: str | os.PathLike[str],
+    psnr: float | None,
+    *,
+    memory: int | None = None,
+    workers: int | None = None,
+    cluster: Any = None,
+    watch: Watch | None = None,
+) -> str:
+    """Give a store the overview that it lacks, and that one its own, until all of it is few samples.
+
+    Args:
+        eighths: of what the store is of, or of the store.
+        path: the store, or a folder for the overview of something else.
+        psnr: of what it is of in dB, if it is known: an overview is as good, as far as that can be seen.
+        memory, workers, cluster, watch: as for `fit_tiles`.
+
+    Returns:
+        why it ended, as a `TilesResult` says it.
+
+    Raises:
+        InputError: an overview cannot be fitted; what the store has is kept.
+    """
+    target, goal = os.fspath(path), Compact(psnr=min(_ENOUGH, psnr or _ENOUGH))
+    while eighths.whole.spec.samples > FEW:
+        target = f"{target.rstrip('/')}/{OVERVIEW}"
+        if not _is_there(target, eighths):
+            count = layout_of(eighths.spec.shape, eighths.spec.channels).count
+            found = fit_tiles(
+                eighths,
+                target,
+                goal=goal,
+                between=eighths.spec.between,
+                memory=memory,
+                workers=workers and min(workers, count),
+                cluster=cluster,
+                resume=True,
+                overview=False,
+                watch=watch,
+            )
+            if found.failed:
+                raise InputError(
+                    f"{target}: the overview cannot be fitted: {next(iter(found.failed.values()))}"
+                )
+            if not found.finished:
+                return found.stopped
+        with closing(StoreSource(target)) as store:
+            eighths = Eighths(store, store.spec)
+    return "solved"
+
+
+def _is_there(overview: str, eighths: Eighths) -> bool:
+    """Whether an overview is finished; one of something else that is not is forgotten."""
+    place = made_place(overview)
+    if place.read(MANIFEST) is None:
+        return False
+    manifest = manifest_at(place)
+    if manifest.tiles is None and dict(manifest.source) != eighths.identity():
+        place.remove(MANIFEST)
+        place.remove(JOURNAL)
+    return manifest.tiles is not None
+
+
+def _from_on(watch: Watch | None, begin: float, end: float, found: TilesResult | None = None) -> Watch:
+    """Who looks at a fit is told of a part of it, from one share of the whole to another; once the tiles are
+    `found`, that they are done."""
+    tell = None if watch is None else watch.callback
+    if tell is None:
+        return Watch()
+
+    def told(progress: Progress) -> bool | None:
+        part = replace(progress, fraction=begin + (end - begin) * progress.fraction)
+        if found is not None:
+            count, seconds = found.layout.count, found.seconds + progress.seconds
+            part = Progress(count, count, seconds, part.fraction, found.psnr)
+        return tell(part)
+
+    return Watch(told)
 
 
 class _Fit:
