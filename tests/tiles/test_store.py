@@ -143,6 +143,13 @@ def test_tiles_that_are_not_those_of_the_manifest(made: Path, tmp_path: Path) ->
         ({"tiles": []}, "for each of 6 tiles, it has 0"),
         ({"tiles": [[1, "0" * 16, 0.0, 1]] * 7}, "for each of 6 tiles, it has 7"),
         ({"tiles": [[1, "0" * 16, 0.0, 10**6]] * 6}, "bytes, checksum, error and samples"),
+        (
+            {"tiles": [[1, "0" * 16, 0.0, 1]] * 5 + [[1, "0" * 15, 0.0, 1]]},
+            "bytes, checksum, error and samples",
+        ),
+        ({"tiles": [[1, "0" * 16, 0.0, 1]] * 5 + [[1, "0" * 16, 10**400, 1]]}, "checksum, error and samples"),
+        ({"tiles": [[1, "0" * 16, 0, 1]] * 5 + [[True, "0" * 16, 0, 1]]}, "checksum, error and samples"),
+        ({"tiles": [[1, "0" * 16, 0, 1]] * 5 + [[1, "0" * 16, 0, 64 * 64]]}, "checksum, error and samples"),
         ({"tile": [60, 60]}, "multiples of 64"),
         ({"tile": [64]}, "multiples of 64"),
         ({"step": None}, "step must be"),

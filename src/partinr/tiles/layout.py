@@ -85,6 +85,14 @@ class Layout:
             for side, n, first in zip(self.side, self.shape, self.first(index), strict=True)
         )
 
+    def samples(self) -> Iterator[int]:
+        """Samples of each tile, in raster order."""
+        along = [
+            [min(side, n - first) for first in range(0, n, side)]
+            for n, side in zip(self.shape, self.side, strict=True)
+        ]
+        return map(math.prod, product(*along))
+
     def touching(self, first: Sequence[int], shape: Sequence[int]) -> Iterator[Index]:
         """Tiles that have samples of a window, in raster order.
 

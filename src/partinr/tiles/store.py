@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any
+from typing import Any, NamedTuple
 
 from partinr.errors import InputError
 from partinr.file.compact_inr import opened
@@ -30,11 +31,10 @@ MANIFEST, JOURNAL, TILES = "manifest.json", "journal.jsonl", "tiles"
 """Names in a store."""
 
 _DIGEST = 16
-_MOST_MANIFEST = 1 << 31
+_MOST_MANIFEST, _MOST_ERROR = 1 << 31, 1e300
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """What a manifest says of a tile.
 
     Attributes:
@@ -143,7 +143,7 @@ class Manifest:
             raise InputError(
                 f"the manifest must name one file for each of {layout.count:,} tiles, it has {count}"
             )
-        return replace(found, tiles=tuple(_tile(row, n, layout) for n, row in enumerate(rows)))
+        return replace(found, tiles=_tiles(rows, layout))
 
 
 class Store:
@@ -261,7 +261,7 @@ class Record:
 
     def line(self) -> bytes:
         """What the journal has of it."""
-        fields = {"number": self.number, "round": self.round, "step": self.step, **asdict(self.tile)}
+        fields = {"number": self.number, "round": self.round, "step": self.step, **self.tile._asdict()}
         return (as_json(fields) + "\n").encode()
 
 
@@ -330,6 +330,19 @@ def psnr_of(tiles: Sequence[Tile]) -> float:
     return psnr_from_mse(math.fsum(tile.error for tile in tiles) / max(samples, 1))
 
 
+def _tiles(rows: Sequence[Any], layout: Layout) -> tuple[Tile, ...]:
+    """All rows of the manifest, checked."""
+    if all(type(row) is list and len(row) == 4 for row in rows):
+        # Column by column: there may be a hundred thousand, and a crop needs a few of them.
+        sizes, names, errors, samples = zip(*rows, strict=True)
+        whole = set(map(type, (*sizes, *samples))) == {int} and min(sizes) >= 1 and min(samples) >= 0
+        named = set(map(type, names)) == {str} and set(map(len, names)) == {_DIGEST}
+        measured = set(map(type, errors)) <= {int, float} and min(errors) >= 0 and max(errors) < _MOST_ERROR
+        if whole and named and measured and all(map(operator.le, samples, layout.samples())):
+            return tuple(map(Tile, sizes, names, map(float, errors), samples))
+    return tuple(_tile(row, n, layout) for n, row in enumerate(rows))
+
+
 def _tile(row: Any, number: Any, layout: Layout) -> Tile:
     """A row of the manifest, checked."""
     if not isinstance(number, int) or not 0 <= number < layout.count:
@@ -337,7 +350,7 @@ def _tile(row: Any, number: Any, layout: Layout) -> Tile:
     most = math.prod(layout.extent(layout.index(number)))
     if isinstance(row, list) and len(row) == 4:
         size, sha256, error, samples = row
-        error = float(error) if _whole(error, 0) else error
+        error = float(error) if _whole(error, 0) and error < _MOST_ERROR else error
         named = isinstance(sha256, str) and len(sha256) == _DIGEST
         measured = isinstance(error, float) and 0 <= error < math.inf and _whole(samples, 0)
         if _whole(size) and named and measured and samples <= most:
