@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import partinr
 from partinr.fitting.loop import Progress
@@ -130,6 +131,31 @@ def test_overviews_are_of_the_source_and_the_same_whoever_fitted_them(
     fit(file, tmp_path / "d.inrs", goal=partinr.Compact(bpp=1.0))
     for name in "cd":
         assert partinr.open(tmp_path / f"{name}.inrs").overview is None
+
+
+def test_masks_are_read_in_parts(file: Path, tmp_path: Path) -> None:
+    y, x = np.mgrid[:360, :480]
+    there = (x + 2 * y < 500) & ((x // 40 + y // 40) % 3 > 0)
+    names = [tmp_path / "mask.npy", tmp_path / "mask.png"]
+    np.save(names[0], np.where(there, 3.5, np.nan))
+    Image.fromarray(there).save(names[1])
+    known = partinr.from_array(picture(), mask=there)
+    fit(known, tmp_path / "known.inrs", tile=256)
+    tiles = Store.open(tmp_path / "known.inrs").tiles
+    assert sum(tile.samples for tile in tiles) == there.sum()
+    for k, name in enumerate(names):
+        result = fit(file, tmp_path / f"{k}.inrs", mask=name, tile=256, workers=1 + k)
+        assert result.reached
+        assert Store.open(tmp_path / f"{k}.inrs").tiles == tiles
+    with pytest.raises(partinr.InputError, match="another source"):
+        fit(file, tmp_path / "0.inrs", mask=names[1], tile=256, resume=True)
+    with pytest.raises(partinr.InputError, match="must have the signal's shape"):
+        fit(file, tmp_path / "c.inrs", mask=there[1:])
+    with pytest.raises(partinr.InputError, match="got colours"):
+        fit(file, tmp_path / "c.inrs", mask=file)
+    # What is hidden may be anything, and does not count for the range.
+    deep = np.where(there, x.astype(np.float32), np.inf)
+    assert fit(deep, tmp_path / "deep.inrs", mask=there).spec.value_range == (0, x[there].max())
 
 
 def test_means_are_of_what_is_there() -> None:

@@ -272,6 +272,7 @@ def fit(
             parts,
             aims,
             between=between,
+            mask=mask,
             channels_last=channels_last,
             value_range=value_range,
             volume=volume,

@@ -24,7 +24,7 @@ from partinr.errors import InputError
 _KNOWN = {
     *("source", "output", "psnr", "size", "bpp", "between", "channels_last", "value_range", "volume"),
     *("max_pixels", "resume", "quiet", "as_json", "tile", "memory", "workers", "cluster"),
-    "no_overview",
+    *("no_overview", "mask"),
 }
 # Files of fewer bytes are read without asking how large what they hold is.
 _SMALL = 1 << 20
@@ -153,6 +153,7 @@ def fit_in_tiles(
     aims: Aims,
     *,
     between: words.Between | None,
+    mask: Path | None,
     channels_last: bool | None,
     value_range: str | None,
     volume: int | None,
@@ -183,6 +184,7 @@ def fit_in_tiles(
             resume=resume,
             overview=overview,
             watch=partinr.Watch(lambda progress: _follow(bar, asked, progress)),
+            mask=mask,
             channels_last=channels_last,
             value_range=words.interval(value_range),
             volume=volume,

@@ -9,11 +9,11 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.shapes import Bool, Float64, Shaped
-from partinr.signals.signal import Signal, SignalSpec
+from partinr.signals.signal import SignalSpec
 from partinr.tiles.mosaic import EIGHTH, Mosaic
 from partinr.tiles.mosaic import open as open_mosaic
 from partinr.tiles.place import opened_place
-from partinr.tiles.source import Source, Span, Window, as_part
+from partinr.tiles.source import Source, Window
 from partinr.tiles.store import MANIFEST, digest, is_store
 
 # Samples that are read at once.
@@ -79,10 +79,12 @@ class Eighths(Source[Source[Any]]):
         """See `Source.parcel`: means, and which are there."""
         return None if self.shared else self._means(window)
 
-    def signal(self, window: Window, span: Span, parcel: Any = None) -> Signal | None:
-        """See `Source.signal`."""
-        means, there = parcel or self._means(window)
-        return as_part(means, there, self.spec_in(window, span))
+    def known(
+        self, window: Window, parcel: Any = None
+    ) -> tuple[Shaped[ndarray, "*shape channels"], Bool[ndarray, "*shape"] | None]:
+        """See `Source.known`."""
+        found: tuple[Any, Any] = parcel or self._means(window)
+        return found
 
     def _means(
         self, window: Window

@@ -25,6 +25,7 @@ from partinr.signals.signal import Between, SignalSpec
 from partinr.tiles.correction import common_step, corrections
 from partinr.tiles.eighths import Eighths, StoreSource
 from partinr.tiles.layout import Index, Layout, layout_of
+from partinr.tiles.masked import Masked
 from partinr.tiles.mosaic import OVERVIEW
 from partinr.tiles.opening import opened_source
 from partinr.tiles.place import address, is_address, made_place
@@ -105,6 +106,7 @@ def fit_tiles(
     resume: bool = False,
     overview: bool = True,
     watch: Watch | None = None,
+    mask: Any = None,
     channels_last: bool | None = None,
     value_range: Span | None = None,
     volume: int | None = None,
@@ -128,6 +130,8 @@ def fit_tiles(
         overview: whether the store of a large picture or volume gets another one in it, of the same at an
             eighth of the size, for which the source is read again; not where the goal is a size.
         watch: who looks at it; its `callback` is told of every tile, and may stop the fit, which can go on.
+        mask: which samples are there, another file, array, ... of the signal's shape without channels, true
+            or not 0 where one is.
         channels_last: see `read`.
         value_range: see `read`.
         volume: see `read`.
@@ -155,6 +159,9 @@ def fit_tiles(
         raise InputError(f"fits in tiles have the goal Compact, got {type(goal).__name__}")
     with ExitStack() as stack:
         source = opened_source(signal, channels_last=channels_last, value_range=value_range, volume=volume)
+        if mask is not None:
+            flat = False if source.spec.dims == 3 else None
+            source = Masked(source, opened_source(mask, channels_last=flat))
         stack.enter_context(closing(source))
         aim = goal or usual_goal(signal=source.whole if isinstance(source, SignalSource) else None)
         layout = layout_of(source.spec.shape, source.spec.channels, tile)

@@ -121,8 +121,18 @@ class Source(ABC, Generic[Handle]):
         Raises:
             InputError: values cannot be read, are infinite, or lie outside of the range.
         """
+        return as_part(*self.known(window, parcel), self.spec_in(window, span))
+
+    def known(
+        self, window: Window, parcel: Any = None
+    ) -> tuple[Shaped[ndarray, "*shape channels"], Bool[ndarray, "*shape"] | None]:
+        """Stored values in a window, and which samples are there, as far as no value is NaN; None: all.
+
+        Raises:
+            InputError: they cannot be read.
+        """
         values = self.values(window, parcel)
-        return as_part(values, self._present(values, window), self.spec_in(window, span))
+        return values, self._present(values, window)
 
     def spec_in(self, window: Window, span: Span) -> SignalSpec:
         """What a window represents."""
@@ -136,8 +146,7 @@ class Source(ABC, Generic[Handle]):
         Raises:
             InputError: a value is infinite.
         """
-        values = self.values(window, parcel)
-        there = self._present(values, window)
+        values, there = self.known(window, parcel)
         known = values if there is None else values[there]
         if values.dtype.kind == "f":
             known = known[~np.isnan(known)]
@@ -239,10 +248,12 @@ class SignalSource(Source[None]):
         mask = self.whole.mask
         return self._values(window), None if mask is None else mask[window]
 
-    def signal(self, window: Window, span: Span, parcel: Any = None) -> Signal | None:
-        """See `Source.signal`."""
+    def known(
+        self, window: Window, parcel: Any = None
+    ) -> tuple[Shaped[ndarray, "*shape channels"], Bool[ndarray, "*shape"] | None]:
+        """See `Source.known`."""
         values, there = parcel or self.parcel(window)
-        return as_part(np.ascontiguousarray(values), there, self.spec_in(window, span))
+        return np.ascontiguousarray(values), there
 
 
 def plain_spec(
