@@ -1,6 +1,7 @@
 """A hook of the manual's build: the front page's photograph, alive, and the notebooks, run and shown.
 
-Notebooks take half a minute in all; what they showed is kept in `.cache/`, by their text and the sources'.
+Notebooks take half a minute in all; what they showed, here or in the tests, is kept in `.cache/`, by their
+text and the sources'.
 """
 
 from __future__ import annotations
@@ -93,20 +94,31 @@ def pages_of(path: Path) -> dict[str, str | bytes]:
 
 def executed(path: Path) -> Any:
     """A notebook with its outputs."""
+    kept = kept_at(path)
+    return nbformat.read(kept, as_version=4) if kept.exists() else run(path)
+
+
+def run(path: Path) -> Any:
+    """A notebook with its outputs, which are kept, whatever was kept before."""
+    book = nbformat.read(path, as_version=4)
+    paths = os.pathsep.join(filter(None, (str(SOURCE.parent), os.environ.get("PYTHONPATH"))))
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(book, timeout=300, resources={"metadata": {"path": folder}}).execute(
+            env={**os.environ, "PYTHONPATH": paths}
+        )
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for old in CACHE.glob(f"{path.stem}-*.ipynb"):
+        old.unlink()
+    nbformat.write(book, kept_at(path))
+    return book
+
+
+def kept_at(path: Path) -> Path:
+    """Where the outputs of a notebook are kept, for its text and partinr's."""
     key = hashlib.sha256(path.read_bytes())
     for source in sorted(SOURCE.rglob("*.py")):
         key.update(source.read_bytes())
-    kept = CACHE / f"{path.stem}-{key.hexdigest()[:16]}.ipynb"
-    if not kept.exists():
-        book = nbformat.read(path, as_version=4)
-        paths = os.pathsep.join(filter(None, (str(SOURCE.parent), os.environ.get("PYTHONPATH"))))
-        with tempfile.TemporaryDirectory() as folder:
-            NotebookClient(book, timeout=300, resources={"metadata": {"path": folder}}).execute(
-                env={**os.environ, "PYTHONPATH": paths}
-            )
-        CACHE.mkdir(parents=True, exist_ok=True)
-        nbformat.write(book, kept)
-    return nbformat.read(kept, as_version=4)
+    return CACHE / f"{path.stem}-{key.hexdigest()[:16]}.ipynb"
 
 
 def outputs_of(cell: Any) -> Iterator[tuple[str, str]]:

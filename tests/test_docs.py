@@ -11,7 +11,6 @@ import shutil
 import sys
 from functools import cache
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +24,7 @@ from PIL import Image
 
 import partinr
 from cli_helpers import run
+from commands import commands_page, leaves
 from partinr.cli.commands import app
 from partinr.signals import FORMATS
 from partinr.studies.demo_sound import melody
@@ -73,17 +73,7 @@ class Block(NamedTuple):
 @cache
 def text_of(page: Path) -> str:
     """The Markdown of a page."""
-    return str(_script("commands").commands_page()) if page == COMMANDS_PAGE else page.read_text("utf-8")
-
-
-def _script(name: str) -> Any:
-    """A script of the manual, as a module."""
-    spec = spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return commands_page() if page == COMMANDS_PAGE else page.read_text("utf-8")
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
@@ -253,7 +243,7 @@ def partinr_lines(page: Path) -> list[Command]:
 def parse(words: list[str]) -> object:
     """Let the command line parse, and run nothing. Returns its exit code."""
     program: Any = typer.main.get_command(app)
-    for _, command in _script("commands").leaves(program):
+    for _, command in leaves(program):
         command.callback = lambda **_: None
     with pytest.raises(SystemExit) as ended:
         program.main(list(words))
@@ -339,7 +329,7 @@ class TestCommandReference:
     def test_has_every_option_that_help_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COLUMNS", "300")
         page = text_of(COMMANDS_PAGE)
-        for name, _ in _script("commands").leaves(typer.main.get_command(app)):
+        for name, _ in leaves(typer.main.get_command(app)):
             text = run(*name.split(), "--help").out
             section = page.split(f"## partinr {name}\n")[1].split("\n## ")[0]
             offered = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text)) - {"--help"}

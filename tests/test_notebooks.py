@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +10,15 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-from nbclient import NotebookClient
 
+import alive
 import partinr
 from partinr.display import Displayed
 from partinr.notebook import html, png
 from partinr.report.shown import faces, parts_of
 from partinr.signals import as_signal
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
-SOURCE = Path(partinr.__file__).parents[1]
+EXAMPLES = sorted(alive.EXAMPLES.glob("*.ipynb"))
 # Bytes that one cell's value may take, of whatever size it is.
 MOST = 1_000_000
 
@@ -172,14 +170,16 @@ def test_a_callback_is_told_the_function_and_the_end() -> None:
     assert [fraction for _, fraction, _ in told] == [1]
 
 
+def code_of(book: Any) -> list[Any]:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_run(path: Path, tmp_path: Path) -> None:
-    book: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
+def test_examples_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = code_of(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
     assert not any(cell.outputs or cell.execution_count for cell in code)  # they are run when they are shown
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
-    client = NotebookClient(book, timeout=120, resources={"metadata": {"path": tmp_path}})
-    client.execute(env=environment)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    code = code_of(alive.run(path))  # which keeps what they showed: a manual built after the tests has it
     outputs = [output for cell in code for output in cell.outputs]
     assert not [output.text for output in outputs if output.get("name") == "stderr"]
     shown = [output.data for output in outputs if "data" in output]
