@@ -65,7 +65,7 @@ def export_onnx(model: Piecewise, path: str | Path) -> None:
 
     graph = _Graph()
     values = _values(graph, model)
-    graph.nodes.append(helper.make_node("Identity", [values], ["values"]))
+    graph.nodes.append(helper.make_node("Identity", [values], ["values"], "values"))
     size = sum(value.nbytes for value in graph.constants.values())
     if size > _MOST_BYTES:
         raise InputError(
@@ -120,7 +120,7 @@ class _Graph:
 
         names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         made = [f"{operator}_{next(self._numbers)}" for _ in range(results)]
-        self.nodes.append(helper.make_node(operator, names, made, **attributes))
+        self.nodes.append(helper.make_node(operator, names, made, made[0], **attributes))
         return made
 
     def constant(self, value: Array | float, name: str | None = None) -> str:
@@ -402,8 +402,13 @@ class _Value:
         return self._with("Abs")
 
     def __matmul__(self, other: _Value) -> _Value:
-        name = self.graph("MatMul", self.name, other.name)
-        return _Value(self.graph, name, (*self.shape[:-1], other.shape[-1]))
+        graph, one = self.graph, self.graph.constants.get(self.name)
+        if one is not None and one.ndim == 2:
+            products = graph("Mul", one[..., None], graph("Unsqueeze", other.name, np.array([1])))
+            name = graph("ReduceSum", products, np.array([2]), keepdims=0)  # (chunks, rows, columns)
+        else:
+            name = graph("MatMul", self.name, other.name)
+        return _Value(graph, name, (*self.shape[:-1], other.shape[-1]))
 
     def __getitem__(self, key: Any) -> _Value:
         if key == (slice(None), None):
@@ -466,8 +471,9 @@ class _Functions:
         return x._with("Max", y)
 
     def asarray(self, values: Array, dtype: Any, device: None) -> _Value:  # noqa: ARG002
-        """Constants."""
-        return _Value(self._graph, self._graph.constant(values.astype(dtype)), values.shape, dtype.type)
+        """Constants; one for all chunks has no axis of chunks: runtimes multiply no 1 matrix by 0 of them."""
+        kept = values[0] if values.ndim == 3 and len(values) == 1 else values
+        return _Value(self._graph, self._graph.constant(kept.astype(dtype)), values.shape, dtype.type)
 
 
 _UNARY = {"sin": "Sin", "cos": "Cos", "exp": "Exp", "abs": "Abs", "tanh": "Tanh", "sqrt": "Sqrt"}
