@@ -65,7 +65,7 @@ def psnr(
     if weights is not None:
         mean = weights.mean(dtype=np.float64)
         factors = np.broadcast_to(
-            (weights / mean).reshape(-1, 1), (weights.size, reference.size // weights.size)
+            (weights.astype(np.float64) / mean).reshape(-1, 1), (weights.size, reference.size // weights.size)
         )
     total, before, after = 0.0, 0, 0
     for before, after in _SCALES:
