@@ -11,6 +11,7 @@ Source: Tobin, "Estimation of relationships for limited dependent variables", Ec
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -155,5 +156,8 @@ def _climb(start: Fit, runs: Observations) -> Fit:
         return -float(fit.densities(runs).sum()), -fit.slope(runs)
 
     bounds = [_LOG_STEPS, _LOG_STEPS, start.model.bounds, _LOG_DEVIATION, _DEVIATION_CHANGE]
-    found = minimize(downhill, start.numbers, jac=True, method="SLSQP", bounds=bounds, options=_PATIENCE)
+    with warnings.catch_warnings():
+        # Before SciPy 1.16, steps end beyond bounds by what rounding does, and SciPy says that it goes back.
+        warnings.filterwarnings("ignore", "Values in x were outside bounds", RuntimeWarning)
+        found = minimize(downhill, start.numbers, jac=True, method="SLSQP", bounds=bounds, options=_PATIENCE)
     return replace(start, numbers=found.x, log_likelihood=-float(found.fun))
