@@ -96,7 +96,7 @@ def read_animation(
     return video_signal(
         path,
         values,
-        timing(times, end, _TICKS[form]),
+        timing(times, end, tick_of(form)),
         every=clip.step,
         value_range=value_range,
         max_pixels=max_pixels,
@@ -146,9 +146,9 @@ def animation(
         from PIL import Image
 
         times, end = frame_times(spec, shape)
-        ends, tick = np.append(times, end), _TICKS[form]
+        ends, tick = np.append(times, end), tick_of(form)
         # Each time is rounded for itself, so that they do not run away. PNG has fractions.
-        rounded = ends if form == "PNG" else np.rint(ends / tick) * tick
+        rounded = ends if tick == _TICKS["PNG"] else np.rint(ends / tick) * tick
         durations = np.diff(rounded) * 1000
         frames = (values[..., 0] if spec.channels == 1 else values for slab in slabs for values in slab)
         first, *others = [Image.fromarray(np.ascontiguousarray(values)) for values in frames]
@@ -166,6 +166,15 @@ def animation(
         file.write(encoded.getbuffer())
 
     return write_animation
+
+
+def tick_of(form: str) -> float:
+    """What the times of a format are whole numbers of, in seconds, or as good as."""
+    from PIL import __version__
+
+    # Before 12.1, Pillow writes no fractions.
+    whole = form == "PNG" and tuple(int(part) for part in __version__.split(".")[:2]) < (12, 1)
+    return 0.001 if whole else _TICKS[form]
 
 
 def animation_holds(form: str) -> Callable[[tuple[int, ...], SignalSpec], bool]:
