@@ -65,9 +65,10 @@ def test_ome_zarr(shape, tmp_path):
     np.testing.assert_array_equal(partinr.read(path).values, data)
 
 
-def test_halves():
+def test_halves(tmp_path):
     values = np.array([[1, 3, 8], [5, 7, 8], [2, 2, 9]], np.uint8)[..., None]
     np.testing.assert_array_equal(halved(values)[..., 0], [[4, 8], [2, 9]])
     data, spec = signal(np.zeros((4, 4, 7)))
     with pytest.raises(InputError, match="OME-TIFF holds pictures of 1, 3 or 4 channels"):
-        write_slabs("x.ome.tif", [data], spec.shape, spec)
+        write_slabs(tmp_path / "x.ome.tif", [data], spec.shape, spec)
+    assert not any(tmp_path.iterdir())
