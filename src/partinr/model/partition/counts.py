@@ -6,13 +6,15 @@ import operator
 import re
 from typing import Any
 
+import numpy as np
+
 # More digits than any signal has samples.
 _DIGITS = re.compile("[0-9]{1,12}")
 
 
 def as_count(value: Any) -> int | None:
     """A whole number of at least 1, of any type of integer but bool; None if the value is something else."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return None
     try:
         number = operator.index(value)
