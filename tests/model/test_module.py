@@ -229,6 +229,7 @@ def test_transformations_of_parameters(partition: Partition) -> None:
 # Traces: what is seen at some points must not be taken for what holds at others.
 
 
+@pytest.mark.filterwarnings("ignore:.*get_attr:UserWarning")  # torch 2.4, of graphs that it makes itself
 @pytest.mark.parametrize(
     ("partition", "networks", "overlap"),
     [
@@ -245,7 +246,7 @@ def test_an_export_is_the_function_at_other_points(
 ) -> None:
     model = function(partition, networks, overlap).torch()
     shapes = ({0: torch.export.Dim("points")},)
-    exported = torch.export.export(model, (points(9).float(),), dynamic_shapes=shapes).module()
+    exported = torch.export.export(model, (points(9).float(),), dynamic_shapes=shapes, strict=False).module()
     for count in (9, 31, 2):
         coords = points(count, seed=count).float()
         torch.testing.assert_close(exported(coords), model(coords), rtol=1e-4, atol=2e-5)
