@@ -5,7 +5,8 @@
 
 Without photographs, scikit-image's. The pictures are tiled BigTIFFs without compression, made of squares of
 256 pixels of the photographs, which are enlarged, mirrored and changed in brightness each in its own way;
-they are kept in the folder. Memory is the greatest resident size that any process of a command had.
+they are kept in the folder, as are the last stores. Memory is the greatest resident size that any process of
+a command had.
 """
 
 from __future__ import annotations
@@ -129,12 +130,9 @@ def children(parent: int) -> list[int]:
 
 
 def fitted(source: Path, store: Path, psnr: float, *options: str) -> dict[str, float]:
-    """A fit by the command line, into a store that goes afterwards."""
+    """A fit by the command line, into a store that is made anew."""
     shutil.rmtree(store, ignore_errors=True)
-    try:
-        return measured(["fit", str(source), "-o", str(store), "--psnr", str(psnr), *options])
-    finally:
-        shutil.rmtree(store, ignore_errors=True)
+    return measured(["fit", str(source), "-o", str(store), "--psnr", str(psnr), *options])
 
 
 def against_size(pictures: dict[int, Path], folder: Path, psnr: float) -> str:

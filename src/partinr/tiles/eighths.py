@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from partinr.shapes import Bool, Float64, Shaped
+from partinr.shapes import Bool, Shaped
 from partinr.signals.signal import SignalSpec
 from partinr.tiles.mosaic import EIGHTH, Mosaic
 from partinr.tiles.mosaic import open as open_mosaic
@@ -113,9 +113,15 @@ class Eighths(Source[Source[Any]]):
         return means, None if there.all() else there
 
 
-def _added(values: Shaped[ndarray, "..."], axes: int) -> Float64[ndarray, "..."]:
-    """Sums of each 8 along the first axes."""
+def _added(values: Shaped[ndarray, "..."], axes: int) -> Shaped[ndarray, "..."]:
+    """Sums of each 8 along the first axes: whole numbers of bytes, in double precision of others."""
+    dtype = np.dtype(np.uint32 if values.dtype in (np.uint8, np.bool_) else np.float64)
     found = values
     for axis in range(axes):
-        found = np.add.reduceat(found, range(0, found.shape[axis], EIGHTH), axis, np.float64)
+        lines = np.moveaxis(found, axis, 0)
+        sums = lines[::EIGHTH].astype(dtype)
+        for k in range(1, EIGHTH):
+            more = lines[k::EIGHTH]
+            sums[: len(more)] += more
+        found = np.moveaxis(sums, 0, axis)
     return found
