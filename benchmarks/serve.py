@@ -1,15 +1,17 @@
 """How long tiles of a picture take that is served, and a crop of it from the command line.
 
-    python benchmarks/serve.py slide.inrs
+    python benchmarks/serve.py slide.inrs [--write]
 
-Starts `partinr serve` on the store, asks for tiles of 256 x 256 pixels at random places of random levels, one
-after another and eight at once, and prints the median and the 99th percentile of the times in ms, for tiles
-that are looked at for the first time and again. Then the time of `partinr render --crop` of 512 x 512 as a
-whole command, and the bytes that it reads of the store.
+Starts `partinr serve` on the store and asks for tiles of 256 x 256 pixels as a viewer does that jumps from
+one random place and level to another, a screen of 4 x 3 tiles at each, one after another and eight at once.
+Prints the median and the 99th percentile of the times in ms, for tiles that are looked at for the first time
+and again. Then the time of `partinr render --crop` of 512 x 512 as a whole command, and the bytes that it
+reads of the store. `--write` puts the results into docs/serve.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -25,22 +27,26 @@ from threading import local
 from urllib.parse import urlsplit
 
 import numpy as np
+from tables import machine, publish, table
 
 from partinr.tiles.store import MANIFEST, Store
 
-TILES, AT_ONCE = 400, 8
+SCREENS, SCREEN, AT_ONCE = 40, (4, 3), 8
 
 
-def addresses(info: dict[str, object], count: int) -> list[str]:
-    """Different tiles at random, as a viewer asks for them; as many of each level as there are."""
+def addresses(info: dict[str, object], screens: int) -> list[str]:
+    """Tiles of screens at random places, as many of each level as of others, as a viewer asks for them."""
     width, height, (tiles,) = info["width"], info["height"], info["tiles"]
     found = []
-    for k in range(count):
+    for k in range(screens):
         factor = tiles["scaleFactors"][k % len(tiles["scaleFactors"])]
         side = tiles["width"] * factor
-        x, y = (side * random.randrange(-(-n // side)) for n in (width, height))
-        w, h = min(side, width - x), min(side, height - y)
-        found.append(f"{x},{y},{w},{h}/{-(-w // factor)},{-(-h // factor)}/0/default.jpg")
+        across, down = -(-width // side), -(-height // side)
+        left, top = (random.randrange(max(1, n - m + 1)) for n, m in zip((across, down), SCREEN, strict=True))
+        for i, j in np.ndindex(min(SCREEN[1], down), min(SCREEN[0], across)):
+            x, y = side * (left + j), side * (top + i)
+            w, h = min(side, width - x), min(side, height - y)
+            found.append(f"{x},{y},{w},{h}/{-(-w // factor)},{-(-h // factor)}/0/default.jpg")
     return list(dict.fromkeys(found))
 
 
@@ -62,14 +68,13 @@ def times(page: str, at: Sequence[str], at_once: int) -> np.ndarray:
         return np.array(list(threads.map(ask, at)))
 
 
-def shown(what: str, seconds: np.ndarray) -> None:
-    """A row of the table."""
-    median, slow = np.percentile(1000 * seconds, (50, 99))
-    print(f"{what:42} {median:8.1f} {slow:8.1f}")
+def row(what: str, seconds: np.ndarray) -> list[str]:
+    """Of the table."""
+    return [what, *(f"{ms:,.1f}" for ms in np.percentile(1000 * seconds, (50, 99)))]
 
 
-def served(store: str) -> None:
-    """Times of tiles."""
+def served(store: str) -> list[list[str]]:
+    """Times of tiles, as rows of a table."""
     program = [sys.executable, "-m", "partinr", "serve", store, "--port", "0"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -84,18 +89,21 @@ def served(store: str) -> None:
                     break
                 except OSError:
                     time.sleep(0.1)
-            tiles = [path + words for words in addresses(info, TILES)]
-            print(f"{'milliseconds':42} {'median':>8} {'99 %':>8}")
-            some, others = tiles[::2], tiles[1::2]
-            shown("one at a time, first look", times(page, some, 1))
-            shown("one at a time, again", times(page, some, 1))
-            shown(f"{AT_ONCE} at once, first look", times(page, others, AT_ONCE))
-            shown(f"{AT_ONCE} at once, again", times(page, others, AT_ONCE))
+            random.seed(0)
+            some, others = ([path + words for words in addresses(info, SCREENS)] for _ in range(2))
+            return [
+                row(f"{how}, {when}", times(page, tiles, at_once))
+                for how, tiles, at_once in (
+                    ("one at a time", some, 1),
+                    (f"{AT_ONCE} at once", others, AT_ONCE),
+                )
+                for when in ("first look", "again")
+            ]
         finally:
             server.terminate()
 
 
-def cropped(store: str) -> None:
+def cropped(store: str) -> str:
     """Time and bytes of a crop."""
     found = Store.open(store)
     height, width = found.spec.shape
@@ -117,12 +125,22 @@ def cropped(store: str) -> None:
             sizes.append(sum(found.tiles[found.layout.number(index)].size for index in tiles))
     manifest = (Path(store) / MANIFEST).stat().st_size
     read = (max(sizes) + manifest) / 1e6
-    print(f"crop of 512 x 512: {np.median(seconds[1:]):.2f} s, {read:.2f} MB read at most")
+    return (
+        f"A crop of 512 x 512 by `partinr render --crop`, the whole command: {np.median(seconds[1:]):.2f} s; "
+        f"{read:.2f} MB are read at most."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("store")
+    parser.add_argument("--write", action="store_true", help="put the results into docs/serve.md")
+    options = parser.parse_args()
+    shape = Store.open(options.store).spec.shape
+    rows = table(["tiles of 256 x 256, ms", "median", "99 %"], served(options.store))
+    where = f"A store of {np.prod(shape) / 1e6:,.0f} megapixels; {machine()}; `benchmarks/serve.py`."
+    publish("serve.md", "serve", f"{rows}\n\n{cropped(options.store)}\n\n{where}", options.write)
 
 
 if __name__ == "__main__":
-    random.seed(0)
-    print(f"load before: {os.getloadavg()[0]:.1f}")
-    served(sys.argv[1])
-    cropped(sys.argv[1])
-    print(f"load after: {os.getloadavg()[0]:.1f}")
+    main()

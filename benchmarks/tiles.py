@@ -261,9 +261,11 @@ def main() -> None:
         "whole": lambda: against_the_whole(largest, options.folder, options.psnr),
         "cluster": lambda: on_a_cluster(largest, options.folder, options.psnr),
     }
+    size = f"A picture of {max(options.sides) ** 2 / 1e6:,.0f} megapixels, "
     for name, part in parts.items():
         if options.only in (None, name):
-            publish("tiles.md", f"tiles-{name}", f"{part()}\n\n{where}", options.write)
+            of = where if name == "sizes" else size + where
+            publish("tiles.md", f"tiles-{name}", f"{part()}\n\n{of}", options.write)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a petapixel takes: a schedule of tiles of measured cost on many machines, some of which die.
 
-    python experiments/petapixel.py [--tile-seconds 0.37] [--task-ms 1.0] [--bytes 0.09]
+    python experiments/petapixel.py [--tile-seconds 0.25] [--task-ms 3.2] [--bytes 0.09]
 
 One scheduler hands out tasks one after another; each takes it so many milliseconds, and a worker then as long
 as a tile takes, within a quarter. Workers die at random, lose the tile that they are at, and come back after
@@ -49,8 +49,8 @@ def pace(workers: int, seconds: float, task: float, tasks_each: int = 6) -> floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--tile-seconds", type=float, default=0.37)
-    parser.add_argument("--task-ms", type=float, default=1.0)
+    parser.add_argument("--tile-seconds", type=float, default=0.25)
+    parser.add_argument("--task-ms", type=float, default=3.2)
     parser.add_argument("--bytes", type=float, default=0.09, help="of the store, for each pixel")
     options = parser.parse_args()
     rows = []

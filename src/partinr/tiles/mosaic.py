@@ -386,6 +386,6 @@ def _of_store(store: Store, memory: int) -> Mosaic:
             return None
         manifest = manifest_at(place)
         # One that is not finished is none yet.
-        return _of_store(Store(place, manifest), memory // EIGHTH) if manifest.tiles is not None else None
+        return _of_store(Store(place, manifest), memory // 2) if manifest.tiles is not None else None
 
     return Mosaic(store.spec, store.layout, store.load, memory, psnr=store.psnr, overview=overview)

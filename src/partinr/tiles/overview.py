@@ -15,7 +15,7 @@ from pathlib import Path
 from partinr.fitting.loop import Progress, Watch
 from partinr.model import kernel
 from partinr.tiles.eighths import Eighths, StoreSource
-from partinr.tiles.mosaic import EIGHTH, OVERVIEW, Mosaic
+from partinr.tiles.mosaic import OVERVIEW, Mosaic
 from partinr.tiles.mosaic import open as open_mosaic
 from partinr.tiles.run import FEW, fit_overviews
 from partinr.tiles.store import is_store
@@ -91,4 +91,4 @@ def seen_from_afar(
     folder.mkdir()
     target = write_overview(path, into=folder, callback=callback)
     assert target is not None
-    return found.with_overview(open_mosaic(target, memory // EIGHTH))
+    return found.with_overview(open_mosaic(target, memory // 2))
