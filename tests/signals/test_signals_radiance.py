@@ -110,7 +110,7 @@ def test_radiance_pictures(tmp_path: Path, columns: int) -> None:
         (hdr(mantissas(20), form="xyze"), "cannot be decoded as a Radiance picture"),
         (hdr(mantissas(20), "-Y 90000 +X 90000"), "at most 100,000,000 pixels"),
         (b"#?RADIANCE\nFORMAT=32", "got none"),
-        (b"#!/bin/sh\n", "expected an image"),
+        (b"#!/bin/sh\n", "expected pictures"),
     ],
 )
 def test_what_is_no_radiance_picture(
