@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from PIL import Image
 
 import partinr
 from partinr.fitting.loop import Progress
-from partinr.tiles import cluster, run, tasks
+from partinr.tiles import cluster, run, tasks, workers
 from partinr.tiles.correction import common_step, corrections, reached
 from partinr.tiles.eighths import Eighths
 from partinr.tiles.opening import opened_source
@@ -221,6 +222,30 @@ def test_processes_that_die_idle_at_work_and_at_their_start_lose_nothing(
     fit(file, tmp_path / "a.inrs", workers=2)
     assert len(died) == 3
     assert contents(tmp_path / "a.inrs") == contents(undisturbed)
+
+
+def test_a_task_that_is_done_while_one_looks_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = object.__new__(workers._Process)
+    closed: list[workers._Process] = []
+    monkeypatch.setattr(workers._Process, "close", lambda one: closed.append(one))
+    first, second, third = (workers.Job(number, None) for number in range(3))
+
+    class Late(Future[int]):
+        looks = 0
+
+        def done(self) -> bool:
+            self.looks += 1
+            return self.looks > 1
+
+    late: Future[int] = Late()
+    broken: Future[int] = Future()
+    late.set_result(7)
+    broken.set_exception(BrokenProcessPool())
+    process.under_way = {late: first, broken: second, Future(): third}
+    assert process.news() == ([], [])
+    assert not closed
+    assert process.news() == ([(first, 7)], [second, third])
+    assert closed == [process]
 
 
 UNGUARDED = """

@@ -109,8 +109,8 @@ class Processes(Workers):
             came = []
             wait([future for one in self._crew for future in one.under_way], return_when=FIRST_COMPLETED)
             for process in list(self._crew):
-                came += process.done()
-                lost = process.lost()
+                done, lost = process.news()
+                came += done
                 if not lost:
                     continue
                 self._crew.remove(process)
@@ -158,23 +158,19 @@ class _Process:
             future.set_exception(BrokenProcessPool(str(error)))
         self.under_way[future] = job
 
-    def done(self) -> list[tuple[Job, Any]]:
-        """What has come of tasks since."""
-        found = []
+    def news(self) -> tuple[list[tuple[Job, Any]], list[Job]]:
+        """What has come of tasks since; and, if it has ended, what it was doing and what it had not begun."""
+        found: list[tuple[Job, Any]] = []
         for future, job in list(self.under_way.items()):
-            if not future.done() or isinstance(future.exception(), BrokenProcessPool):
+            if not future.done():
                 break
+            failure = future.exception()
+            if isinstance(failure, BrokenProcessPool):
+                self.close()
+                return found, list(self.under_way.values())
             del self.under_way[future]
-            found.append((job, future.exception() or future.result()))
-        return found
-
-    def lost(self) -> list[Job]:
-        """If it has ended, the task that it was doing, and those that it had not begun."""
-        broken = [future for future in self.under_way if future.done()]
-        if not broken:
-            return []
-        self.close()
-        return list(self.under_way.values())
+            found.append((job, future.result() if failure is None else failure))
+        return found, []
 
     @property
     def began(self) -> bool:
