@@ -13,6 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -327,6 +328,25 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(file: Path, undisturbed: Pat
     assert killed
     assert result.reached
     assert contents(tmp_path / "a.inrs") == contents(undisturbed)
+
+
+def test_what_is_done_again_before_it_was_fetched_is_waited_for_while_there_is_a_scheduler() -> None:
+    class Slow:
+        status, looks = "finished", 0
+
+        def result(self, timeout: float) -> str:
+            assert timeout > 0
+            self.looks += 1
+            if self.looks < 3:
+                raise TimeoutError
+            return "found"
+
+    hired = object.__new__(cluster.Cluster)
+    hired._client = SimpleNamespace(status="running")
+    assert hired._found(Slow()) == "found"
+    hired._client.status = "closed"
+    with pytest.raises(workers.WorkersLost, match="the scheduler of the cluster was lost"):
+        hired._found(Slow())
 
 
 def test_a_scheduler_that_is_not_there(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

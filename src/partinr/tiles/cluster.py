@@ -90,8 +90,7 @@ class Cluster(Workers):
             try:
                 key = done.get(timeout=1).key
             except queue.Empty:
-                if self._client.status not in ("running", "connecting"):
-                    raise self._lost() from None
+                self._check_alive()
                 continue
             future, job = under_way.pop(key)
             yield job, self._found(future)
@@ -109,6 +108,9 @@ class Cluster(Workers):
         try:
             error = future.exception(timeout=_PATIENCE) if future.status != "finished" else None
             found = future.result(timeout=_PATIENCE) if error is None else error
+        except TimeoutError:  # who had it died before it was fetched: another does it again
+            self._check_alive()
+            return self._found(future)
         except Exception as lost:  # Dask has several for what was cancelled, and whose scheduler is gone
             raise self._lost() from lost
         if type(error).__name__ in ("CancelledError", "FutureCancelledError"):
@@ -116,6 +118,10 @@ class Cluster(Workers):
         if isinstance(error, KilledWorker):
             return WorkersLost("worker after worker died of it; they may have had too little memory")
         return found
+
+    def _check_alive(self) -> None:
+        if self._client.status not in ("running", "connecting"):
+            raise self._lost()
 
     def _threads(self) -> int:
         """Of all workers that are there."""
