@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,10 +42,11 @@ from partinr import (
 )
 from partinr.model.networks import Parameters
 
+sys.path.append(str(Path(__file__).parents[1] / "experiments"))
+from learned_start import LAYERS, LENGTHS, PULL, draw_evenly_above, pulled
+
 RATE = 44_100
 DRAWS, JUDGED, OUTER = 10, 300, 150
-# As in experiments/learned_start.py.
-LENGTHS, PULL = (10, 20, 40), 0.5
 
 
 class Kind(NamedTuple):
@@ -157,12 +159,7 @@ def evenly_drawn(kind: Kind, network: Siren, random: np.random.Generator) -> Par
     towards = random.standard_normal((kind.dims, network.hidden))
     radius = most * ((unit + 0.5) / network.hidden) ** (1 / kind.dims)
     drawn.weights[0][:] = towards / np.linalg.norm(towards, axis=0) * radius
-    for weight in drawn.weights[1:-1]:
-        orthogonal, _ = np.linalg.qr(random.standard_normal(weight.shape))
-        weight[:] = orthogonal * math.sqrt(2) / network.omega_hidden
-    for layer, bias in enumerate(drawn.biases[:-1]):
-        phases = 2 * math.pi * (random.permutation(network.hidden) / network.hidden - 0.5)
-        bias[:] = phases / (network.omega_hidden if layer else network.omega_0)
+    draw_evenly_above(drawn, network, random)
     return drawn
 
 
@@ -170,7 +167,7 @@ def learned(kind: Kind, threads: int | None) -> Start:
     """The start of a kind."""
     draw, random = (np.random.Generator(np.random.Philox(seed)) for seed in (0, 1))
     stock = [kind.made(draw) for _ in range(24 if kind.dims == 1 else 8)]
-    network, grid = Siren(kind.hidden, 2).suited_to(kind.side), Grid(*[kind.across] * kind.dims)
+    network, grid = Siren(kind.hidden, LAYERS).suited_to(kind.side), Grid(*[kind.across] * kind.dims)
 
     def fitted(start: Start, signal: Signal, steps: int) -> FitResult:
         recipe, compute = FAST.changed(blend=False), Compute(threads=threads)
@@ -184,14 +181,7 @@ def learned(kind: Kind, threads: int | None) -> Start:
     assert start is not None
     for step in range(OUTER):
         model = fitted(start, mosaic(kind, stock, draw), int(draw.choice(LENGTHS))).model
-        pull = np.float32(PULL * (1 - step / OUTER))
-        ends = model.parameters[0].arrays
-        hidden = [layer <= 2 for layer in range(4)] * 2
-        moved = [
-            own + pull * (end.mean(axis=0, keepdims=True) - own) if one else own
-            for own, end, one in zip(start.parameters.arrays, ends, hidden, strict=True)
-        ]
-        start = start.moved(moved, start.rates.values)
+        start = pulled(start, model, PULL * (1 - step / OUTER))
     after = fitted(start, judge, JUDGED).psnr
     print(f"{kind.name}: {best:.2f} dB after {JUDGED} steps as drawn, {after:.2f} as learned", flush=True)
     return start

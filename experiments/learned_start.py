@@ -87,6 +87,12 @@ def evenly_drawn(network: Siren, random: np.random.Generator) -> Parameters:
     angle = 2 * math.pi * (unit * (math.sqrt(5) - 1) / 4 + random.random())
     radius = RADIUS * np.sqrt((unit + 0.5) / network.hidden)
     drawn.weights[0][:] = np.stack([radius * np.cos(angle), radius * np.sin(angle)])
+    draw_evenly_above(drawn, network, random)
+    return drawn
+
+
+def draw_evenly_above(drawn: Parameters, network: Siren, random: np.random.Generator) -> None:
+    """Draw what is above the first weights: orthogonal layers, and phases spread evenly."""
     for weight in drawn.weights[1:-1]:
         orthogonal, _ = np.linalg.qr(random.standard_normal(weight.shape))
         weight[:] = orthogonal * math.sqrt(2) / network.omega_hidden
@@ -94,7 +100,6 @@ def evenly_drawn(network: Siren, random: np.random.Generator) -> Parameters:
         order = random.permutation(network.hidden)
         phases = 2 * math.pi * (order / network.hidden - 0.5)
         bias[:] = phases / (network.omega_hidden if layer else network.omega_0)
-    return drawn
 
 
 def fitted(start: Start, picture: Signal, steps: int, threads: int | None) -> tuple[Piecewise, float]:
@@ -116,20 +121,24 @@ def reptile(
     """The start moved towards the mean of where fits from it end, step after step."""
     for step in range(steps):
         model, _ = fitted(start, mosaic(photos, draw), int(draw.choice(LENGTHS)), threads)
-        pull = PULL * (1 - step / steps)
-        moved = [
-            array + np.float32(pull) * (end.mean(axis=0, keepdims=True) - array) if hidden else array
-            for array, end, hidden in zip(
-                start.parameters.arrays,
-                model.parameters[0].arrays,
-                [layer <= LAYERS for layer in range(LAYERS + 2)] * 2,
-                strict=True,
-            )
-        ]
-        start = start.moved(moved, start.rates.values)
+        start = pulled(start, model, PULL * (1 - step / steps))
         if (step + 1) % 25 == 0:
             print(f"step {step + 1} of {steps}", flush=True)
     return start
+
+
+def pulled(start: Start, model: Piecewise, pull: float) -> Start:
+    """The start, its hidden layers moved by a share of the way to the mean of where a fit's cells ended."""
+    moved = [
+        array + np.float32(pull) * (end.mean(axis=0, keepdims=True) - array) if hidden else array
+        for array, end, hidden in zip(
+            start.parameters.arrays,
+            model.parameters[0].arrays,
+            [layer <= LAYERS for layer in range(LAYERS + 2)] * 2,
+            strict=True,
+        )
+    ]
+    return start.moved(moved, start.rates.values)
 
 
 def main() -> None:

@@ -37,9 +37,9 @@ ROOMS = [
     "files",
     "text",
     "display",
+    "processes",
     "errors",
     "cores",
-    "processes",
     "shapes",
 ]
 """From the top. A file imports from rooms below its own and from its own room."""

@@ -10,13 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from partinr.errors import InputError
+
 GUARD = 'a script that starts processes does so under: if __name__ == "__main__":'
 """What is told where a script without it starts processes, each of which would start it again."""
 
 
-def being_imported_again() -> bool:
-    """Whether this is a started process that still imports the script of the one that started it."""
-    return getattr(multiprocessing.current_process(), "_inheriting", False)
+def refuse_import_again() -> None:
+    """Start nothing in a started process that still imports the script of the one that started it.
+
+    Raises:
+        InputError: this is one.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise InputError(GUARD)
 
 
 # Of <malloc.h>: which parameter; bytes that stay with a process, and of an array that is mapped for itself.

@@ -18,7 +18,7 @@ from partinr.meta.collection import Collection
 from partinr.meta.crops import Colour, Crop, coloured
 from partinr.model.partition.partition import Partition
 from partinr.model.partition.rule import Rule
-from partinr.processes import GUARD, being_imported_again, deaf
+from partinr.processes import deaf, refuse_import_again
 from partinr.signals import Signal
 
 if sys.platform == "win32":
@@ -174,8 +174,7 @@ def loading(preparation: Preparation, workers: int) -> Iterator[Loader]:
     if not workers:
         yield Loader(preparation)
         return
-    if being_imported_again():
-        raise InputError(GUARD)
+    refuse_import_again()
     context = multiprocessing.get_context("spawn")  # not forked: threads of torch may hold locks
     theirs, ours = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, context, _begin, (preparation, theirs))

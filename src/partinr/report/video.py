@@ -10,18 +10,15 @@ from numpy import ndarray
 from partinr.report import page
 from partinr.report.pictures import (
     RGB,
-    Picture,
     Shown,
     error_map,
-    error_rgb,
     error_stops,
     error_top,
-    mean_error,
     shown_range,
     to_rgb,
 )
 from partinr.report.reconstructions import missing
-from partinr.report.volume_views import stretched
+from partinr.report.volume_views import beside_each_other, stretched
 from partinr.shapes import Bool, Shaped
 from partinr.signals.signal import Signal, SignalSpec
 from partinr.signals.videos.timing import frame_times
@@ -46,15 +43,8 @@ def video_views(signal: Signal, values: Shaped[ndarray, "frames rows columns cha
     steps = _steps(spec)
     blocks = [_clip(signal, values, shown, steps)]
     for i, error in zip(chosen, errors, strict=True):
-        pictures = [
-            Picture(f"Frame {i}, {what}", stretched(rgb, steps))
-            for what, rgb in (
-                ("original", _original(signal, i, shown)),
-                ("reconstruction", to_rgb(values[i], spec, shown)),
-            )
-        ]
-        loss = Picture(f"Frame {i}, error", stretched(error_rgb(error, top), steps), mean_error(error))
-        blocks.append(page.gallery([*pictures, loss]))
+        rgb = _original(signal, i, shown), to_rgb(values[i], spec, shown)
+        blocks.append(beside_each_other(f"Frame {i}", *rgb, error, top, steps))
     told = "Error: absolute difference in per cent of the value range."
     blocks.append(page.colour_bar(error_stops(), "0", f"{top:g} % and more", told))
     return [*blocks, *(page.paragraph(text) for text in [missing(signal, "checkerboards")] if text)]

@@ -98,12 +98,8 @@ def volume_views(signal: Signal, values: Shaped[ndarray, "planes rows columns ch
     top = error_top([parts[2] for _, parts in pairs])
 
     def row(name: str, parts: list[Shaped[ndarray, "..."]], steps: tuple[float, float]) -> page.Html:
-        pictures = [
-            Picture(f"{name}, {what}", stretched(to_rgb(part, spec, shown, there), steps))
-            for what, part, there in (("original", parts[0], parts[3]), ("reconstruction", parts[1], None))
-        ]
-        loss = stretched(error_rgb(parts[2], top), steps)
-        return page.gallery([*pictures, Picture(f"{name}, error", loss, mean_error(parts[2]))])
+        rgb = to_rgb(parts[0], spec, shown, parts[3]), to_rgb(parts[1], spec, shown)
+        return beside_each_other(name, *rgb, parts[2], top, steps)
 
     blocks = []
     for across, parts in pairs:
@@ -122,6 +118,22 @@ def volume_views(signal: Signal, values: Shaped[ndarray, "planes rows columns ch
         text += " The body's right is on the left."
     told = [text, missing(signal, "checkerboards")]
     return [*blocks, *(page.paragraph(text) for text in told if text)]
+
+
+def beside_each_other(
+    name: str,
+    original: RGB,
+    made: RGB,
+    error: Float32[ndarray, "rows columns"],
+    top: float,
+    steps: tuple[float, float],
+) -> page.Html:
+    """A part of a signal, what was made of it, and the error in colours up to `top`; steps as `stretched`."""
+    pictures = [("original", original, ""), ("reconstruction", made, "")]
+    pictures.append(("error", error_rgb(error, top), mean_error(error)))
+    return page.gallery(
+        [Picture(f"{name}, {what}", stretched(rgb, steps), note) for what, rgb, note in pictures]
+    )
 
 
 def stretched(picture: RGB, steps: tuple[float, float]) -> RGB:

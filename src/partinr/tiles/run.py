@@ -20,7 +20,7 @@ from partinr.fitting.goals.goal import Goal
 from partinr.fitting.loop import Progress, Watch
 from partinr.model import kernel
 from partinr.model.memory import free_memory
-from partinr.processes import GUARD, being_imported_again
+from partinr.processes import refuse_import_again
 from partinr.signals.signal import Between, SignalSpec
 from partinr.tiles.correction import common_step, corrections
 from partinr.tiles.eighths import Eighths, StoreSource
@@ -152,26 +152,25 @@ def fit_tiles(
         ((1, 2), True)
     """
     began = time.perf_counter()
-    if being_imported_again():
-        raise InputError(GUARD)
+    refuse_import_again()
     _require_kernel()
     if not isinstance(goal, Compact | None):
         raise InputError(f"fits in tiles have the goal Compact, got {type(goal).__name__}")
     with ExitStack() as stack:
         source = opened_source(signal, channels_last=channels_last, value_range=value_range, volume=volume)
-        if mask is not None:
-            flat = False if source.spec.dims == 3 else None
-            source = Masked(source, opened_source(mask, channels_last=flat))
         stack.enter_context(closing(source))
+        if mask is not None:
+            flat = opened_source(mask, channels_last=False if source.spec.dims == 3 else None)
+            source = Masked(source, stack.enter_context(closing(flat)))
         aim = goal or usual_goal(signal=source.whole if isinstance(source, SignalSource) else None)
         layout = layout_of(source.spec.shape, source.spec.channels, tile)
         lies = between_for(source.spec, between or "auto")
         version, target = partinr.__version__, address(path) if is_address(path) else None
         count = None if cluster is not None else _workers(layout, source.spec.channels, memory, workers)
-        # Who names workers means as many cores.
-        each = 1 if count is None or workers is not None else max(1, usable_cores() // count)
-        if count is not None:
-            stack.enter_context(on_cores(count * each))
+        each = 1 if count is None else max(1, usable_cores() // count)
+        if workers is not None:  # who names them means as many cores
+            stack.enter_context(on_cores(workers))
+            each = 1
         plan = Plan(source, layout, None, None, lies, source.identity(), version, target, each)
         writing = stack.enter_context(closing(Writing(path, resume=resume)))
         small = source.spec.dims == 1 or source.spec.samples <= FEW
