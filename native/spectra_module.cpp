@@ -131,28 +131,46 @@ nb::tuple choose_spectra(const Array<const int64_t, 3>& boxes, const Array<const
   return nb::make_tuple(found[0], found[1]);
 }
 
-// One more than the greatest frequency along any axis of a coefficient that is not 0, for each box.
-nb::object reach_of_spectra(const Array<const int64_t, 3>& boxes, const Array<const int32_t, 1>& coefficients,
-                            const std::vector<int64_t>& shape, int64_t channels) {
+bool any_of(const int32_t* row, int64_t count) {
+  int32_t bits = 0;
+  for (int64_t k = 0; k < count; k++) bits |= row[k];
+  return bits != 0;
+}
+
+// Of each box: one more than the greatest frequency along any axis of a coefficient that is not 0, and of each channel
+// the sum of the coefficients' magnitudes, but for the first one's.
+nb::tuple measure_spectra(const Array<const int64_t, 3>& boxes, const Array<const int32_t, 1>& coefficients,
+                          const std::vector<int64_t>& shape, int64_t channels) {
   const Layout layout = layout_of(shape, channels, 1024, 1);
   const std::vector<Box> all = boxes_from(layout, boxes);
   expect(coefficients, {samples_of(all) * channels}, "coefficients");
-  std::vector<int32_t> reach;
-  reach.reserve(all.size());
+  std::vector<int32_t> reach(all.size());
+  std::vector<int64_t> activity(all.size() * static_cast<size_t>(channels));
   const int32_t* q = coefficients.data();
-  for (const Box& box : all) {
-    int32_t greatest = 0;
-    for (int64_t c = 0; c < channels; c++)
-      for (int32_t i = 0; i < box.size[0]; i++)
-        for (int32_t j = 0; j < box.size[1]; j++, q += box.size[2])
-          for (int32_t k = box.size[2]; k-- > 0;)
-            if (q[k]) {
-              greatest = std::max({greatest, i, j, k});
-              break;
+  {
+    const nb::gil_scoped_release unlocked;
+    for (size_t b = 0; b < all.size(); b++) {
+      const Box& box = all[b];
+      int32_t greatest = 0;
+      for (int64_t c = 0; c < channels; c++) {
+        int64_t sum = -std::abs(int64_t{*q});
+        for (int32_t i = 0; i < box.size[0]; i++)
+          for (int32_t j = 0; j < box.size[1]; j++, q += box.size[2]) {
+            if (!any_of(q, box.size[2])) continue;
+            int32_t last = 0;
+            for (int32_t k = 0; k < box.size[2]; k++) {
+              sum += std::abs(int64_t{q[k]});
+              if (q[k]) last = k;
             }
-    reach.push_back(greatest + 1);
+            greatest = std::max({greatest, i, j, last});
+          }
+        activity[b * static_cast<size_t>(channels) + static_cast<size_t>(c)] = sum;
+      }
+      reach[b] = greatest + 1;
+    }
   }
-  return nb::cast(to_numpy(std::move(reach)));
+  return nb::make_tuple(to_numpy(std::move(reach)),
+                        nb::cast(to_numpy(std::move(activity))).attr("view")("int64").attr("reshape")(all.size(), channels));
 }
 
 // The output layers of networks of cosines that are these spectra: value of a coefficient q in channel d
@@ -185,25 +203,35 @@ void spectra_to_cosines(const Array<const int64_t, 3>& boxes, const Array<const 
       if (slot < 0) continue;
       const Box& box = all[r];
       const int64_t samples = box.samples();
-      for (int32_t i = 0; i < std::min<int64_t>(box.size[0], frequencies); i++)
-        for (int32_t j = 0; j < std::min<int64_t>(box.size[1], frequencies); j++)
-          for (int32_t k = 0; k < std::min<int64_t>(box.size[2], frequencies); k++) {
-            const int32_t* q = coefficients.data() + at[r] + (int64_t{i} * box.size[1] + j) * box.size[2] + k;
-            bool any = false;
-            for (int64_t c = 0; c < channels; c++) any = any || q[c * samples];
-            if (!any) continue;
-            double scale = 1;
-            const int32_t frequency[3] = {i, j, k};
-            for (int a = 3 - layout.dims; a < 3; a++) scale *= std::sqrt((frequency[a] ? 2.0 : 1.0) / box.size[a]);
-            const int64_t feature = (i * (layout.dims > 1 ? frequencies : 1) + j) * frequencies + k;
+      double scales[3][2];  // sqrt((k ? 2 : 1) / n) along each axis
+      int64_t count[3];
+      for (int a = 0; a < 3; a++) {
+        for (int k = 0; k < 2; k++) scales[a][k] = std::sqrt((k ? 2.0 : 1.0) / box.size[a]);
+        count[a] = std::min<int64_t>(box.size[a], frequencies);
+      }
+      for (int64_t i = 0; i < count[0]; i++)
+        for (int64_t j = 0; j < count[1]; j++) {
+          const int32_t* const row = coefficients.data() + at[r] + (i * box.size[1] + j) * box.size[2];
+          bool any = false;
+          for (int64_t c = 0; c < channels; c++) any = any || any_of(row + c * samples, count[2]);
+          if (!any) continue;
+          const double scale = scales[0][i > 0] * scales[1][j > 0];
+          const int64_t first = (i * (layout.dims > 1 ? frequencies : 1) + j) * frequencies;
+          for (int64_t k = 0; k < count[2]; k++) {
+            int32_t bits = 0;
+            for (int64_t c = 0; c < channels; c++) bits |= row[c * samples + k];
+            if (!bits) continue;
+            const int64_t feature = first + k;
             float* out = feature ? weights.data() + (slot * (features - 1) + feature - 1) * channels
                                  : biases.data() + slot * channels;
             for (int64_t d = 0; d < channels; d++) {
               double sum = 0;
-              for (int64_t c = 0; c < channels; c++) sum += double{mixing.data()[c * channels + d]} * (q[c * samples] * step);
-              out[d] = static_cast<float>(sum * scale);
+              for (int64_t c = 0; c < channels; c++)
+                sum += double{mixing.data()[c * channels + d]} * (row[c * samples + k] * step);
+              out[d] = static_cast<float>(sum * (scale * scales[2][k > 0]));
             }
           }
+        }
     }
   });
 }
@@ -291,7 +319,7 @@ void bind_spectra(nb::module_& m) {
         "step"_a, "lambda_"_a, "root"_a, "least"_a, "roots"_a, "weights"_a.noconvert() = nb::none(), "threads"_a, "first"_a = 0);
   m.def("choose_spectra", &choose_spectra, "boxes"_a.noconvert(), "spectra"_a.noconvert(), nb::kw_only(), "shape"_a,
         "channels"_a, "step"_a, "lambda_"_a, "weights"_a.noconvert() = nb::none(), "threads"_a, "out"_a.noconvert());
-  m.def("reach_of_spectra", &reach_of_spectra, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),
+  m.def("measure_spectra", &measure_spectra, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),
         "shape"_a, "channels"_a);
   m.def("spectra_to_cosines", &spectra_to_cosines, "boxes"_a.noconvert(), "coefficients"_a.noconvert(), nb::kw_only(),
         "shape"_a, "step"_a, "mixing"_a.noconvert(), "slots"_a.noconvert(), "frequencies"_a, "threads"_a,

@@ -454,8 +454,10 @@ def decode_spectra(
 ) -> tuple[_U8, _I64, _I32]:
     """Splits, boxes and integers of `Spectra`; ValueError if these are no such bytes."""
 
-def reach_of_spectra(boxes: _I64, coefficients: _I32, *, shape: Sequence[int], channels: int) -> _I32:
-    """Of each box one more than the greatest frequency along any axis of an integer that is not 0."""
+def measure_spectra(
+    boxes: _I64, coefficients: _I32, *, shape: Sequence[int], channels: int
+) -> tuple[_I32, _I64]:
+    """`Spectra.reach` and `Spectra.activity`."""
 
 def spectra_to_cosines(
     boxes: _I64,

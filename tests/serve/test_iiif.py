@@ -212,7 +212,10 @@ def test_pictures_are_renderings(client, mosaic):
         np.testing.assert_array_equal(np.asarray(picture(client, f"30,20,50,70/max/{words}.png")[0]), wanted)
     larger, _ = picture(client, "30,20,50,70/^200,280/0/default.png")
     wanted = mosaic.render(crop=((20, 90), (30, 80)), size=(280, 200))
-    np.testing.assert_array_equal(np.asarray(larger), wanted)
+    # But for values that are as near to one number as to the next.
+    apart = np.abs(np.asarray(larger).astype(int) - wanted.astype(int))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-3
 
 
 def test_qualities_and_formats(client):

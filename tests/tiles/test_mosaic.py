@@ -12,8 +12,9 @@ from skimage.data import astronaut
 import partinr
 from partinr import InputError, Mosaic
 from partinr.model.joining import Placed, joined
+from partinr.tiles import chunks
 from partinr.tiles import mosaic as module
-from partinr.tiles.loaded import Loaded
+from partinr.tiles.kept import Kept
 from stores import stored
 
 PICTURE = astronaut()[20:220, 90:280]
@@ -133,8 +134,11 @@ def test_tiles_are_decoded_once_and_forgotten_in_time(path):
         asked.append(index)
         return store.load(index)
 
-    one = sum(a.nbytes for own in store.load((0, 0)).parameters for a in own.arrays)
-    loaded = Loaded(load, 3 * one)
+    def size(model):
+        return sum(a.nbytes for own in model.parameters for a in own.arrays)
+
+    one = size(store.load((0, 0)))
+    loaded = Kept(load, size, 3 * one)
 
     def get(_):
         gate.wait()
@@ -145,9 +149,26 @@ def test_tiles_are_decoded_once_and_forgotten_in_time(path):
     assert asked == [(0, 0)]
     for index in np.ndindex(3, 3):
         loaded.one(index)
-    assert loaded.one((0, 0)).spectra is None
+    loaded.one((0, 0))
     assert asked.count((0, 0)) == 2
     assert asked.count((2, 2)) == 1
+
+
+def test_samples_that_are_kept_are_evaluated_once(path, monkeypatch):
+    monkeypatch.setattr(chunks, "_SAMPLES", 32 * 32)
+    picture, asked = partinr.open(path), []
+    evaluated = picture._evaluated
+    monkeypatch.setattr(picture, "_evaluated", lambda box: asked.append(box) or evaluated(box))
+    kept = picture.keeping_samples()
+    for crop, words in ((((10, 60), (33, 64)), {"scale": 2.3}), (((0, 64), (32, 96)), {"scale": 0.25})):
+        alike(kept.render(crop=crop, **words), picture.render(crop=crop, **words))
+    asked.clear()
+    np.testing.assert_array_equal(kept.render(crop=((5, 40), (20, 60))), kept[5:40, 20:60])
+    alike(
+        kept.render(crop=((5, 40), (40, 60)), derivative="gradient").clip(0, 255),
+        picture.render(crop=((5, 40), (40, 60)), derivative="gradient").clip(0, 255),
+    )
+    assert not asked
 
 
 def test_a_tile_that_cannot_be_read_can_be_asked_for_again(path):
@@ -158,7 +179,7 @@ def test_a_tile_that_cannot_be_read_can_be_asked_for_again(path):
             raise InputError("away")
         return store.load(index)
 
-    loaded = Loaded(load, 1 << 20)
+    loaded = Kept(load, lambda _: 1, 1 << 20)
     with pytest.raises(InputError, match="away"):
         loaded.one((0, 0))
     broken.clear()

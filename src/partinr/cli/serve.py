@@ -33,7 +33,12 @@ def serve(
         option("What addresses begin with for those who ask, behind a proxy. Default: as they ask.", "URL"),
     ] = None,
     memory: Annotated[
-        int, option("Decoded tiles that are kept, in megabytes, for all pictures together.", "MB", min=1)
+        int,
+        option(
+            "What was decoded and evaluated and is kept, in megabytes, for all pictures together.",
+            "MB",
+            min=1,
+        ),
     ] = 512,
     max_area: Annotated[
         int, option("Pixels that a picture which is asked for may have, in millions.", "N", min=1, max=1000)
@@ -62,7 +67,8 @@ def serve(
     if base is not None and not base.startswith(("http://", "https://")):
         raise InputError(f"--base must begin with http:// or https://, got {base!r:.100}")
     limits = Limits(area=max_area << 20)
-    each = (memory << 20) // len(sources)
+    # As much for tiles as for samples.
+    each = (memory << 19) // len(sources)
     names = [_name(source) for source in sources]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:

@@ -14,8 +14,7 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.model import deblocking
 from partinr.model.averaging import averaged
-from partinr.model.between import details, spline
-from partinr.model.between.lattice import Along, blocks
+from partinr.model.between.lattice import Along, Samples, blocks
 from partinr.model.derivatives import VALUE, Derivative, Rendered
 from partinr.model.extents import Crop, check_room, output_shape, window_of
 from partinr.model.memory import free_memory
@@ -31,22 +30,6 @@ from partinr.signals.signal import Between, Signal, SignalSpec
 _SLAB = 1 << 20
 _MEANS = 1 << 18
 _BLOCK = 1 << 18
-
-
-def reach(spec: SignalSpec, overlap: int = 0, *, own: bool = False) -> int:
-    """Samples on every side of a crop that a rendering of it depends on, at most.
-
-    Args:
-        spec: of the signal; says what lies between the samples.
-        overlap: samples of regions' margins.
-        own: whether the signal's own samples are what is rendered.
-    """
-    if spec.between == "none":
-        return 2 * overlap + 2
-    between = 0 if own else spline.REACH + 1
-    if spec.between == "learned" and not own:
-        between += sum(1 + halving.reach for halving in details.photographs())
-    return between + deblocking.farthest(spec.dims)
 
 
 def render_blocks(
@@ -103,7 +86,8 @@ def _values(
         return _networks_values(model, shape, window, point, what)
     if what == VALUE and all(axis.own for axis in along):
         return _sample_blocks(model, [range(int(axis.start), int(axis.stop)) for axis in along])
-    return values_between(model, along, point=point, what=what)
+    learned = model.signal.between == "learned"
+    return values_between(partial(at_samples, model), along, learned=learned, point=point, what=what)
 
 
 def _sample_blocks(model: Piecewise, box: Sequence[range]) -> Iterator[Float32[ndarray, "_ *rest channels"]]:
@@ -111,30 +95,26 @@ def _sample_blocks(model: Piecewise, box: Sequence[range]) -> Iterator[Float32[n
     around = 1 if model.spectra is None or model.signal.between == "none" else deblocking.reach(model.spectra)
     rows = max(around, _SLAB // math.prod(map(len, box[1:])))
     for first in range(box[0].start, box[0].stop, rows):
-        yield _at_samples(model, [range(first, min(first + rows, box[0].stop)), *box[1:]])
+        yield at_samples(model, [range(first, min(first + rows, box[0].stop)), *box[1:]])
 
 
 def values_between(
-    model: Piecewise, along: Sequence[Along], *, point: bool, what: Derivative = VALUE
+    samples: Samples, along: Sequence[Along], *, learned: bool, point: bool, what: Derivative = VALUE
 ) -> Iterator[Float32[ndarray, "_ *rest columns"]]:
-    """Normalised values of pixels of a function that is not its networks' between the samples, as slabs.
+    """Normalised values of pixels of a function that is made of its values at the samples, as slabs.
 
     Args:
-        model: a function whose signal says what is between the samples.
+        samples: gives those.
         along: the pixels of each axis.
+        learned: whether photographs' details are between the samples, or nothing but a smooth function.
         point: values at the middles of the pixels instead of means over them.
         what: or derivatives by samples, planes after one another.
     """
-    return blocks(
-        lambda box: _at_samples(model, box),
-        along,
-        learned=model.signal.between == "learned",
-        point=point,
-        planes=[[what.order * (a == axis) for a in range(len(along))] for axis in what.axes or (0,)],
-    )
+    planes = [[what.order * (a == axis) for a in range(len(along))] for axis in what.axes or (0,)]
+    return blocks(samples, along, learned=learned, point=point, planes=planes)
 
 
-def _at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
+def at_samples(model: Piecewise, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
     """Normalised values at the signal's own samples in a box."""
     roundings = model.roundings if model.signal.between != "none" else ()
     reach = max(map(deblocking.reach, roundings), default=0)

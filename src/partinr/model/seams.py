@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy import ndarray
@@ -12,7 +13,7 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.model.between.lattice import Along
 from partinr.model.piecewise import Piecewise
-from partinr.model.rendering import values_between
+from partinr.model.rendering import at_samples, values_between
 from partinr.shapes import Bool, Float32, Float64, Int
 from partinr.signals import frames
 
@@ -147,7 +148,8 @@ def _lines_between(
             last = min(first + few, count)
             part[others[0]] = along[others[0]].part(first, last)
             across = labels.take(range(first, last), axis=others[0])
-        values = np.concatenate(list(values_between(model, part, point=True)))
+        samples, learned = partial(at_samples, model), model.signal.between == "learned"
+        values = np.concatenate(list(values_between(samples, part, learned=learned, point=True)))
         lines = np.moveaxis(values, axis, -2).reshape(-1, points, model.signal.channels)
         mine = np.moveaxis(across, axis, -1).reshape(-1, length)
         yield lines.astype(np.float64), mine[:, 1:] != mine[:, :-1]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from partinr.errors import InputError
+from partinr.model import kernel
 from partinr.shapes import Float32, Int32, Int64, UInt8
 
 
@@ -60,21 +61,28 @@ class Spectra:
         """Values a sample."""
         return len(self.mixing)
 
-    @cached_property
+    @property
+    def reach(self) -> Int32[ndarray, "regions"]:
+        """One more than the greatest frequency along any axis of what is not 0, of each box."""
+        return self._measured[0]
+
+    @property
     def activity(self) -> Int64[ndarray, "regions channels"]:
         """Of each box and coded channel, the sum of its integers' magnitudes, but for the mean's."""
-        sizes = np.repeat((self.boxes[:, 1] - self.boxes[:, 0]).prod(axis=1), self.channels)
-        ends = np.cumsum(sizes)
-        rest = np.zeros(len(sizes), np.int64)
-        starts = ends - sizes
-        for first in range(0, len(self.integers), _PIECE):
-            # Few are not 0; some at a time, as those of a video take as much memory as anything else of it.
-            piece = self.integers[first : first + _PIECE]
-            places = np.flatnonzero(piece != 0)
-            own = np.searchsorted(ends, first + places, "right")
-            counts = starts[own] != first + places
-            np.add.at(rest, own[counts], np.abs(piece[places[counts]].astype(np.int64)))
-        return rest.reshape(-1, self.channels)
+        return self._measured[1]
+
+    @cached_property
+    def _measured(self) -> tuple[Int32[ndarray, "regions"], Int64[ndarray, "regions channels"]]:
+        if kernel.why_missing() is None:
+            from partinr import _native
+
+            return _native.measure_spectra(
+                self.boxes, self.integers, shape=self.shape, channels=self.channels
+            )
+        boxes = self.by_box()
+        reach = [1 + np.argwhere(own.any(axis=0)).max(initial=0) for own in boxes]
+        flat = [np.abs(own.reshape(self.channels, -1)[:, 1:].astype(np.int64)).sum(axis=1) for own in boxes]
+        return np.array(reach, np.int32), np.stack(flat)
 
     @property
     def rounding(self) -> Rounding:
@@ -143,9 +151,6 @@ def mixing_for(
 
 
 _NEIGHBOURS = 256
-
-# Integers that are summed at once.
-_PIECE = 1 << 20
 
 MIXING_UNIT = 1 << 14
 """Weights of mixed channels are multiples of one over this."""

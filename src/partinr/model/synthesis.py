@@ -42,7 +42,7 @@ def synthesised(spectra: Spectra, spec: SignalSpec, partition: Partition | None 
             frequencies along an axis of one sample as along others.
     """
     partition = partition or Partition.from_boxes(spectra.shape, spectra.boxes, RULE)
-    needed = np.maximum(2, _reach(spectra))
+    needed = np.maximum(2, spectra.reach)
     powers, groups = np.unique(np.ceil(np.log2(needed)).astype(np.int64), return_inverse=True)
     networks = tuple(Cosine(1 << int(power)) for power in powers)
     several = None if len(networks) == 1 else groups.astype(np.int64)
@@ -67,19 +67,6 @@ def synthesised(spectra: Spectra, spec: SignalSpec, partition: Partition | None 
         _fill(spectra, slots, network.frequencies, own.weights[0], own.biases[0])
         parameters.append(own)
     return Piecewise(structure, tuple(parameters), spectra)
-
-
-def _reach(spectra: Spectra) -> Int32[ndarray, "regions"]:
-    """One more than the greatest frequency along any axis of what is not 0, of each box."""
-    if kernel.why_missing() is not None:
-        return np.array(
-            [1 + np.argwhere(own.any(axis=0)).max(initial=0) for own in spectra.by_box()], np.int32
-        )
-    from partinr import _native
-
-    return _native.reach_of_spectra(
-        spectra.boxes, spectra.integers, shape=spectra.shape, channels=spectra.channels
-    )
 
 
 def _fill(

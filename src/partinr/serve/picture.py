@@ -55,7 +55,7 @@ class Picture:
                 f"{name}: pictures of two axes and 1 to 4 channels are served, got {spec.dims} axes and "
                 f"{spec.channels} channels; render it to a file instead"
             )
-        self.name, self.limits, self._mosaic = name, limits, mosaic.in_bytes()
+        self.name, self.limits, self._mosaic = name, limits, mosaic.in_bytes().keeping_samples()
         height, width = spec.shape
         self.whole = width, height
 

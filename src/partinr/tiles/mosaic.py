@@ -16,17 +16,21 @@ from numpy import ndarray
 
 from partinr.errors import InputError, need
 from partinr.file.inr import load as load_file
+from partinr.model import deblocking
+from partinr.model.between.lattice import Along, Samples
+from partinr.model.derivatives import VALUE, Rendered
 from partinr.model.extents import Crop, check_room, output_shape, window_of
 from partinr.model.joining import Placed, joined
 from partinr.model.memory import free_memory
 from partinr.model.piecewise import Piecewise
-from partinr.model.rendering import gathered, reach, render, rendered_spec
+from partinr.model.rendering import at_samples, gathered, render, rendered_spec, values_between
 from partinr.model.spectra import Sides
-from partinr.shapes import Shaped
+from partinr.shapes import Float32, Shaped
 from partinr.signals.signal import Between, SignalSpec
 from partinr.signals.writing import write_slabs
+from partinr.tiles.chunks import Chunks
+from partinr.tiles.kept import Kept
 from partinr.tiles.layout import Index, Layout
-from partinr.tiles.loaded import Loaded
 from partinr.tiles.place import Within
 from partinr.tiles.store import MANIFEST, Store, is_store, manifest_at
 
@@ -36,6 +40,8 @@ MEMORY = 1 << 28
 OVERVIEW, EIGHTH = "overview.inrs", 8
 """Name in a store of that of the same picture at a smaller size, and samples that one of it stands for."""
 
+# Samples around a part whose regions blend into it.
+_BLENDED = 2
 # Samples of the signal, and of the output, that are rendered at once; bytes of a slab of the output.
 _MOST, _SLAB = 1 << 22, 1 << 27
 
@@ -83,7 +89,12 @@ class Mosaic:
     ) -> None:
         self.signal, self.layout, self.psnr = spec, layout, psnr
         self._overview: Callable[[], Mosaic | None] = functools.cache(overview)
-        self._loaded = Loaded(load, memory)
+        self._memory = memory
+        # Rendering needs no spectra, which are larger than what is made of them.
+        self._loaded: Kept[Index, Piecewise] = Kept(
+            lambda index: _without_spectra(load(index)), _size, memory
+        )
+        self._samples: Samples = self._evaluated
         self._opened: tuple[str, int] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -121,6 +132,19 @@ class Mosaic:
     def in_bytes(self) -> Mosaic:
         """The same with values of 8 bits, the lowest possible one 0 and the highest 255."""
         return self._in_type_of(replace(self.signal, dtype="uint8", value_range=(0.0, 255.0)))
+
+    def keeping_samples(self) -> Mosaic:
+        """The same, for those who look at one place again and again: values at the samples are kept, as many
+        bytes of them as of tiles."""
+        found = self._in_type_of(self.signal)
+        found._samples = Chunks(self.signal.shape, self._evaluated, self._memory)
+
+        def overview() -> Mosaic | None:
+            coarse = self._overview()
+            return coarse and coarse.keeping_samples()
+
+        found._overview = functools.cache(overview)
+        return found
 
     def _in_type_of(self, spec: SignalSpec) -> Mosaic:
         found = object.__new__(Mosaic)
@@ -327,22 +351,59 @@ class Mosaic:
     ) -> Shaped[ndarray, "*shape columns"]:
         """A part of an output, channels last, and of a gradient all its numbers."""
         size = [one.stop - one.start for one in slices]
-        own = derivative is None and all(
-            stop - start == n and start == int(start) for n, (start, stop) in zip(size, part, strict=True)
-        )
         spec = self.signal if between is None else replace(self.signal, between=between)
-        margin = reach(spec, own=own)
-        box = [
-            range(max(0, math.floor(start) - margin), min(n, math.ceil(stop) + margin))
-            for n, (start, stop) in zip(self.signal.shape, part, strict=True)
+        if spec.between == "none":
+            return self._of_networks(size, part, point, derivative)
+        along = [
+            Along(n, count, float(start), float(stop))
+            for n, count, (start, stop) in zip(spec.shape, size, part, strict=True)
         ]
-        found = self.window(box, between)
+        if derivative is None and all(axis.own for axis in along):
+            return spec.quantise(self._samples([range(int(axis.start), int(axis.stop)) for axis in along]))
+        asked = None if derivative is None else Rendered(derivative, spec)
+        learned, what = spec.between == "learned", VALUE if asked is None else asked.what
+        slabs = list(values_between(self._samples, along, learned=learned, point=point, what=what))
+        values = slabs[0] if len(slabs) == 1 else np.concatenate(slabs)
+        return spec.quantise(values) if asked is None else asked.in_units(values)
+
+    def _evaluated(self, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
+        """Normalised values at the samples of a box, without jumps at borders."""
+        margin = deblocking.farthest(self.signal.dims)
+        found = self.window(_wider(box, margin, self.signal.shape), "smooth")
+        inside = [
+            range(along.start - first, along.stop - first)
+            for along, first in zip(box, found.first, strict=True)
+        ]
+        return at_samples(found.model, inside)
+
+    def _of_networks(
+        self, size: Sequence[int], part: Crop, point: bool, derivative: str | None
+    ) -> Shaped[ndarray, "*shape columns"]:
+        """The same of what the networks themselves say between the samples."""
+        box = [range(math.floor(start), math.ceil(stop)) for start, stop in part]
+        found = self.window(_wider(box, _BLENDED, self.signal.shape), "none")
         inside = [
             (max(0.0, start - first), min(float(n), stop - first))
             for (start, stop), first, n in zip(part, found.first, found.model.signal.shape, strict=True)
         ]
         values = render(found.model, size=size, crop=inside, point=point, derivative=derivative)
         return values.reshape(*size, -1)
+
+
+def _without_spectra(model: Piecewise) -> Piecewise:
+    return replace(model, spectra=None, rounded=model.roundings)
+
+
+def _size(model: Piecewise) -> int:
+    return sum(array.nbytes for own in model.parameters for array in own.arrays)
+
+
+def _wider(box: Sequence[range], margin: int, shape: Sequence[int]) -> list[range]:
+    """A box with a margin, as far as there are samples."""
+    return [
+        range(max(0, along.start - margin), min(n, along.stop + margin))
+        for along, n in zip(box, shape, strict=True)
+    ]
 
 
 def _eighth(window: Crop) -> Crop:
