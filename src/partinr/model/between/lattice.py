@@ -109,6 +109,8 @@ class _Held:
             (within.start - first, last - within.stop)
             for (first, last), within in zip(wanted, inside, strict=True)
         ]
+        if not any(itertools.chain(*beyond)):
+            return values
         # What a turn needs may be more than there is of a short axis, never of the rows that are held.
         return np.pad(values, [*beyond, (0, 0)], mode="reflect", reflect_type="odd")
 
@@ -152,7 +154,9 @@ def _block(
         values = values[here[0][0] - top : here[0][1] - top, here[1][0] - left : here[1][1] - left]
     if whole:
         for axis, along in enumerate(pixels):
-            values = _means(values, axis, round(along.length * fine))
+            count = round(along.length * fine)
+            if count > 1:
+                values = spline.means(count, along.size).apply(values, axis)
         return values
     for axis in range(len(pixels)):
         values = spline.coefficients(values, axis)
@@ -181,15 +185,6 @@ def _whole(along: Along, fine: int) -> bool:
     """Whether each pixel is made of whole samples of a grid that is finer by a factor."""
     length, start = along.length * fine, along.start * fine
     return math.isclose(length, round(length), rel_tol=1e-12) and start == int(start) and length > 0.5
-
-
-def _means(values: Float32[ndarray, "..."], axis: int, count: int) -> Float32[ndarray, "..."]:
-    """Means of every `count` values along an axis."""
-    if count == 1:
-        return values
-    split = (*values.shape[:axis], -1, count, *values.shape[axis + 1 :])
-    means: Float32[ndarray, "..."] = values.reshape(split).mean(axis + 1, dtype=np.float32)
-    return means
 
 
 def _taps(edges: Float64[ndarray, "ends"], point: bool, order: int) -> spline.Taps:

@@ -44,6 +44,11 @@ class Taps(NamedTuple):
         return out.reshape(shape)
 
 
+def means(count: int, size: int) -> Taps:
+    """Taps for the means of every `count` values, `size` of them."""
+    return Taps(count * np.arange(size), np.full((size, count), 1 / count))
+
+
 def _middle(values: Float32[ndarray, "*before n *after"], axis: int) -> Float32[ndarray, "outer n inner"]:
     """The values with all axes before the one in one, and all after it."""
     before = math.prod(values.shape[:axis])
