@@ -3,10 +3,11 @@
     python benchmarks/serve.py slide.inrs [--write]
 
 Starts `partinr serve` on the store and asks for tiles of 256 x 256 pixels as a viewer does that jumps from
-one random place and level to another, a screen of 4 x 3 tiles at each, one after another and eight at once.
-Prints the median and the 99th percentile of the times in ms, for tiles that are looked at for the first time
-and again. Then the time of `partinr render --crop` of 512 x 512 as a whole command, and the bytes that it
-reads of the store. `--write` puts the results into docs/serve.md.
+one random place and level to another, a screen of 4 x 3 tiles at each, one after another and eight at once;
+then, as one that moves on slowly, for all tiles within that screen which begin half a tile further right,
+down, or both; and for the first ones again. Prints the median and the 99th percentile of the times in ms.
+Then the time of `partinr render --crop` of 512 x 512 as a whole command, and the bytes that it reads of the
+store. `--write` puts the results into docs/serve.md.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import local
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -34,20 +36,39 @@ from partinr.tiles.store import MANIFEST, Store
 SCREENS, SCREEN, AT_ONCE = 40, (4, 3), 8
 
 
-def addresses(info: dict[str, object], screens: int) -> list[str]:
-    """Tiles of screens at random places, as many of each level as of others, as a viewer asks for them."""
+class Screen(NamedTuple):
+    """Addresses of the tiles of a screen, and of those between them."""
+
+    tiles: list[str]
+    between: list[str]
+
+
+def screens(info: dict[str, object], path: str, count: int) -> list[Screen]:
+    """Screens at random places, as many of each level as of others, as a viewer asks for them."""
     width, height, (tiles,) = info["width"], info["height"], info["tiles"]
     found = []
-    for k in range(screens):
+    for k in range(count):
         factor = tiles["scaleFactors"][k % len(tiles["scaleFactors"])]
         side = tiles["width"] * factor
         across, down = -(-width // side), -(-height // side)
         left, top = (random.randrange(max(1, n - m + 1)) for n, m in zip((across, down), SCREEN, strict=True))
-        for i, j in np.ndindex(min(SCREEN[1], down), min(SCREEN[0], across)):
-            x, y = side * (left + j), side * (top + i)
+        size = min(SCREEN[1], down), min(SCREEN[0], across)
+
+        def at(x: int, y: int, side: int = side, factor: int = factor) -> str:
             w, h = min(side, width - x), min(side, height - y)
-            found.append(f"{x},{y},{w},{h}/{-(-w // factor)},{-(-h // factor)}/0/default.jpg")
-    return list(dict.fromkeys(found))
+            return f"{path}{x},{y},{w},{h}/{-(-w // factor)},{-(-h // factor)}/0/default.jpg"
+
+        found.append(
+            Screen(
+                [at(side * (left + j), side * (top + i)) for i, j in np.ndindex(*size)],
+                [
+                    at(side * (left + j) + x * side // 2, side * (top + i) + y * side // 2)
+                    for y, x in ((0, 1), (1, 0), (1, 1))
+                    for i, j in np.ndindex(size[0] - y, size[1] - x)
+                ],
+            )
+        )
+    return found
 
 
 def times(page: str, at: Sequence[str], at_once: int) -> np.ndarray:
@@ -90,15 +111,22 @@ def served(store: str) -> list[list[str]]:
                 except OSError:
                     time.sleep(0.1)
             random.seed(0)
-            some, others = ([path + words for words in addresses(info, SCREENS)] for _ in range(2))
-            return [
-                row(f"{how}, {when}", times(page, tiles, at_once))
-                for how, tiles, at_once in (
-                    ("one at a time", some, 1),
-                    (f"{AT_ONCE} at once", others, AT_ONCE),
-                )
-                for when in ("first look", "again")
-            ]
+            found = []
+            for how, at_once in (("one at a time", 1), (f"{AT_ONCE} at once", AT_ONCE)):
+                # Of the samples that are kept, those of one screen are the newest.
+                looked = [
+                    [times(page, some, at_once) for some in screen] for screen in screens(info, path, SCREENS)
+                ]
+                first, beside = (np.concatenate(one) for one in zip(*looked, strict=True))
+                last = screens(info, path, 1)[0].tiles
+                times(page, last, at_once)
+                again = times(page, 20 * last, at_once)
+                found += [
+                    row(f"{how}, first look", first),
+                    row(f"{how}, half a tile further", beside),
+                    row(f"{how}, again", again),
+                ]
+            return found
         finally:
             server.terminate()
 
