@@ -3,6 +3,7 @@
 import os
 import signal
 
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Several processes on as many cores: torch's threads would wait for one another, awake.
@@ -11,6 +12,10 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _share)))
 
 install_import_hook("partinr", "typechecking.checked")
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("any_time", settings(), deadline=None)
+settings.load_profile("any_time")
 
 # Tests send signals to processes that they start, which ignore what was ignored when the tests were started.
 for _name, _default in (

@@ -222,7 +222,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, Piecew
     return folder / "changed.inr", data, load(folder / "tiny.inr")
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_noticed_or_harmless(
     whole: tuple[Path, bytes, Piecewise], place: int, bit: int
@@ -238,7 +238,7 @@ def test_any_flipped_bit_is_noticed_or_harmless(
     assert same(model, loaded)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(start=st.integers(0, 10**6), new=st.binary(min_size=1, max_size=40))
 def test_so_is_any_overwritten_run(whole: tuple[Path, bytes, Piecewise], start: int, new: bytes) -> None:
     path, data, model = whole

@@ -395,7 +395,7 @@ def test_the_limit_of_label_maps_can_be_set(tmp_path: Path) -> None:
     assert load(path, max_samples=11).regions == 3
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_forged_at_random(whole: tuple[Path, bytes, Piecewise], data: st.DataObject) -> None:
     """Any JSON anywhere in the header: an InputError, or a model that can be rendered."""

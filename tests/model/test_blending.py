@@ -123,7 +123,7 @@ def shares(partition: Partition, position: np.ndarray, overlap: int) -> dict[int
     kind=st.sampled_from(["boxes", "labels"]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_weights_are_shares_of_a_window(shape: tuple[int, ...], overlap: int, kind: str, seed: int) -> None:
     partition = boxes(shape, seed)
     if kind == "labels":

@@ -203,7 +203,7 @@ def test_gradients_are_those_of_float64_autograd(name: str, dims: int, channels:
     check_gradient(make(replace(NETWORKS[name], hidden=16), [1, 3, 70], dims, channels))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     name=st.sampled_from(list(NETWORKS)),
     isa=st.sampled_from(PATHS),
@@ -533,7 +533,7 @@ def test_ctrl_c_ends_it() -> None:
     timer.join()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     isa=st.sampled_from(PATHS),
     key=st.integers(0, 2**64 - 1),

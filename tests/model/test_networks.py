@@ -249,7 +249,7 @@ def leaf(array: ndarray) -> Tensor:
 
 
 @each_network
-@settings(deadline=None, max_examples=25, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(case=cases)
 def test_batched_equals_a_loop_over_single_networks(network: Network, case: dict[str, int]) -> None:
     """Values, and gradients with respect to every parameter and to the coordinates."""
@@ -583,7 +583,7 @@ def test_network_from_word() -> None:
 
 
 @each_network
-@settings(deadline=None, max_examples=40, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(
     spare=st.integers(0, 20_000),
     regions=st.integers(1, 50),

@@ -53,7 +53,7 @@ def check(partition: Partition, shape: tuple[int, ...]) -> None:
 
 
 @given(SHAPES)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_whole_is_one_region(shape: tuple[int, ...]) -> None:
     partition = Whole().partition(blank(shape))
     check(partition, shape)
@@ -61,7 +61,7 @@ def test_whole_is_one_region(shape: tuple[int, ...]) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_grid_is_balanced_and_its_boxes_are_its_label_map(data: st.DataObject) -> None:
     shape = data.draw(SHAPES)
     divisions = [data.draw(st.integers(1, n)) for n in shape]
@@ -142,7 +142,7 @@ def test_every_type_of_integer_is_a_count(value: object) -> None:
 
 
 @given(arrays(np.int64, SHAPES, elements=st.integers(-2, 3)))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_from_labels_takes_exactly_the_maps_without_gaps(labels: np.ndarray) -> None:
     if np.array_equal(np.unique(labels), np.arange(labels.max() + 1)):
         partition = Partition.from_labels(labels, "labels")
@@ -194,7 +194,7 @@ def test_from_boxes_takes_boxes_of_unequal_size() -> None:
 
 
 @given(arrays(np.int32, SHAPES, elements=st.integers(0, 2)))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_boundaries_against_a_loop(labels: np.ndarray) -> None:
     expected = np.zeros(labels.shape, bool)
     for index in np.ndindex(labels.shape):

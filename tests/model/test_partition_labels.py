@@ -33,7 +33,7 @@ def regions(path: Path) -> list[list[int]]:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_any_integers_are_renumbered_in_ascending_order(data: st.DataObject) -> None:
     dtype = data.draw(integer_dtypes(endianness="?"))
     labels = data.draw(arrays(dtype, array_shapes(max_dims=3, max_side=6)))

@@ -55,7 +55,7 @@ def label_maps(draw: st.DrawFn) -> np.ndarray:
 
 
 @given(label_maps())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_components_against_flood_fill(labels: np.ndarray) -> None:
     found = connected_components(labels)
     assert found.dtype == np.int32
@@ -81,7 +81,7 @@ def test_diagonal_contact_connects_in_every_dimension() -> None:
 
 
 @given(label_maps(), st.integers(1, 12))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_merging_against_dilation(labels: np.ndarray, regions: int) -> None:
     merged = merge_small(labels, regions)
     assert merged.dtype == np.int32
@@ -89,7 +89,7 @@ def test_merging_against_dilation(labels: np.ndarray, regions: int) -> None:
 
 
 @given(label_maps(), st.integers(1, 12))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_merging_components_against_dilation(labels: np.ndarray, regions: int) -> None:
     components = connected_components(labels)
     merged = merge_small(components, regions)
@@ -116,7 +116,7 @@ def test_merging_a_large_map_of_noise_against_dilation() -> None:
 
 
 @given(label_maps())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_neighbour_pairs_against_dilation(labels: np.ndarray) -> None:
     expected = set()
     for name in np.unique(labels):

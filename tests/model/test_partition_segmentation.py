@@ -174,7 +174,7 @@ def test_only_images_have_colours_to_segment(rule: Rule, shape: tuple[int, ...])
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_slic_applies_to_every_signal(data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
     channels = data.draw(st.integers(1, 5))

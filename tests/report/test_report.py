@@ -59,7 +59,7 @@ def borders_by_loop(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 class TestOverlay:
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 5), st.integers(0, 1000))
     def test_draws_on_borders_and_nowhere_else(
         self, rows: int, columns: int, regions: int, seed: int

@@ -239,7 +239,7 @@ def test_as_signal_leaves_signals_alone() -> None:
     assert as_signal(signal) is signal
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     npst.arrays(
         npst.integer_dtypes(sizes=(8, 16)) | npst.unsigned_integer_dtypes(sizes=(8, 16)) | st.just(bool),
@@ -270,7 +270,7 @@ def test_single_precision_keeps_every_value_of_16_bits(dtype: str) -> None:
         )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     npst.arrays(
         st.sampled_from(["float32", "float64"]),

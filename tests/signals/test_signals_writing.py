@@ -274,7 +274,7 @@ def test_values_of_another_type(tmp_path: Path) -> None:
 # --- the PNG encoder ----------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     npst.arrays(
         st.sampled_from(["uint8", "uint16"]),
