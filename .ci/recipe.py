@@ -1,5 +1,5 @@
-"""The recipe for conda-forge, read and rendered by rattler-build's own engine for each platform that gets wheels, and
-its packages compared with those that pyproject.toml asks for.
+"""The recipe for conda-forge, read and rendered by rattler-build's own engine for each platform that gets
+wheels, and its packages compared with those that pyproject.toml asks for.
 
     pip install py-rattler-build; python .ci/recipe.py
 """
