@@ -35,7 +35,7 @@ from partinr.signals import (
     write_slabs,
 )
 from partinr.signals.png import write_png
-from partinr.signals.writing import _strips
+from partinr.signals.tiff_writing import _strips
 
 TIFF_DTYPES = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64"]
 NPY_DTYPES = ["bool", "uint64", "int64", *TIFF_DTYPES]
@@ -193,7 +193,7 @@ def test_parts_make_the_same_file_as_the_whole(
     tmp_path: Path, suffix: str, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Strips of four rows.
-    monkeypatch.setattr("partinr.signals.writing._STRIP_BYTES", 4 * 31 * 3)
+    monkeypatch.setattr("partinr.signals.tiff_writing._STRIP_BYTES", 4 * 31 * 3)
     monkeypatch.setattr("partinr.signals.png._CHUNK_BYTES", 5 * 31 * 3)
     signal = noise((50, 31), 3, "uint8")
     ends = np.cumsum(sizes)

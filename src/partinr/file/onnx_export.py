@@ -7,26 +7,18 @@ the work of each network on its own points, and memory grows with the points, no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from itertools import count, product
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy import ndarray
 
 from partinr.errors import InputError, need
+from partinr.file.onnx_graph import Array, Graph, Value
 from partinr.files import atomic_write
 from partinr.model.blending import AT_SAMPLE
 from partinr.model.networks.network import Parameters
 from partinr.model.piecewise import Piecewise
-from partinr.shapes import Shaped
-
-if TYPE_CHECKING:
-    import onnx
-
-Array = Shaped[ndarray, "..."]
 
 # Operators and file version of the middle of 2022, which runtimes made since then can read; and those of the
 # end of that year, where they are needed.
@@ -63,7 +55,7 @@ def export_onnx(model: Piecewise, path: str | Path) -> None:
     need("onnx", "ONNX export")
     from onnx import TensorProto, helper, numpy_helper
 
-    graph = _Graph()
+    graph = Graph()
     values = _values(graph, model)
     graph.nodes.append(helper.make_node("Identity", [values], ["values"], "values"))
     size = sum(value.nbytes for value in graph.constants.values())
@@ -93,58 +85,7 @@ def export_onnx(model: Piecewise, path: str | Path) -> None:
         file.write(made.SerializeToString())
 
 
-class _Graph:
-    """An ONNX graph that grows: calling it adds an operator and returns the name of its result.
-
-    Inputs are names of values, or arrays and numbers, which become constants: Python's whole numbers int64,
-    other numbers float32.
-
-    Attributes:
-        nodes: the operators, in an order in which they can run.
-        constants: by their names.
-    """
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, Array] = {}
-        self._numbers = count()
-
-    def __call__(self, operator: str, *inputs: str | Array | float, **attributes: Any) -> str:
-        return self.several(1, operator, *inputs, **attributes)[0]
-
-    def several(
-        self, results: int, operator: str, *inputs: str | Array | float, **attributes: Any
-    ) -> list[str]:
-        """As calling the graph, for an operator with several results."""
-        from onnx import helper
-
-        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
-        made = [f"{operator}_{next(self._numbers)}" for _ in range(results)]
-        self.nodes.append(helper.make_node(operator, names, made, made[0], **attributes))
-        return made
-
-    def constant(self, value: Array | float, name: str | None = None) -> str:
-        """A constant of this value."""
-        key = name or f"constant_{next(self._numbers)}"
-        if not isinstance(value, ndarray):
-            value = np.array(value, np.int64 if isinstance(value, int) else np.float32)
-        self.constants[key] = value
-        return key
-
-    def filled(self, shape: str, value: Array) -> str:
-        """A tensor of a computed shape whose elements all are `value`, an array of one element."""
-        from onnx import numpy_helper
-
-        return self("ConstantOfShape", shape, value=numpy_helper.from_array(value))
-
-    def cast(self, x: str, dtype: type[np.generic]) -> str:
-        """x as numbers of another type."""
-        from onnx import helper
-
-        return self("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-
-
-def _values(graph: _Graph, model: Piecewise) -> str:
+def _values(graph: Graph, model: Piecewise) -> str:
     """Values (points, channels) at the graph's input "coords" (points, dims)."""
     if model.regions == 1:
         own = _own_coords(graph, model, graph("Unsqueeze", "coords", np.array([0])), None)
@@ -162,7 +103,7 @@ def _values(graph: _Graph, model: Piecewise) -> str:
     return graph("ScatterND", nothing, graph("Unsqueeze", point, np.array([1])), shares, reduction="add")
 
 
-def _values_in(graph: _Graph, model: Piecewise, coords: str, region: str) -> str:
+def _values_in(graph: Graph, model: Piecewise, coords: str, region: str) -> str:
     """Values (points, channels) of the functions of given regions (points,) at coordinates (points, dims)."""
     size = min(max(model.signal.samples // model.regions, _SMALLEST_CHUNK), _LARGEST_CHUNK)
     chunk_region, place = _chunks(graph, region, model.regions, size)
@@ -190,7 +131,7 @@ def _values_in(graph: _Graph, model: Piecewise, coords: str, region: str) -> str
     return graph("Gather", graph("Reshape", values, np.array([-1, model.signal.channels])), place)
 
 
-def _positions(graph: _Graph, model: Piecewise) -> list[str]:
+def _positions(graph: Graph, model: Piecewise) -> list[str]:
     """Position (points,) along each axis, in samples, not before the first nor after the last."""
     positions = []
     for a, samples in enumerate(model.signal.shape):
@@ -200,19 +141,19 @@ def _positions(graph: _Graph, model: Piecewise) -> list[str]:
     return positions
 
 
-def _region(graph: _Graph, model: Piecewise, positions: list[str]) -> str:
+def _region(graph: Graph, model: Piecewise, positions: list[str]) -> str:
     """Region (points,) of the samples at these positions, whole numbers of single precision."""
     return _region_of(graph, model, [_cell(graph, model, a, p) for a, p in enumerate(positions)])
 
 
-def _cell(graph: _Graph, model: Piecewise, axis: int, position: str) -> str:
+def _cell(graph: Graph, model: Piecewise, axis: int, position: str) -> str:
     """Cell of the partition's table along an axis of samples at whole positions."""
     edges = model.structure.edges[axis]
     index = graph("Max", graph.cast(position, np.int64), 0)
     return _edges_up_to(graph, edges, graph("Min", index, model.signal.shape[axis] - 1))
 
 
-def _region_of(graph: _Graph, model: Piecewise, cells: list[str]) -> str:
+def _region_of(graph: Graph, model: Piecewise, cells: list[str]) -> str:
     """Region (points,) of cells of the partition's table, which may lie beyond its end."""
     flat = ""
     for a, length in enumerate(model.partition.table.shape):
@@ -223,7 +164,7 @@ def _region_of(graph: _Graph, model: Piecewise, cells: list[str]) -> str:
     return graph.cast(graph("Gather", table.astype(smallest), flat), np.int64)
 
 
-def _windows(graph: _Graph, model: Piecewise, axis: int, position: str) -> tuple[str, list[str]]:
+def _windows(graph: Graph, model: Piecewise, axis: int, position: str) -> tuple[str, list[str]]:
     """First cell (points,) of each point's window along an axis, and the shares of the cells from there on.
 
     No shares where there is one cell. See `partinr.model.blending.Windows`.
@@ -244,7 +185,7 @@ def _windows(graph: _Graph, model: Piecewise, axis: int, position: str) -> tuple
     return first, [*shares, graph("Sub", 1.0, before)] if before else []
 
 
-def _pairs(graph: _Graph, model: Piecewise) -> tuple[str, str, str]:
+def _pairs(graph: Graph, model: Piecewise) -> tuple[str, str, str]:
     """Pairs of a point and a region that contributes to it, and the weight; see `Structure.assign`.
 
     The first pairs, one for each point, are with the region of the first cell in the point's window, the
@@ -275,7 +216,7 @@ def _pairs(graph: _Graph, model: Piecewise) -> tuple[str, str, str]:
     )
 
 
-def _edges_up_to(graph: _Graph, edges: Array, index: str) -> str:
+def _edges_up_to(graph: Graph, edges: Array, index: str) -> str:
     """How many of the ascending edges are at or before each index, by bisection: two values a point."""
     steps = len(edges).bit_length()
     padded = np.full((1 << steps) - 1, np.iinfo(np.int64).max)
@@ -288,7 +229,7 @@ def _edges_up_to(graph: _Graph, edges: Array, index: str) -> str:
     return found
 
 
-def _chunks(graph: _Graph, region: str, regions: int, size: int) -> tuple[str, str]:
+def _chunks(graph: Graph, region: str, regions: int, size: int) -> tuple[str, str]:
     """Chunks of `size` places for points of these regions (points,), each chunk for points of one region.
 
     Returns:
@@ -315,7 +256,7 @@ def _chunks(graph: _Graph, region: str, regions: int, size: int) -> tuple[str, s
     return chunk_region, place
 
 
-def _own_coords(graph: _Graph, model: Piecewise, coords: str, chunk_region: str | None) -> str:
+def _own_coords(graph: Graph, model: Piecewise, coords: str, chunk_region: str | None) -> str:
     """Global coordinates (chunks, size, dims) in the frame of each chunk's region."""
     if model.frame == "global":
         return coords
@@ -328,16 +269,16 @@ def _own_coords(graph: _Graph, model: Piecewise, coords: str, chunk_region: str 
     return graph("Add", graph("Mul", coords, scale), shift)
 
 
-def _group_values(graph: _Graph, model: Piecewise, group: int, own: str, slots: str | None) -> str:
+def _group_values(graph: Graph, model: Piecewise, group: int, own: str, slots: str | None) -> str:
     """Values (chunks, size, channels) of a group's networks, one for each chunk, at its own coordinates.
 
     `slots` has the position in the group of each chunk's network; None where the group has one network and
     there is one chunk.
     """
 
-    def constant(what: str, layer: int, array: Array) -> _Value:
+    def constant(what: str, layer: int, array: Array) -> Value:
         name = graph.constant(array, f"groups.{group}.{what}.{layer}")
-        return _Value(graph, name if slots is None else graph("Gather", name, slots), (1, *array.shape[1:]))
+        return Value(graph, name if slots is None else graph("Gather", name, slots), (1, *array.shape[1:]))
 
     stored = model.parameters[group]
     parameters = Parameters(
@@ -346,134 +287,7 @@ def _group_values(graph: _Graph, model: Piecewise, group: int, own: str, slots: 
     )
     network = model.networks[group]
     try:
-        values: _Value = network.forward(_Value(graph, own, (1, 1, model.signal.dims)), parameters)
+        values: Value = network.forward(Value(graph, own, (1, 1, model.signal.dims)), parameters)
     except (AttributeError, TypeError) as error:
         raise InputError(f"the network {network.name} has no ONNX form: {error}") from error
     return values.name
-
-
-def _operator(name: str, *, swapped: bool = False) -> Callable[[_Value, _Value | float], _Value]:
-    """One of Python's operators on two values; `swapped`: the value stands on its right."""
-    return lambda self, other: self._with(name, other, swapped=swapped)
-
-
-class _Value:
-    """A value of the graph that a network's formula computes with, which notes down what is done to it.
-
-    Attributes:
-        name: in the graph.
-        shape: with 1 for the numbers of chunks and of points in each, which are not known yet.
-        dtype: of its numbers, single precision or int64.
-    """
-
-    __array_ufunc__ = None  # NumPy's numbers leave operators to it
-    device = None
-
-    def __init__(
-        self, graph: _Graph, name: str, shape: tuple[int, ...], dtype: type[np.generic] = np.float32
-    ) -> None:
-        self.graph, self.name, self.shape, self.dtype = graph, name, shape, np.dtype(dtype)
-
-    def __array_namespace__(self) -> _Functions:
-        return _Functions(self.graph)
-
-    def _with(self, operator: str, *others: _Value | float, swapped: bool = False) -> _Value:
-        names = [self.name, *(o.name if isinstance(o, _Value) else np.array(o, self.dtype) for o in others)]
-        shapes = [self.shape, *(o.shape for o in others if isinstance(o, _Value))]
-        name = self.graph(operator, *(reversed(names) if swapped else names))
-        return _Value(self.graph, name, np.broadcast_shapes(*shapes), self.dtype.type)
-
-    def to(self, dtype: np.dtype[Any]) -> _Value:
-        """The same as numbers of another type."""
-        return _Value(self.graph, self.graph.cast(self.name, dtype.type), self.shape, dtype.type)
-
-    __add__ = __radd__ = _operator("Add")
-    __mul__ = __rmul__ = _operator("Mul")
-    __sub__, __rsub__ = _operator("Sub"), _operator("Sub", swapped=True)
-    __truediv__, __rtruediv__ = _operator("Div"), _operator("Div", swapped=True)
-    __pow__, __mod__, __xor__ = _operator("Pow"), _operator("Mod"), _operator("BitwiseXor")
-    __gt__, __ge__ = _operator("Greater"), _operator("GreaterOrEqual")
-    __lt__, __le__ = _operator("Less"), _operator("LessOrEqual")
-
-    def __neg__(self) -> _Value:
-        return self._with("Neg")
-
-    def __abs__(self) -> _Value:
-        return self._with("Abs")
-
-    def __matmul__(self, other: _Value) -> _Value:
-        graph, one = self.graph, self.graph.constants.get(self.name)
-        if one is not None and one.ndim == 2:
-            products = graph("Mul", one[..., None], graph("Unsqueeze", other.name, np.array([1])))
-            name = graph("ReduceSum", products, np.array([2]), keepdims=0)  # (chunks, rows, columns)
-        else:
-            name = graph("MatMul", self.name, other.name)
-        return _Value(graph, name, (*self.shape[:-1], other.shape[-1]))
-
-    def __getitem__(self, key: Any) -> _Value:
-        if key == (slice(None), None):
-            return _Value(self.graph, self.graph("Unsqueeze", self.name, np.array([1])), (1, *self.shape))
-        if not (isinstance(key, tuple) and len(key) == 2 and key[0] is Ellipsis and key[1].step is None):
-            raise TypeError(f"it may index with [..., a:b] alone, got {key}")
-        start, stop, _ = key[1].indices(self.shape[-1])
-        name = self.graph("Slice", self.name, np.array([start]), np.array([stop]), np.array([-1]))
-        return _Value(self.graph, name, (*self.shape[:-1], stop - start), self.dtype.type)
-
-
-class _Functions:
-    """The functions that networks use, as `_Value.__array_namespace__` gives them."""
-
-    __name__ = "onnx"
-
-    def __init__(self, graph: _Graph) -> None:
-        self._graph = graph
-
-    def __getattr__(self, name: str) -> Callable[[_Value], _Value]:
-        operator = _UNARY.get(name)
-        if operator is None:
-            raise AttributeError(f"it may use {', '.join(_UNARY)}, where, take and concatenate, got {name}")
-        return lambda x: x._with(operator)
-
-    def concatenate(self, parts: Sequence[_Value], axis: int) -> _Value:
-        """Parts side by side along an axis."""
-        shape = list(parts[0].shape)
-        shape[axis] = sum(part.shape[axis] for part in parts)
-        name = self._graph("Concat", *(part.name for part in parts), axis=axis)
-        return _Value(self._graph, name, tuple(shape), parts[0].dtype.type)
-
-    def where(self, condition: _Value, x: _Value | float, y: _Value | float) -> _Value:
-        """x where the condition holds, y elsewhere."""
-        return condition._with("Where", x, y)
-
-    def take(self, x: _Value, index: Array, axis: int) -> _Value:
-        """Entries along the last axis."""
-        name = self._graph("Gather", x.name, index, axis=axis)
-        return _Value(self._graph, name, (*x.shape[:-1], len(index)), x.dtype.type)
-
-    def rows(self, table: _Value, index: _Value) -> _Value:
-        """See `arrays.rows`."""
-        width = index.shape[-1] * table.shape[-1]
-        which = self._graph("Unsqueeze", index.name, np.array([-1]))
-        found = self._graph("GatherND", table.name, which, batch_dims=1)  # (chunks, points, picked, features)
-        name = self._graph("Reshape", found, np.array([0, 0, width]))
-        return _Value(self._graph, name, (*index.shape[:-1], width))
-
-    def whole(self, x: _Value) -> _Value:
-        """The largest whole numbers not above x."""
-        return x._with("Floor").to(np.dtype(np.int64))
-
-    def minimum(self, x: _Value, y: _Value) -> _Value:
-        """The smaller one of two."""
-        return x._with("Min", y)
-
-    def maximum(self, x: _Value, y: _Value) -> _Value:
-        """The larger one of two."""
-        return x._with("Max", y)
-
-    def asarray(self, values: Array, dtype: Any, device: None) -> _Value:  # noqa: ARG002
-        """Constants; one for all chunks has no axis of chunks: runtimes multiply no 1 matrix by 0 of them."""
-        kept = values[0] if values.ndim == 3 and len(values) == 1 else values
-        return _Value(self._graph, self._graph.constant(kept.astype(dtype)), values.shape, dtype.type)
-
-
-_UNARY = {"sin": "Sin", "cos": "Cos", "exp": "Exp", "abs": "Abs", "tanh": "Tanh", "sqrt": "Sqrt"}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from partinr.signals.png import write_png
 from partinr.signals.pyramid import write_ome_tiff, write_ome_zarr
 from partinr.signals.signal import Kind, SignalSpec
 from partinr.signals.sound import flac_holds, write_flac
-from partinr.signals.tiff_places import description, tags
+from partinr.signals.tiff_writing import Slabs, write_tiff
 from partinr.signals.told import told
 from partinr.signals.videos.animation import animation, animation_holds
 from partinr.signals.videos.writing import (
@@ -44,18 +43,9 @@ from partinr.signals.volumes.nifti import write_nifti, write_zipped_nifti
 from partinr.signals.volumes.zarr import replaced_zarr, write_zarr
 from partinr.signals.wav import wav_holds, write_wav
 
-Slabs = Iterable[Shaped[ndarray, "_ *rest channels"]]
-"""Consecutive parts of a signal along its first axis, together all of it."""
-
 Writer = Callable[[Any, Slabs, tuple[int, ...], SignalSpec], None]
 """Writes slabs of a signal of a shape and a spec to what its format's `place` yields, mostly a binary "
 "file."""
-
-# TIFF 6.0 asks for strips of about 8 KB; readers of today like larger ones, and fewer of them.
-_STRIP_BYTES = 1 << 18
-
-# Offsets of classic TIFF have 32 bits; some room is left for what is not pixels.
-_CLASSIC_TIFF = 2**32 - 2**25
 
 
 def write(path: str | os.PathLike[str], values: Shaped[ndarray, "*shape channels"], spec: SignalSpec) -> None:
@@ -269,95 +259,6 @@ def _write_png(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: Signa
     write_png(file.write, slabs, (shape[0], shape[1], spec.channels))
 
 
-def _write_tiff(file: BinaryIO, slabs: Slabs, shape: tuple[int, ...], spec: SignalSpec) -> None:
-    """Without compression; the planes of a stack are pages, and samples have the bits of the value range."""
-    from tifffile import TiffWriter
-
-    channels, dtype, bits = spec.channels, np.dtype(spec.dtype), _fewer_bits(spec)
-    colours = 3 if channels in (3, 4) else 1
-    alpha = channels == 4 or (channels == 2 and spec.kind == "image")
-    row_samples = shape[-1] * channels
-    row_bytes = row_samples * dtype.itemsize
-    strip_rows = min(shape[-2], max(1, _STRIP_BYTES // row_bytes))
-    options: dict[str, Any] = {
-        "photometric": "rgb" if colours == 3 else "minisblack",
-        "planarconfig": "contig" if channels > 1 else None,
-        "extrasamples": ["unassalpha" if alpha else "unspecified"] * (channels - colours),
-        "rowsperstrip": strip_rows,
-        "bitspersample": bits,
-        "metadata": None,
-        **tags(spec),
-    }
-
-    def strips(part: Slabs) -> Iterator[bytes]:
-        """A page; all that tifffile is to do is to put it into the file."""
-        if bits is None:
-            return _strips(part, strip_rows)
-        rows = _strips((_within(slab, bits) for slab in part), strip_rows)
-        return (_packed(np.frombuffer(strip, dtype), row_samples, bits) for strip in rows)
-
-    options |= {"shape": (*shape[-2:], channels) if channels > 1 else shape[-2:], "dtype": dtype}
-    with TiffWriter(file, bigtiff=math.prod(shape[:-1]) * row_bytes > _CLASSIC_TIFF) as tiff:
-        # What tifffile itself calls a stack, so that one page is read as one.
-        one_plane = (1, *options["shape"]) if len(shape) == 3 and shape[0] == 1 else None
-        options["description"] = description(spec, one_plane)
-        if len(shape) == 2:
-            tiff.write(strips(slabs), **options)
-            return
-        for slab in slabs:
-            for plane in slab:
-                tiff.write(strips([plane]), **options)
-                options["description"] = None
-
-
-def _fewer_bits(spec: SignalSpec) -> int | None:
-    """Bits a sample in TIFF where the value range is that of fewer than the type's, 0..2^bits-1; or None.
-
-    One bit is left out, as it is read as 0 and 255.
-    """
-    dtype, (low, high) = np.dtype(spec.dtype), spec.value_range
-    fewest = {"uint8": 2, "uint16": 9, "uint32": 17}.get(dtype.name)
-    bits = int(high + 1).bit_length() - 1
-    if fewest is None or not fewest <= bits < 8 * dtype.itemsize or (low, high) != (0, 2**bits - 1):
-        return None
-    return bits
-
-
-def _within(slab: Shaped[ndarray, "..."], bits: int) -> Shaped[ndarray, "..."]:
-    """The slab, unless bits would be lost."""
-    if slab.max(initial=0) >> bits:
-        raise InputError(
-            f"values to write must be at most {2**bits - 1} like the value range, got {slab.max()}; "
-            "see SignalSpec.quantise"
-        )
-    return slab
-
-
-def _packed(samples: Shaped[ndarray, " _"], row_samples: int, bits: int) -> bytes:
-    """Samples of `bits` bits one after another, each row filled up to whole bytes."""
-    rows = samples.reshape(-1, row_samples, 1)
-    digits = (rows >> np.arange(bits, dtype=rows.dtype)[::-1]) & rows.dtype.type(1)
-    return np.packbits(digits.astype(np.uint8).reshape(len(rows), -1), axis=1).tobytes()
-
-
-def _strips(slabs: Slabs, strip_rows: int) -> Iterator[bytes]:
-    """The bytes of a picture in strips of `strip_rows` rows; the last strip has what is left."""
-    held: list[bytes] = []
-    wanted = strip_rows
-    for slab in slabs:
-        first = 0
-        while first < len(slab):
-            piece = slab[first : first + wanted]
-            held.append(piece.tobytes())
-            first += len(piece)
-            wanted -= len(piece)
-            if wanted == 0:
-                yield b"".join(held)
-                held, wanted = [], strip_rows
-    if held:
-        yield b"".join(held)
-
-
 def _by_pillow(name: str, **options: object) -> Writer:
     """A writer of pictures of 8 bits; `options` are Pillow's for this format."""
 
@@ -435,7 +336,7 @@ FORMATS = (
     Format("PNG", (".png",), _DEEP, ("uint8", "uint16"), (2,), (1, 2, 3, 4), _write_png),
     Format("OME-TIFF", (".ome.tif", ".ome.tiff"), *_PYRAMIDS, write_ome_tiff, suits=()),
     Format("OME-Zarr", (".ome.zarr",), *_LEVELS, write_ome_zarr, suits=(), place=replaced_zarr),
-    Format("TIFF", (".tif", ".tiff"), _STACKS, _INTEGERS + _FLOATS, (2, 3), None, _write_tiff),
+    Format("TIFF", (".tif", ".tiff"), _STACKS, _INTEGERS + _FLOATS, (2, 3), None, write_tiff),
     Format("NumPy", (".npy",), *_ARRAYS, _write_npy),
     _eight_bits("JPEG", (".jpg", ".jpeg"), (1, 3), _by_pillow("JPEG", quality=95, subsampling=0), 65_500),
     _eight_bits("WebP", (".webp",), (3, 4), _by_pillow("WEBP", lossless=True, exact=True), 16_383),

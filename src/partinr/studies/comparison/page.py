@@ -10,8 +10,8 @@ from partinr import __version__
 from partinr.model.partition import Partition
 from partinr.model.rendering import render
 from partinr.report import page, words
+from partinr.report.facts import recipe_facts
 from partinr.report.figures import Plot, inline
-from partinr.report.fit_report import recipe_facts
 from partinr.report.pictures import signed_error
 from partinr.report.plots import draw_signals, with_gaps
 from partinr.report.reconstructions import Reconstruction, in_the_loss, missing, reconstructions, regions
