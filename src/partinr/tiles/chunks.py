@@ -34,9 +34,9 @@ class Chunks:
 
     def _made(self, at: tuple[int, ...]) -> Float32[ndarray, "*shape channels"]:
         side = self._side
-        return self._samples(
-            [range(k * side, min(n, (k + 1) * side)) for k, n in zip(at, self._shape, strict=True)]
-        )
+        box = [range(k * side, min(n, (k + 1) * side)) for k, n in zip(at, self._shape, strict=True)]
+        # Not what was evaluated around them.
+        return self._samples(box).copy()
 
     def __call__(self, box: Sequence[range]) -> Float32[ndarray, "*shape channels"]:
         """The values of a box."""
