@@ -31,7 +31,9 @@ PREFIX = "/iiif/3"
 SECONDS = 30.0
 """For which a request may be worked on, waiting included."""
 
-# Requests that wait for a core; more are turned away at once.
+# Pictures in work for each core: some wait for a tile that another is decoding.
+_AT_A_CORE = 2
+# Requests that wait for their turn; more are turned away at once.
 _WAITING = 512
 # Bytes of pictures that were made and are kept: many look at the same ones.
 _KEPT = 1 << 26
@@ -65,14 +67,14 @@ class _Images:
     Args:
         pictures: what is served.
         base: what addresses begin with, before `PREFIX`; None: as each request has it.
-        cores: pictures that are made at once.
+        cores: that pictures are made on.
         seconds: for which a request may take.
     """
 
     def __init__(self, pictures: Sequence[Picture], base: str | None, cores: int, seconds: float) -> None:
         self._pictures = {picture.name: picture for picture in pictures}
         self._base, self._seconds = base, seconds
-        self._count, self._cores = cores, asyncio.Semaphore(cores)
+        self._count, self._turns = cores, asyncio.Semaphore(_AT_A_CORE * cores)
         self._waiting = self._busy = 0
         self._made: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
@@ -148,7 +150,7 @@ class _Images:
             raise late
         self._waiting += 1
         try:
-            await asyncio.wait_for(self._cores.acquire(), self._seconds)
+            await asyncio.wait_for(self._turns.acquire(), self._seconds)
         except TimeoutError:
             raise late from None
         finally:
@@ -168,7 +170,7 @@ class _Images:
             raise _Refused(500, "the image cannot be read") from None
         finally:
             self._busy -= 1
-            self._cores.release()
+            self._turns.release()
 
     def _keep(self, name: str, made: bytes) -> None:
         """Remember a picture's file, and forget those that were asked for longest ago."""
@@ -208,7 +210,7 @@ def application(
         pictures: what is served, each by its name.
         base: what addresses begin with for those who ask, such as https://example.org behind a proxy; None:
             as they ask.
-        cores: pictures that are made at once; None: as many as there are cores.
+        cores: that pictures are made on; None: all there are.
         seconds: for which a request may take.
 
     Raises:
