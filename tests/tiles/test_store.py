@@ -14,8 +14,9 @@ import partinr
 from partinr.file.compact_inr import compact
 from partinr.file.spectra_coding import write_spectra
 from partinr.signals.signal import SignalSpec
+from partinr.tiles.addresses import address, is_address
 from partinr.tiles.layout import Layout, layout_of
-from partinr.tiles.place import address, is_address, made_place
+from partinr.tiles.place import made_place
 from partinr.tiles.store import MANIFEST, Manifest, Record, Store, Tile, is_store, records_at, tile_name
 
 SPEC = SignalSpec("image", (100, 150), 1, "uint8", (0.0, 255.0), False)

@@ -68,7 +68,7 @@ def store_for(
         InputError: the input does not fit into memory and a file was named, or there are options that
             tiles do not know.
     """
-    from partinr.tiles.place import is_address
+    from partinr.tiles.addresses import is_address
     from partinr.tiles.store import SUFFIX, is_store
 
     others = [f"--{name.replace('_', '-')}" for name in given if name not in _KNOWN]

@@ -79,16 +79,22 @@ def info(
             )
         facts = store_facts(source)
         rows = store_rows(facts)
-    elif _kind_of(source) == "start":
-        from partinr.cli.info_start import start_facts, start_rows
-
-        if reference is not None:
-            raise InputError(f"--reference needs a fit to compare with, got the learned start {source}")
-        facts = start_facts(source)
-        rows = start_rows(facts)
     else:
-        facts = _facts(source, reference, pixel_limit(max_pixels), seams)
-        rows = _rows(facts)
+        from partinr.tiles.addresses import address, on_this_machine
+
+        with on_this_machine(source, ".inr") as here:
+            if _kind_of(here) == "start":
+                from partinr.cli.info_start import start_facts, start_rows
+
+                if reference is not None:
+                    raise InputError(
+                        f"--reference needs a fit to compare with, got the learned start {source}"
+                    )
+                facts, rows_of = start_facts(here), start_rows
+            else:
+                facts, rows_of = _facts(here, reference, pixel_limit(max_pixels), seams), _rows
+        facts["file"] = source if here == source else address(source)
+        rows = rows_of(facts)
     if as_json:
         emit(facts)
     else:

@@ -132,6 +132,7 @@ def render(
         write_slabs,
         written_size,
     )
+    from partinr.tiles.addresses import on_this_machine
     from partinr.tiles.mosaic import open as open_mosaic
     from partinr.tiles.store import is_store
 
@@ -141,7 +142,8 @@ def render(
         signal = mosaic.signal if between is None else replace(mosaic.signal, between=between)
         blocks = partial(mosaic.blocks, between=between)
     else:
-        model = load(source, max_samples=pixel_limit(max_pixels))
+        with on_this_machine(source, ".inr") as here:
+            model = load(here, max_samples=pixel_limit(max_pixels))
         model = model if between is None else model.with_between(between)
         signal, blocks = model.signal, partial(render_blocks, model)
     wanted, factor, part = _grid(signal, size, scale, rate, fps, picture, crop)

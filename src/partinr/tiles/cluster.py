@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from partinr.errors import InputError, need
-from partinr.tiles.place import brief_error
+from partinr.tiles.addresses import brief_error
 from partinr.tiles.tasks import Plan
 from partinr.tiles.workers import TRIES, Job, Sent, Work, Workers, WorkersLost
 

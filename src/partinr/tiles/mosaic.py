@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from partinr.model.spectra import Sides
 from partinr.shapes import Float32, Shaped
 from partinr.signals.signal import Between, SignalSpec
 from partinr.signals.writing import write_slabs
+from partinr.tiles.addresses import Forbidden, on_this_machine
 from partinr.tiles.chunks import Chunks
 from partinr.tiles.kept import Kept
 from partinr.tiles.layout import Index, Layout
@@ -416,7 +416,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
 
     Args:
         path: a store of tiles: a folder or a zip file that ends in .inrs, or an address such as
-            s3://bucket/slide.inrs (extra `remote`); or one `.inr` file, which is read at once.
+            s3://bucket/slide.inrs (extra `remote`); or one `.inr` file, which is read at once, there or here.
         memory: bytes of decoded tiles that are kept.
 
     Raises:
@@ -432,7 +432,8 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
     if is_store(path):
         found = _of_store(Store.open(path), memory)
     else:
-        model = load_file(Path(path))
+        with on_this_machine(path, ".inr") as here:
+            model = load_file(here)
         root = Sides.usual(model.signal.dims).root
         sides = tuple(-(-n // root) * root for n in model.signal.shape)
         found = Mosaic(model.signal, Layout(model.signal.shape, sides), lambda _: model, memory)
@@ -443,7 +444,10 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
 def _of_store(store: Store, memory: int) -> Mosaic:
     def overview() -> Mosaic | None:
         place = Within(store.place, OVERVIEW)
-        if place.read(MANIFEST) is None:
+        try:
+            if place.read(MANIFEST) is None:
+                return None
+        except Forbidden:  # which servers say of what is not there, to those who may not look what is
             return None
         manifest = manifest_at(place)
         # One that is not finished is none yet.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,23 @@ from partinr.signals.reading import read
 from partinr.signals.signal import SignalSpec
 from partinr.signals.tiff import Headers, Told, headers
 from partinr.signals.tiff_places import own_words, places
-from partinr.signals.tiff_window import window_of_tiff
+from partinr.signals.tiff_window import ReadAhead, window_of_tiff
 from partinr.signals.volumes.dataarray import named_dataarray
 from partinr.signals.volumes.hdf5 import MAGIC as HDF5_MAGIC
 from partinr.signals.volumes.hdf5 import format_of, named_hdf5
 from partinr.signals.volumes.located import Location, located
 from partinr.signals.volumes.named import Selected, selected
 from partinr.signals.volumes.scan import Wish, scaling, worth_telling
-from partinr.signals.volumes.zarr import is_zarr, named_zarr
-from partinr.tiles.place import address, brief_error, filesystem, is_address
+from partinr.signals.volumes.zarr import MARKS, is_zarr, named_zarr
+from partinr.tiles.addresses import (
+    address,
+    brief_error,
+    filesystem,
+    is_address,
+    on_this_machine,
+    reaching,
+)
+from partinr.tiles.ranges import Ranges
 from partinr.tiles.source import (
     ArraySource,
     SignalSource,
@@ -44,7 +53,10 @@ from partinr.tiles.source import (
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _NUMPY = b"\x93NUMPY"
 # What a file's time of change is called, by the file systems of fsspec that have one.
-_CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified")
+_CHANGED = (
+    *("ETag", "etag", "mtime", "LastModified", "Last-Modified", "last_modified", "Content-MD5"),
+    *("updated", "modified", "created"),
+)
 
 
 def opened_source(
@@ -97,7 +109,12 @@ def read_in_parts(
 
 
 def _file(path: str | os.PathLike[str]) -> File:
-    return File(Location(Path(address(path)), None), address(path)) if is_address(path) else File.local(path)
+    if not is_address(path):
+        return File.local(path)
+    url, _, inside = address(path).rpartition(":/")
+    if inside.startswith("/"):  # behind the scheme
+        return File(Location(Path(address(path)), None), address(path))
+    return File(Location(Path(url), inside.strip("/")), url)
 
 
 def _parts_of(file: File, wish: Wish) -> Source[Any] | None:
@@ -116,12 +133,9 @@ def _opened_file(path: str | os.PathLike[str], wish: Wish) -> Source[Any]:
     found = _parts_of(file, wish)
     if found is not None:
         return found
-    if file.url is not None:
-        raise InputError(f"{file}: of addresses, TIFF, HDF5 and Zarr are read; copy the file to this machine")
-    whole = read(
-        Path(path), channels_last=wish.channels_last, value_range=wish.value_range, volume=wish.volume
-    )
-    return SignalSource(str(path), whole)
+    with on_this_machine(path) as here:
+        whole = read(here, channels_last=wish.channels_last, value_range=wish.value_range, volume=wish.volume)
+    return SignalSource(str(file), whole)
 
 
 class File:
@@ -166,20 +180,19 @@ class File:
             with self.opened() as file:
                 found: bytes = file.read(8)
                 return found
-        except (OSError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        except (OSError, ValueError):
             if self.url is None:
                 # `read` says what is wrong with it.
                 return b""
-            raise InputError(f"cannot read {self}: {brief_error(error)}") from error
+            raise InputError(f"cannot read {self}: no such file; check the name") from None
 
     def opened(self) -> Any:
         """It, open to read bytes."""
         if self.url is None:
             return self.place.file.open("rb")
-        files, root = filesystem(self.url)
-        return files.open(root, "rb")
+        return Ranges(self.url)
 
     def store(self) -> Any:
         """A store of Zarr in it."""
@@ -188,6 +201,7 @@ class File:
         if self.url is not None:
             if self.url.lower().endswith(".zip"):
                 raise InputError(f"{self}: of Zarr at an address, folders are read; copy it to this machine")
+            filesystem(self.url)  # what is missing for it is said
             return FsspecStore.from_url(self.url, read_only=True)
         folder = self.place.file.is_dir()
         return LocalStore(self.place.file, read_only=True) if folder else ZipStore(self.place.file, mode="r")
@@ -205,13 +219,40 @@ class File:
                     "changed": max(one.st_mtime_ns for one in seen),
                 }
             files, root = filesystem(self.url)
-            info = files.info(root)
-        except FileNotFoundError:
-            raise SourceChanged(f"{self}: is no longer there; put it back and go on with --resume") from None
+            files.invalidate_cache(root)
+            with reaching(self.url):
+                if self.is_zarr():
+                    return {"name": self.name, "metadata": _metadata(files, root)}
+                info = files.info(root)
+        except (FileNotFoundError, InputError) as error:
+            raise self.gone(error) from None
         except OSError as error:
             raise SourceChanged(f"{self}: cannot be read any more ({brief_error(error)})") from error
         changed = next((str(info[key]) for key in _CHANGED if info.get(key)), "")
         return {"name": self.name, "bytes": info.get("size") or 0, "changed": changed}
+
+    def gone(self, error: Exception) -> InputError:
+        """What to say where it was read before."""
+        if isinstance(error, FileNotFoundError):
+            return SourceChanged(f"{self}: is no longer there; put it back and go on with --resume")
+        return SourceChanged(f"{error}; go on with --resume once it can be read")
+
+
+def _metadata(files: Any, root: str) -> str:
+    """Checksum of what describes Zarr at an address, of version 3 or 2.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = []
+    for name in MARKS:
+        with suppress(FileNotFoundError):
+            found.append(files.cat_file(f"{root}/{name}"))
+            if name == MARKS[0]:
+                break
+    if not found:
+        raise FileNotFoundError
+    return hashlib.sha256(b"".join(found)).hexdigest()[:16]
 
 
 class _FileSource(Source[Any]):
@@ -251,6 +292,8 @@ class NumpySource(_FileSource):
 class TiffSource(_FileSource):
     """A TIFF file, of which the strips or tiles in a window are decoded."""
 
+    _ahead: ReadAhead | None = None
+
     def __init__(self, file: File, value_range: Span | None) -> None:
         self.file, self._handle = file, None
         found = self.handle
@@ -262,7 +305,7 @@ class TiffSource(_FileSource):
                 "whole; save it upright"
             )
         shape = tuple(axes.shape[i] for i in axes.space)
-        with decoding(file.place.file, "a TIFF image"):
+        with _reading(file, "a TIFF image"):
             corner = window_of_tiff(found, tuple(slice(0, 1) for _ in shape))
             corner = corner.reshape(*(1 for _ in shape), -1)
             tiff = series.parent
@@ -277,19 +320,25 @@ class TiffSource(_FileSource):
         super().__init__(file, spec, ranged)
         self._handle, self._shut = found, shut
 
+    def __getstate__(self) -> dict[str, Any]:
+        """See `Source`."""
+        return {**super().__getstate__(), "_ahead": None}
+
     def _open(self) -> Headers:
         from tifffile import TiffFile
 
-        with _vanishing(self.file), decoding(self.file.place.file, "a TIFF image"):
+        with _vanishing(self.file), _reading(self.file, "a TIFF image"):
             local = self.file.url is None
-            tiff = TiffFile(self.file.place.file if local else self.file.opened())
+            opened: Any = self.file.place.file if local else self.file.opened()
+            self._ahead = None if local else opened.read_ahead
+            tiff = TiffFile(opened)
             self._shut = tiff.close
             return headers(self.file.place.file, tiff, None, local=local)
 
     def _values(self, window: Window) -> Shaped[ndarray, "..."]:
         found = self.handle
-        with decoding(self.file.place.file, "a TIFF image"):
-            return window_of_tiff(found, window)
+        with _reading(self.file, "a TIFF image"):
+            return window_of_tiff(found, window, self._ahead)
 
 
 class _NamedSource(_FileSource):
@@ -307,7 +356,7 @@ class _NamedSource(_FileSource):
 
     def _values(self, window: Window) -> Shaped[ndarray, "..."]:
         found: Selected = self.handle
-        with decoding(self.file.place.file, self.what):
+        with _reading(self.file, self.what):
             return found.values(window)
 
 
@@ -320,7 +369,7 @@ class Hdf5Source(_NamedSource):
         need("h5py", "reading HDF5 and NetCDF-4", "volumes")
         import h5py
 
-        with _vanishing(self.file), decoding(self.file.place.file, self.what):
+        with _vanishing(self.file), _reading(self.file, self.what):
             opened = h5py.File(self.file.place.file if self.file.url is None else self.file.opened(), "r")
             self._shut = opened.close
             return selected(named_hdf5(self.file.place, opened), self._wish, format_of(opened))
@@ -333,7 +382,7 @@ class ZarrSource(_NamedSource):
 
     def _open(self) -> Selected:
         need("zarr", "reading Zarr", "volumes")
-        with _vanishing(self.file), decoding(self.file.place.file, self.what):
+        with _vanishing(self.file), _reading(self.file, self.what):
             store = self.file.store()
             self._shut = store.close
             return selected(named_zarr(self.file.place, store), self._wish, "Zarr")
@@ -376,6 +425,25 @@ def named_spec(found: Selected, wish: Wish) -> tuple[SignalSpec, bool]:
     )
     scaling(spec)
     return spec, ranged_by_type(dtype, wish.value_range, scan=True)
+
+
+@contextmanager
+def _reading(file: File, what: str) -> Iterator[None]:
+    """Surrounds the decoding of a file; see `decoding`. Paths lose strokes of addresses, errors have them."""
+    path = file.place.file
+    if file.url is None:
+        with decoding(path, what):
+            yield
+        return
+    try:
+        with decoding(path, what):
+            try:
+                with reaching(file.url):
+                    yield
+            except FileNotFoundError:
+                raise InputError(f"cannot read {file}: no such file; check the name") from None
+    except InputError as error:
+        raise type(error)(str(error).replace(str(path), file.url)) from error
 
 
 @contextmanager

@@ -4,31 +4,17 @@ server."""
 from __future__ import annotations
 
 import os
-import re
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from partinr.errors import InputError, need
+from partinr.errors import InputError
 from partinr.files import atomic_write, check_folder, make_folder
-
-# Those of fsspec's that are likely; `file.h5:/path` is no address.
-_SCHEMES = (
-    *("s3", "s3a", "gs", "gcs", "http", "https", "abfs", "abfss", "az", "adl", "hf"),
-    *("ftp", "sftp", "ssh", "hdfs", "webhdfs", "memory", "file"),
-)
-_ADDRESS = re.compile(rf"^({'|'.join(_SCHEMES)}):/+", re.IGNORECASE)
-
-
-def is_address(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is an address such as s3://bucket/name, which fsspec opens."""
-    return _ADDRESS.match(os.fspath(path)) is not None
-
-
-def address(path: str | os.PathLike[str]) -> str:
-    """An address as it was before it was taken for a path, which loses strokes."""
-    return _ADDRESS.sub(lambda found: found[1] + "://" + "/" * (found[1] == "file"), os.fspath(path))
+from partinr.tiles.addresses import address, brief_error, filesystem, is_address, reaching
+from partinr.tiles.ranges import Ranges
 
 
 class Place(ABC):
@@ -154,76 +140,64 @@ class Archive(Place):
 
 
 class Remote(Place):
-    """A prefix at an address, by fsspec."""
+    """A prefix at an address, by fsspec; a query, as web servers know it, goes with every file."""
 
     def __init__(self, url: str) -> None:
         self.name = url
-        self._files, self._root = filesystem(url)
+        self._files, root = filesystem(url)
+        self._root, mark, query = root.partition("?") if url.startswith("http") else (root, "", "")
+        self._root, self._query = self._root.rstrip("/"), mark + query
 
     def read(self, name: str) -> bytes | None:
         """See `Place.read`."""
         try:
-            data: bytes = self._files.cat_file(f"{self._root}/{name}")
-            return data
+            with reaching(f"{self.name}/{name}"):
+                data: bytes = self._files.cat_file(self._at(name))
+                return data
         except FileNotFoundError:
             return None
-        except Exception as error:  # libraries of object stores have each their own
-            raise InputError(f"cannot read {self.name}/{name}: {brief_error(error)}") from error
 
     def write(self, name: str, data: bytes) -> None:
         """See `Place.write`; object stores write whole objects."""
-        try:
-            self._files.pipe_file(f"{self._root}/{name}", data)
-        except Exception as error:
-            raise InputError(f"cannot write {self.name}/{name}: {brief_error(error)}") from error
+        with _writing(f"{self.name}/{name}"):
+            self._files.pipe_file(self._at(name), data)
 
     def remove(self, name: str) -> None:
         """See `Place.remove`."""
-        try:
-            self._files.rm_file(f"{self._root}/{name}")
-        except FileNotFoundError:
-            return
-        except Exception as error:
-            raise InputError(f"cannot write {self.name}/{name}: {brief_error(error)}") from error
+        with _writing(f"{self.name}/{name}"):
+            try:
+                self._files.rm_file(self._at(name))
+            except FileNotFoundError:
+                return
+
+    def _at(self, name: str) -> str:
+        return f"{self._root}/{name}{self._query}"
 
 
-def brief_error(error: Exception) -> str:
-    """An error of another library in a few words."""
-    text = " ".join(str(error).split())
-    return f"{text:.200}" if text else type(error).__name__
-
-
-def filesystem(url: str) -> tuple[Any, str]:
-    """The file system of an address, and the path in it.
-
-    Raises:
-        InputError: fsspec or what it needs for such addresses is not there.
-    """
-    need("fsspec", f"opening {url}", "remote")
-    import fsspec
-
+@contextmanager
+def _writing(url: str) -> Iterator[None]:
+    """Surrounds the writing of an address; see `reaching`."""
     try:
-        found: tuple[Any, str] = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise InputError(f'cannot open {url}: {error}; run: pip install "partinr[remote]"') from error
-    return found[0], found[1].rstrip("/")
+        yield
+    except Exception as error:
+        raise InputError(f"cannot write {url}: {brief_error(error)}") from None
 
 
 def opened_place(path: str | os.PathLike[str]) -> Place:
-    """The place at a path or an address, to read from; a zip file is known by its first bytes or its suffix.
+    """The place at a path or an address, to read from; a zip file is known by its first bytes, at an address
+    by its name, which ends in .zip or .zip.inrs.
 
     Raises:
         InputError: there is nothing, or something else.
     """
     if is_address(path):
         url = address(path)
-        if not url.split("?")[0].lower().endswith(".zip"):
+        if not url.split("?")[0].lower().endswith((".zip", ".zip.inrs")):
             return Remote(url)
-        files, root = filesystem(url)
         try:
-            return Archive(url, files.open(root, "rb"))
-        except (FileNotFoundError, OSError) as error:
-            raise InputError(f"cannot read {url}: {brief_error(error)}") from error
+            return Archive(url, Ranges(url))
+        except FileNotFoundError:
+            raise InputError(f"cannot read {url}: no such file; check the name") from None
     local = Path(path)
     if local.is_dir():
         return Folder(local)

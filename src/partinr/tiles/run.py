@@ -22,13 +22,14 @@ from partinr.model import kernel
 from partinr.model.memory import free_memory
 from partinr.processes import refuse_import_again
 from partinr.signals.signal import Between, SignalSpec
+from partinr.tiles.addresses import address, is_address
 from partinr.tiles.correction import common_step, corrections
 from partinr.tiles.eighths import Eighths, StoreSource
 from partinr.tiles.layout import Index, Layout, layout_of
 from partinr.tiles.masked import Masked
 from partinr.tiles.mosaic import OVERVIEW
 from partinr.tiles.opening import opened_source
-from partinr.tiles.place import address, is_address, made_place
+from partinr.tiles.place import made_place
 from partinr.tiles.source import SignalSource, SourceChanged, Span
 from partinr.tiles.store import JOURNAL, MANIFEST, Manifest, manifest_at, psnr_of
 from partinr.tiles.survey import surveyed

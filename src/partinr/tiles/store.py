@@ -19,8 +19,9 @@ from partinr.file.json_text import as_json, parse_json
 from partinr.model.piecewise import Piecewise
 from partinr.signals.metrics import psnr_from_mse
 from partinr.signals.signal import SignalSpec
+from partinr.tiles.addresses import is_address
 from partinr.tiles.layout import Index, Layout
-from partinr.tiles.place import Place, is_address, opened_place
+from partinr.tiles.place import Place, opened_place
 
 STORE_VERSION = 1
 

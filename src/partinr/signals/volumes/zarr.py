@@ -72,6 +72,12 @@ def named_zarr(place: Location, store: Any) -> Named:
                 f"{place.file}: is one array itself, without /{place.inside}; leave the path out"
             )
         return _named(place.file, "", root, None)
+    wanted = place.inside or _base(dict(root.attrs))
+    # What is named need not be looked for: of web servers nobody knows what they have.
+    item = root.get(wanted) if wanted else None
+    if isinstance(item, zarr.Array) and item.shape and item.dtype.kind in "buif":
+        above = wanted.rpartition("/")[0]
+        return _named(place.file, wanted, item, root[above] if above else root)
     members: dict[str, Any] = dict(root.members(max_depth=None))
     arrays = {path: item for path, item in members.items() if isinstance(item, zarr.Array)}
     readable = {
@@ -81,8 +87,7 @@ def named_zarr(place: Location, store: Any) -> Named:
         and item.dtype.kind in "buif"
         and (path == place.inside or not _is_coordinate(path, item))
     }
-    base = _base(dict(root.attrs))
-    path = base if place.inside is None and base in readable else chosen(place, readable, "Zarr")
+    path = chosen(place, readable, "Zarr")
     parent = path.rpartition("/")[0]
     return _named(place.file, path, arrays[path], members[parent] if parent else root)
 
