@@ -69,6 +69,7 @@ SLOW = {
     "zarr",
     "xarray",
     "fsspec",
+    "pyvips",
     "dask",
     "distributed",
     "starlette",

@@ -496,6 +496,16 @@ def test_what_is_refused_at_once(file: Path, undisturbed: Path, tmp_path: Path) 
     assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
 
 
+def test_a_picture_that_changed(tmp_path: Path) -> None:
+    """Also of files that are read as a whole, tiles of two are not mixed."""
+    path = tmp_path / "a.png"
+    Image.new("L", (80, 70), 50).save(path)
+    fit(path, tmp_path / "a.inrs")
+    Image.new("L", (80, 70), 60).save(path)
+    with pytest.raises(partinr.InputError, match="begun with another source"):
+        fit(path, tmp_path / "a.inrs", resume=True)
+
+
 def test_stores_in_an_object_store(file: Path, undisturbed: Path) -> None:
     address = "memory://bucket/picture.inrs"
     result = fit(file, address, watch=partinr.Watch(lambda progress: progress.steps >= 5))

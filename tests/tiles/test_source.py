@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 import partinr
 from partinr.signals.signal import Signal
+from partinr.tiles import picture
 from partinr.tiles.opening import opened_source
-from partinr.tiles.source import SourceChanged, window_of
+from partinr.tiles.picture import PictureSource
+from partinr.tiles.source import SignalSource, SourceChanged, window_of
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 255, (90, 110, 3), dtype=np.uint8)
 GREY = RANDOM.integers(0, 4000, (5, 60, 70), dtype=np.uint16)
 
 
-def check(source: Any, whole: Signal) -> None:
+def check(source: Any, whole: Signal, kind: type = object) -> None:
     """Windows at random places, and the first sample."""
+    assert isinstance(source, kind)
     with closing(source):
         _check(source, whole)
 
@@ -188,3 +196,62 @@ def test_files_that_change_or_go(tmp_path: Path) -> None:
 def test_what_is_no_source(given: Any, words: str) -> None:
     with pytest.raises(partinr.InputError, match=words):
         opened_source(given)
+
+
+@pytest.mark.parametrize("shape", [(70, 50), (70, 50, 2), (70, 50, 3), (70, 50, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_large_pictures_row_by_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dtype: Any
+) -> None:
+    monkeypatch.setattr(picture, "_LARGE", 0)
+    monkeypatch.setattr(picture, "_ROWS", 16)
+    values = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    data = imagecodecs.png_encode(values)
+    upright = Image.Exif()
+    upright[274] = 1
+    chunk = b"eXIf" + upright.tobytes()[6:]
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    check(
+        opened_source(tmp_path / "a.png", scratch=tmp_path), partinr.read(tmp_path / "a.png"), PictureSource
+    )
+    if dtype == np.uint8 and shape[2:] in ((), (3,)):
+        Image.fromarray(values).save(tmp_path / "a.jpg", quality=80)
+        check(opened_source(tmp_path / "a.jpg"), partinr.read(tmp_path / "a.jpg"), PictureSource)
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".png", ".jpg"}
+
+
+def test_pictures_that_are_not_taken_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture, "_LARGE", 0)
+    image = Image.fromarray(RGB)
+    turned = Image.Exif()
+    turned[274] = 6
+    for n, save in enumerate(
+        (
+            lambda path: image.quantize(20).save(path, "PNG"),
+            lambda path: image.save(path, "PNG", exif=turned),
+            lambda path: image.save(path, "PNG", transparency=(1, 2, 3)),
+            lambda path: image.save(path, "PNG", save_all=True, append_images=[image.rotate(90)]),
+            lambda path: image.save(path, "JPEG", exif=turned),
+            lambda path: image.save(path, "JPEG", progressive=True),
+            lambda path: image.convert("CMYK").save(path, "JPEG"),
+        )
+    ):
+        save(tmp_path / f"{n}")
+        check(opened_source(tmp_path / f"{n}"), partinr.read(tmp_path / f"{n}"), SignalSource)
+    data = tmp_path / "a.png"
+    image.save(data)
+    data.write_bytes(data.read_bytes()[:-2000])
+    with (
+        closing(opened_source(data)) as source,
+        pytest.raises(partinr.InputError, match="decoded as an image"),
+    ):
+        source.values((slice(0, 8), slice(0, 8)))
+    monkeypatch.setattr("partinr.tiles.picture.shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(partinr.InputError, match="1,000 are free; choose another disk"):
+        source.values((slice(0, 8), slice(0, 8)))
+    monkeypatch.setattr(picture, "MAX_PIXELS", 100)
+    monkeypatch.setattr(picture, "find_spec", lambda _: None)
+    monkeypatch.setattr("partinr.errors.find_spec", lambda _: None)
+    with pytest.raises(partinr.InputError, match=r"partinr\[vips\]"):
+        opened_source(data)

@@ -38,6 +38,7 @@ from partinr.tiles.addresses import (
     on_this_machine,
     reaching,
 )
+from partinr.tiles.picture import PictureSource, picture_in_parts
 from partinr.tiles.ranges import Ranges
 from partinr.tiles.source import (
     ArraySource,
@@ -52,6 +53,7 @@ from partinr.tiles.source import (
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _NUMPY = b"\x93NUMPY"
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 # What a file's time of change is called, by the file systems of fsspec that have one.
 _CHANGED = (
     *("ETag", "etag", "mtime", "LastModified", "Last-Modified", "last_modified", "Content-MD5"),
@@ -65,6 +67,7 @@ def opened_source(
     channels_last: bool | None = None,
     value_range: Span | None = None,
     volume: int | None = None,
+    scratch: Path | None = None,
 ) -> Source[Any]:
     """A signal that is read in parts.
 
@@ -77,6 +80,8 @@ def opened_source(
         value_range: lowest and highest possible value; None: as `read` has it, for which all values are
             looked at where the type does not say it.
         volume: which volume of a file of several.
+        scratch: folder on whose disk pixels of a large PNG or JPEG are while it is open; None for that of
+            temporary files.
 
     Raises:
         InputError: it cannot be opened, or is no signal.
@@ -87,7 +92,7 @@ def opened_source(
     if isinstance(signal, Signal):
         return SignalSource("the signal", signal)
     if isinstance(signal, str | os.PathLike):
-        return _opened_file(signal, wish)
+        return _opened_file(signal, wish, scratch)
     if type(signal).__module__.startswith("xarray."):
         return XarraySource(signal, wish)
     if isinstance(signal, np.ma.MaskedArray) or not all(hasattr(signal, a) for a in ("shape", "dtype")):
@@ -117,7 +122,7 @@ def _file(path: str | os.PathLike[str]) -> File:
     return File(Location(Path(url), inside.strip("/")), url)
 
 
-def _parts_of(file: File, wish: Wish) -> Source[Any] | None:
+def _parts_of(file: File, wish: Wish, scratch: Path | None = None) -> Source[Any] | None:
     if file.is_zarr():
         return ZarrSource(file, wish)
     head = file.head()
@@ -125,17 +130,21 @@ def _parts_of(file: File, wish: Wish) -> Source[Any] | None:
         return TiffSource(file, wish.value_range)
     if head.startswith(_NUMPY) and file.url is None:
         return NumpySource(file, wish)
+    if head.startswith(_PICTURES) and file.url is None:
+        spec = picture_in_parts(file.place.file, wish.value_range)
+        return None if spec is None else PictureSource(file.place.file, spec, file.identity(), scratch)
     return Hdf5Source(file, wish) if head.startswith(HDF5_MAGIC) else None
 
 
-def _opened_file(path: str | os.PathLike[str], wish: Wish) -> Source[Any]:
+def _opened_file(path: str | os.PathLike[str], wish: Wish, scratch: Path | None) -> Source[Any]:
     file = _file(path)
-    found = _parts_of(file, wish)
+    found = _parts_of(file, wish, scratch)
     if found is not None:
         return found
     with on_this_machine(path) as here:
+        identity = file.identity() if file.url is not None or here.exists() else {}
         whole = read(here, channels_last=wish.channels_last, value_range=wish.value_range, volume=wish.volume)
-    return SignalSource(str(file), whole)
+    return SignalSource(str(file), whole, identity)
 
 
 class File:

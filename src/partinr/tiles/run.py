@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,13 @@ def fit_tiles(
     if not isinstance(goal, Compact | None):
         raise InputError(f"fits in tiles have the goal Compact, got {type(goal).__name__}")
     with ExitStack() as stack:
-        source = opened_source(signal, channels_last=channels_last, value_range=value_range, volume=volume)
+        source = opened_source(
+            signal,
+            channels_last=channels_last,
+            value_range=value_range,
+            volume=volume,
+            scratch=_beside(path),
+        )
         stack.enter_context(closing(source))
         if mask is not None:
             flat = opened_source(mask, channels_last=False if source.spec.dims == 3 else None)
@@ -466,6 +473,13 @@ def _workers(layout: Layout, channels: int, memory: int | None, asked: int | Non
             "more, or take smaller tiles"
         )
     return asked or max(1, min(usable_cores(), layout.count, room))
+
+
+def _beside(path: str | os.PathLike[str]) -> Path | None:
+    """The folder that a store is in, or will be; None of one at an address."""
+    if is_address(path):
+        return None
+    return next(folder for folder in Path(path).absolute().parents if folder.is_dir())
 
 
 def _hired(count: int | None, cluster: Any) -> Workers:

@@ -221,17 +221,27 @@ class ArraySource(Source[None]):
 
 
 class SignalSource(Source[None]):
-    """A signal that is in memory."""
+    """A signal that is in memory.
+
+    Args:
+        name: for messages.
+        signal: the signal.
+        read_from: identity of the file that it was read from, so that no other one is gone on with.
+    """
 
     shared = False
 
-    def __init__(self, name: str, signal: Signal) -> None:
+    def __init__(self, name: str, signal: Signal, read_from: dict[str, Any] | None = None) -> None:
         if signal.scattered:
             raise InputError("fits in tiles are of signals on grids, got points on none; fit them as a whole")
         if signal.weights is not None:
             raise InputError("fits in tiles know no weights; leave them out, or fit the signal as a whole")
         super().__init__(name, signal.spec, ranged=True)
-        self.whole = signal
+        self.whole, self._read_from = signal, read_from or {}
+
+    def identity(self) -> dict[str, Any]:
+        """See `Source.identity`."""
+        return self._read_from
 
     def __getstate__(self) -> dict[str, Any]:
         """Others are sent what they need."""
