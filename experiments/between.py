@@ -201,10 +201,28 @@ class Learner(nn.Module):
         """The weights as the package holds them."""
         direct, layers = self.weights()
         named = {"direct": direct, **{f"layers.{i}": layer for i, layer in enumerate(layers)}}
-        return {
-            prefix + name: np.ascontiguousarray(value.detach().permute(2, 3, 1, 0).numpy())
-            for name, value in named.items()
-        }
+        found = {}
+        for name, value in named.items():
+            weights = value.detach().permute(2, 3, 1, 0).numpy()
+            found[prefix + name], found[f"{prefix}{name}.scale"] = rounded(weights)
+        return found
+
+
+def rounded(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Integers of 8 bits, and what those of each plane that comes out are to be multiplied by.
+
+    Those of the samples, which add up to zero, still do: the weights that were the nearest to be rounded to
+    the other side are.
+    """
+    scale = (np.abs(weights).max(axis=(0, 1, 2)) / 127).astype(np.float32)
+    exact = (weights / scale).reshape(-1, len(scale))
+    whole = np.rint(exact)
+    if weights.shape[2] == 1:
+        for own, wanted in zip(whole.T, exact.T, strict=True):
+            much = int(own.sum())
+            sign = np.sign(much)
+            own[np.argsort(sign * (wanted - own))[: abs(much)]] -= sign
+    return whole.astype(np.int8).reshape(weights.shape), scale
 
 
 def _around(values: Tensor, weights: Tensor) -> Tensor:

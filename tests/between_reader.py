@@ -60,7 +60,12 @@ def extended(values):
 def halved(values, which):
     """Quarters of each sample; zeros beyond what there is."""
     stored = (files("partinr.model.between") / "data" / "photographs.safetensors").read_bytes()
-    weights = {name: w.astype(np.float64) for name, w in load(stored).items() if name.startswith(f"{which}.")}
+    tensors = load(stored)
+    weights = {
+        name: whole * tensors[f"{name}.scale"].astype(np.float64)
+        for name, whole in tensors.items()
+        if name.startswith(f"{which}.") and whole.dtype == np.int8
+    }
     out = np.empty((2 * values.shape[0], 2 * values.shape[1], values.shape[2]))
     for c in range(values.shape[2]):
         plane = values[..., c : c + 1]

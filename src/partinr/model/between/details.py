@@ -8,7 +8,6 @@ comes with the package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -105,19 +104,31 @@ def _convolved(
     return total
 
 
-@cache
-def photographs() -> tuple[Details, ...]:
-    """What was learned of photographs: the networks for the first halving, and for the second."""
+def stored() -> dict[str, ndarray]:
+    """The file of what was learned of photographs, which the format names: integers, and their scales."""
     from importlib.resources import files
 
     from safetensors.numpy import load
 
-    stored = load((files("partinr.model.between") / "data" / "photographs.safetensors").read_bytes())
-    count = 1 + max(int(name.split(".")[0]) for name in stored)
-    return tuple(_of(stored, f"{k}.") for k in range(count))
+    tensors: dict[str, ndarray]
+    tensors = load((files("partinr.model.between") / "data" / "photographs.safetensors").read_bytes())
+    return tensors
 
 
-def _of(stored: dict[str, Float32[ndarray, "..."]], prefix: str) -> Details:
-    names: Sequence[str] = [name.removeprefix(prefix) for name in stored if name.startswith(prefix)]
-    layers = [stored[f"{prefix}layers.{i}"].astype(np.float32) for i in range(len(names) - 1)]
-    return Details(stored[f"{prefix}direct"].astype(np.float32), tuple(layers))
+@cache
+def photographs() -> tuple[Details, ...]:
+    """What was learned of photographs: the networks for the first halving, and for the second."""
+    tensors = stored()
+    count = 1 + max(int(name.split(".")[0]) for name in tensors)
+    return tuple(_of(tensors, f"{k}.") for k in range(count))
+
+
+def _of(tensors: dict[str, ndarray], prefix: str) -> Details:
+    """Of integers, and what those of each plane that comes out are to be multiplied by."""
+    weights = {
+        name.removeprefix(prefix): whole.astype(np.float32) * tensors[f"{name}.scale"]
+        for name, whole in tensors.items()
+        if name.startswith(prefix) and not name.endswith(".scale")
+    }
+    direct = weights.pop("direct")
+    return Details(direct, tuple(weights[f"layers.{i}"] for i in range(len(weights))))
