@@ -6,7 +6,7 @@ import { opened } from "../../../src/partinr/report/view/script/file.mjs";
 for (let i = 2; i < process.argv.length; i += 2) {
   const out = process.argv[i + 1];
   try {
-    const inr = opened(new Uint8Array(readFileSync(process.argv[i])));
+    const inr = await opened(new Uint8Array(readFileSync(process.argv[i])));
     const arrays = [["labels", inr.labels], ["boxes", inr.boxes], ["group_of", inr.groupOf]];
     if (inr.coefficients) arrays.push(["coefficients", inr.coefficients]);
     inr.groups.forEach((group, g) => {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from importlib.resources import files
 
@@ -13,12 +12,10 @@ from helpers import smooth
 from models import NETWORKS, cells, made
 from partinr import Compact, fit
 from partinr.model import kernel
+from partinr.model.between import details
 from partinr.report.view.page import DRAWN, left_out
-from partinr.report.view.script import imported, modules, script, small, source
+from partinr.report.view.script import TOP, imported, modules, script, small, source
 from partinr.signals.signal import Between
-
-_TOP = re.compile(r"^(?:export )?(?:async )?(?:const|let|class|function\*?) (\w+)", re.MULTILINE)
-_MORE = re.compile(r"^(?:export )?const [^\n]*?\], (\w+) = ", re.MULTILINE)
 
 
 def test_every_module_is_reached_and_comes_after_what_it_imports() -> None:
@@ -30,13 +27,15 @@ def test_every_module_is_reached_and_comes_after_what_it_imports() -> None:
 
 
 def test_names_are_those_of_one_module_each() -> None:
-    names = Counter(name for module in modules() for name in _TOP.findall(source(module)))
+    names = Counter(name for module in modules() for name in TOP.findall(source(module)))
     assert [name for name, count in names.items() if count > 1] == []
     assert len(names) > 100
 
 
-@pytest.mark.parametrize("between", ["none", "smooth"])
-@pytest.mark.parametrize("shape", [(64,), (24, 20)])
+@pytest.mark.parametrize(
+    ("shape", "between"),
+    [((64,), "none"), ((64,), "smooth"), ((24, 20), "none"), ((24, 20), "smooth"), ((24, 20), "learned")],
+)
 def test_scripts_are_small(shape: tuple[int, ...], between: Between) -> None:
     models = [made(cells(shape), NETWORKS[0])]
     if kernel.why_missing() is None:
@@ -47,6 +46,13 @@ def test_scripts_are_small(shape: tuple[int, ...], between: Between) -> None:
 
 def test_the_networks_that_have_shaders_are_those_that_are_not_refused() -> None:
     assert f"const KINDS = {json.dumps(DRAWN)};" in source("networks")
+
+
+def test_the_details_are_those_of_the_package() -> None:
+    for net in details.photographs():
+        shapes = [[len(own), *own.shape[2:]] for own in (net.direct, *net.layers)]
+        assert f"const SHAPES = {json.dumps(shapes)};" in source("details")
+        assert f"SEEN = {net.reach};" in source("details")
 
 
 def test_comments_and_spaces_go_and_nothing_else() -> None:

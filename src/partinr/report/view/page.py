@@ -20,6 +20,7 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.file.inr import load_with_header
 from partinr.files import atomic_write
+from partinr.model.between import details
 from partinr.model.networks.network import Network
 from partinr.model.piecewise import Piecewise
 from partinr.model.rendering import render
@@ -106,8 +107,6 @@ def view(source: str | os.PathLike[str], original: Signal | None = None) -> tupl
         words.counted(model.regions, "region"),
         f"{len(whole):,} bytes",
         *([words.decibels(psnr)] if isinstance(psnr, (int, float)) else []),
-        # What was learned of photographs would be larger than most files.
-        *(["a spline between samples"] if spec.between == "learned" else []),
     ]
     folder = files("partinr.report.view")
     html = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
@@ -116,6 +115,7 @@ def view(source: str | os.PathLike[str], original: Signal | None = None) -> tupl
         style=(folder / "page.css").read_text(encoding="utf-8"),
         still=_still(model),
         file=_base64(whole),
+        details=_embedded("details", _learned()) if spec.between == "learned" else "",
         original="" if original is None else _original(model, original),
         script=_base64(zlib.compress(text.encode(), 9)),
     )
@@ -131,7 +131,9 @@ def left_out(model: Piecewise) -> frozenset[str]:
             *(("trained", "networks") if model.spectra is not None else ("boxes",)),
             *(("cosines",) if smooth or model.spectra is None else ()),
             *(() if smooth else ("spline", "synthesis")),
+            *(() if model.signal.between == "learned" else ("details",)),
             "picture" if model.signal.dims == 1 else "curve",
+            *(() if model.signal.shape[:-2] not in ((), (1,)) else ("volume",)),
             *(() if model.signal.kind == "video" else ("film",)),
         }
     )
@@ -188,15 +190,26 @@ def _original(model: Piecewise, original: Signal) -> str:
     whole = np.rint(level.reshape(-1, spec.channels) * most).astype(np.int64)
     steps = np.diff(whole, axis=0, prepend=0) % (most + 1)
     parts = [(steps >> (8 * i) & 255).astype(np.uint8).tobytes() for i in range(wide)]
-    packed = zlib.compress(b"".join(parts), 9)
-    told = {
-        "sum": hashlib.sha256(packed).hexdigest()[:16],
-        "size": wide,
-        "samples": spec.samples,
-        "channels": spec.channels,
-    }
-    attributes = " ".join(f'data-{key}="{value}"' for key, value in told.items())
-    return f'<script type="text/plain" id="original" {attributes}>{_base64(packed)}</script>\n'
+    return _embedded("original", b"".join(parts), size=wide, samples=spec.samples, channels=spec.channels)
+
+
+def _learned() -> bytes:
+    """What was learned of photographs: of each halving and layer the scales, and the integers."""
+    stored = details.stored()
+    # In the order of their names.
+    return b"".join(
+        stored[f"{name}.scale"].astype("<f4").tobytes() + stored[name].tobytes()
+        for name in sorted(stored)
+        if not name.endswith(".scale")
+    )
+
+
+def _embedded(name: str, data: bytes, **told: int) -> str:
+    """An element with bytes, deflated, that the page's script finds by its name, and their checksum."""
+    packed = zlib.compress(data, 9)
+    facts = {"sum": hashlib.sha256(packed).hexdigest()[:16], **told}
+    attributes = " ".join(f'data-{key}="{value}"' for key, value in facts.items())
+    return f'<script type="text/plain" id="{name}" {attributes}>{_base64(packed)}</script>\n'
 
 
 def _still(model: Piecewise) -> str:

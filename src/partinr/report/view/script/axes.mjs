@@ -42,25 +42,6 @@ export function pixelsAlong(samples, size, start, stop, blend) {
 }
 
 /**
- * Scale and shift that take coordinates to a region's own.
- * @param {import("./header.mjs").Inr} inr
- * @param {number} region
- * @param {number} a axis
- * @returns {[number, number]}
- */
-export function ownFrame({ signal, frame, overlap, boxes }, region, a) {
-  if (frame === "global") return [1, 0];
-  const dims = signal.shape.length, n = signal.shape[a];
-  const first = Math.max(boxes[2 * region * dims + a] - overlap, 0);
-  const last = Math.min(boxes[(2 * region + 1) * dims + a] - 1 + overlap, n - 1);
-  const side = last - first + 1;
-  if (side === 1) return [0, 0];
-  if (frame === "area") return [Math.fround((n - 1) / side), Math.fround((n - 2 * first - side) / side)];
-  const from = first * (2 / (n - 1)) - 1, to = last * (2 / (n - 1)) - 1, scale = 2 / (to - from);
-  return [Math.fround(scale), Math.fround(-1 - from * scale)];
-}
-
-/**
  * Pixels along axes as shaders read them: four numbers each.
  * @param {...Axis} axes
  */

@@ -1,6 +1,6 @@
 // What the boxes that are known lead to expect at the border of the next one (docs/format.md, "Borders"). Whole numbers,
 // held in doubles, which are exact for all that a writer leaves.
-import { Damaged } from "./bytes.mjs";
+import { broken } from "./bytes.mjs";
 import { clamp } from "./numbers.mjs";
 
 const MOST_FACE = 2 ** 36, MOST_EDGE = 2 ** 30, MOST_GUESS = 2 ** 26 - 1;
@@ -55,7 +55,7 @@ function turn(face, n, inner, back) {
   let most = 0;
   for (let i = 0; i < face.length; i++) most = Math.max(most, Math.abs(face[i]));
   if (most === 0) return;
-  if (most * 16384 * Math.sqrt(2 * n) > 2 ** 52) throw new Damaged("numbers are larger than any coded");
+  if (most * 16384 * Math.sqrt(2 * n) > 2 ** 52) broken("numbers are larger than any coded");
   const line = new Float64Array(n);
   for (let row = 0; row < face.length; row += n * inner)
     for (let i = row; i < row + inner; i++) {

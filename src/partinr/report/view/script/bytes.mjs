@@ -1,8 +1,15 @@
-// Bytes: checksums, inflating, text, numbers. `crypto` and `DecompressionStream` would do some of it, but the first is
-// missing where a page has no secure origin, and the second knows no preset dictionary.
+// Bytes: checksums, inflating, numbers. `crypto` would do some of it, but is missing where a page has no secure origin.
 
 /** What is wrong with a file, in words for whoever opened the page. */
 export class Damaged extends Error {}
+
+/**
+ * @param {string} message
+ * @returns {never}
+ */
+export function broken(message) {
+  throw new Damaged(message);
+}
 
 /**
  * SHA-256 (FIPS 180-4) of the parts one after another.
@@ -72,31 +79,7 @@ export function readNumber(bytes, at) {
     value += (bytes[at + i] & 127) * unit;
     if (bytes[at + i] < 128) return [value, at + i + 1];
   }
-  throw new Damaged("a number has no end");
-}
-
-// Least lengths and distances of their codes, and the order of lengths of codes (RFC 1951, sections 3.2.5 and 3.2.7).
-const LENGTHS = leasts(28, 2, 3), DISTANCES = leasts(30, 1, 1);
-const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-
-/**
- * The last length has a code of its own.
- * @param {number} count
- * @param {number} log2 of the codes that share their number of extra bits
- * @param {number} first
- */
-function leasts(count, log2, first) {
-  const found = [];
-  for (let code = 0; code < count; code++) {
-    found.push(first);
-    first += 1 << Math.max(0, (code >> log2) - 1);
-  }
-  return log2 > 1 ? [...found, 258] : found;
-}
-
-/** @returns {never} */
-function broken() {
-  throw new Damaged("a deflated stream is broken or too long");
+  broken("a number has no end");
 }
 
 /**
@@ -104,123 +87,19 @@ function broken() {
  * @param {Uint8Array} bytes
  * @param {number} most bytes that may come out
  * @param {Uint8Array} [before] what the stream may refer to
- * @returns {Uint8Array}
+ * @returns {Promise<Uint8Array>}
  */
-export function inflate(bytes, most, before = new Uint8Array(0)) {
-  let out = new Uint8Array(before.length + Math.min(most, 4 * bytes.length + 1024));
-  out.set(before);
-  let made = before.length, at = 0, held = 0, count = 0;
-
-  /** @param {number} n */
-  function bits(n) {
-    for (; count < n; count += 8) {
-      if (at >= bytes.length) broken();
-      held |= bytes[at++] << count;
-    }
-    const value = held & ((1 << n) - 1);
-    held >>>= n;
-    count -= n;
-    return value;
+export async function inflate(bytes, most, before = new Uint8Array(0)) {
+  // Browsers know no preset dictionary, but streams that begin with a block that is stored.
+  const n = before.length, stored = Uint8Array.of(0, n, n >> 8, ~n, ~n >> 8, ...before), out = new Uint8Array(n + most);
+  const parts = new Blob([stored, /** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+  let made = 0;
+  try {
+    for (let part; !(part = await parts.read()).done; made += part.value.length) out.set(part.value, made);
+  } catch {
+    broken("a deflated stream is broken or too long");
   }
-  /** @param {number} n */
-  function room(n) {
-    if (made + n > before.length + most) broken();
-    if (made + n <= out.length) return;
-    const larger = new Uint8Array(Math.min(before.length + most, Math.max(2 * out.length, made + n)));
-    larger.set(out);
-    out = larger;
-  }
-  /** @param {Huffman} code */
-  function symbol(code) {
-    for (let value = 0, first = 0, index = 0, length = 1; length < 16; length++) {
-      value |= bits(1);
-      const here = code.counts[length];
-      if (value - here < first) return code.symbols[index + value - first];
-      index += here;
-      first = (first + here) << 1;
-      value <<= 1;
-    }
-    return broken();
-  }
-
-  for (let last = 0; !last; ) {
-    last = bits(1);
-    const kind = bits(2);
-    if (kind === 0) {
-      held = count = 0;
-      const length = bytes[at] | (bytes[at + 1] << 8);
-      if (at + 4 + length > bytes.length) broken();
-      room(length);
-      out.set(bytes.subarray(at + 4, at + 4 + length), made);
-      made += length;
-      at += 4 + length;
-      continue;
-    }
-    if (kind === 3) broken();
-    const [literals, distances] = kind === 1 ? fixedCodes() : dynamicCodes(bits, symbol);
-    for (let found = symbol(literals); found !== 256; found = symbol(literals)) {
-      if (found < 256) {
-        room(1);
-        out[made++] = found;
-        continue;
-      }
-      const l = found - 257;
-      if (l > 28) broken();
-      const length = LENGTHS[l] + bits(l < 8 || l === 28 ? 0 : (l - 4) >> 2);
-      const d = symbol(distances);
-      if (d > 29) broken();
-      const distance = DISTANCES[d] + bits(d < 4 ? 0 : (d - 2) >> 1);
-      if (distance > made) broken();
-      room(length);
-      for (let i = 0; i < length; i++, made++) out[made] = out[made - distance];
-    }
-  }
-  return out.subarray(before.length, made);
-}
-
-/** @typedef {{counts: Uint16Array, symbols: Uint16Array}} Huffman */
-
-/**
- * @param {ArrayLike<number>} lengths of the code of each symbol
- * @returns {Huffman}
- */
-function huffman(lengths) {
-  const counts = new Uint16Array(16), next = new Uint16Array(17), symbols = new Uint16Array(lengths.length);
-  for (let i = 0; i < lengths.length; i++) counts[lengths[i]]++;
-  counts[0] = 0;
-  for (let i = 1; i < 16; i++) next[i + 1] = next[i] + counts[i];
-  for (let i = 0; i < lengths.length; i++) if (lengths[i]) symbols[next[lengths[i]]++] = i;
-  return { counts, symbols };
-}
-
-/** @returns {[Huffman, Huffman]} */
-function fixedCodes() {
-  const lengths = Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8));
-  return [huffman(lengths), huffman(new Array(30).fill(5))];
-}
-
-/**
- * @param {(n: number) => number} bits
- * @param {(code: Huffman) => number} symbol
- * @returns {[Huffman, Huffman]}
- */
-function dynamicCodes(bits, symbol) {
-  const literals = bits(5) + 257, distances = bits(5) + 1, codes = bits(4) + 4;
-  const own = new Uint8Array(19);
-  for (let i = 0; i < codes; i++) own[ORDER[i]] = bits(3);
-  const code = huffman(own);
-  const lengths = new Uint8Array(literals + distances);
-  for (let i = 0; i < lengths.length; ) {
-    const found = symbol(code);
-    if (found < 16) {
-      lengths[i++] = found;
-      continue;
-    }
-    const value = found === 16 && i ? lengths[i - 1] : 0;
-    for (let again = found === 16 ? 3 + bits(2) : found === 17 ? 3 + bits(3) : 11 + bits(7); again; again--)
-      lengths[i++] = value;
-  }
-  return [huffman(lengths.subarray(0, literals)), huffman(lengths.subarray(literals))];
+  return out.subarray(n, made);
 }
 
 /**

@@ -1,8 +1,9 @@
 // Cosines over boxes in a fragment shader, axis by axis: along columns they are summed once for each row of pixels and each
 // frequency along rows, and what that gives is summed once for each pixel. Planes of volumes are summed before.
-import { listOf, ownFrame } from "./axes.mjs";
-import { Program, Target, Texture } from "./gl.mjs";
+import { listOf } from "./axes.mjs";
+import { MAIN, Program, Target, Texture } from "./gl.mjs";
 import { sides } from "./numbers.mjs";
+import { SINES, ownFrame } from "./own.mjs";
 
 /**
  * @typedef {import("./header.mjs").Inr} Inr
@@ -12,7 +13,7 @@ import { sides } from "./numbers.mjs";
  */
 
 // Clenshaw, "A note on the summation of Chebyshev series", 1955: sums of c_k cos(k theta) without their cosines.
-const COMMON = `
+const COMMON = `${SINES}
 uniform sampler2D axes, boxes;
 uniform usampler2D labels;
 uniform int columns, stride, leftmost;
@@ -26,8 +27,7 @@ const DOWN = `${COMMON}
 uniform sampler2D coefficients;
 uniform int height;
 out vec4 partial;
-void main() {
-  ivec2 pixel = ivec2(gl_FragCoord.xy);
+${MAIN}
   int below = pixel.y / height;
   vec4 row = entry(axes, columns + pixel.y - below * height);
   partial = vec4(0);
@@ -70,8 +70,7 @@ vec4 both(int below, int y, ivec2 regions, vec4 column) {
   if (regions.x == regions.y) return along(below, y, regions.x, column.x);
   return mix(along(below, y, regions.x, column.x), along(below, y, regions.y, column.x), column.z);
 }
-void main() {
-  ivec2 pixel = ivec2(gl_FragCoord.xy);
+${MAIN}
   ${line ? "pixel = ivec2(min(pixel.y * width + pixel.x, columns - 1), 0);" : ""}
   vec4 column = entry(axes, pixel.x), row = entry(axes, columns + pixel.y);
   int i = int(row.y), j = int(column.y), next = column.z > 0.0 ? j + 1 : j;

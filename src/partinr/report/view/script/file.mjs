@@ -1,5 +1,5 @@
 // The .inr file, of both versions (docs/format.md).
-import { Damaged, inflate, readNumber, sha256 } from "./bytes.mjs";
+import { Damaged, broken, inflate, readNumber, sha256 } from "./bytes.mjs";
 import { ofSpectra } from "./boxes.mjs";
 import { MOST_HEADER } from "./header.mjs";
 import { ofParameters, openedPlain } from "./trained.mjs";
@@ -16,28 +16,28 @@ const BEFORE =
 /**
  * Read a file.
  * @param {Uint8Array} bytes
- * @returns {import("./header.mjs").Inr}
+ * @returns {Promise<import("./header.mjs").Inr>}
  * @throws {Damaged} these are no such bytes; says why
  */
-export function opened(bytes) {
+export async function opened(bytes) {
   try {
-    return bytes[0] === 0x89 ? openedCompact(bytes) : openedPlain(bytes);
+    return await (bytes[0] === 0x89 ? openedCompact(bytes) : openedPlain(bytes));
   } catch (error) {
     if (error instanceof Damaged) throw error;
-    throw new Damaged(`the file cannot be read (${error})`);
+    broken(`the file cannot be read (${error})`);
   }
 }
 
 /** @param {Uint8Array} bytes */
-function openedCompact(bytes) {
-  if (String.fromCharCode(...bytes.subarray(1, 4)) !== "INR") throw new Damaged("this is no .inr file");
-  if (bytes[4] !== 2) throw new Damaged(`the file has the format ${bytes[4]}; this page reads 1 and 2`);
+async function openedCompact(bytes) {
+  if (String.fromCharCode(...bytes.subarray(1, 4)) !== "INR") broken("this is no .inr file");
+  if (bytes[4] !== 2) broken(`the file has the format ${bytes[4]}; this page reads 1 and 2`);
   const sum = Array.from(bytes.subarray(5, 13), (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (!sha256(bytes.subarray(13)).startsWith(sum))
-    throw new Damaged("the checksum differs: bytes were changed or lost");
+    broken("the checksum differs: bytes were changed or lost");
   let length = 0, count = 0, at = 0;
   [length, at] = readNumber(bytes, 13);
-  const json = inflate(bytes.subarray(at, at + length), MOST_HEADER, new TextEncoder().encode(BEFORE));
+  const json = await inflate(bytes.subarray(at, at + length), MOST_HEADER, new TextEncoder().encode(BEFORE));
   const header = JSON.parse(new TextDecoder().decode(json));
   [count, at] = readNumber(bytes, at + length);
   /** @type {number[]} */
@@ -46,5 +46,5 @@ function openedCompact(bytes) {
   const sections = [...lengths, bytes.length].map((one) => bytes.subarray(at, (at += one)));
   if (header.coding === "spectra") return ofSpectra(header, sections[0]);
   if (header.coding === "parameters") return ofParameters(header, sections[0], sections[1]);
-  throw new Damaged(`the file is coded as ${header.coding}, which this page does not know`);
+  broken(`the file is coded as ${header.coding}, which this page does not know`);
 }

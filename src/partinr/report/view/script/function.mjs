@@ -1,6 +1,7 @@
 // A function of a file on a graphics card: its values at the pixels of any lattice.
 import { pixelsAlong } from "./axes.mjs";
 import { Cosines } from "./cosines.mjs";
+import { Details } from "./details.mjs";
 import { Target } from "./gl.mjs";
 import { Networks } from "./networks.mjs";
 import { Spline } from "./spline.mjs";
@@ -14,7 +15,9 @@ import { sides } from "./numbers.mjs";
  * @property {(inr: import("./header.mjs").Inr, plane: Axis, block: number) => void} enter choose a plane of a volume, as an
  *   axis of one pixel, and four channels: number 4 block and those after it
  * @property {(target: Target, rows: Axis, columns: Axis, first: number, count: number) => void} draw normalised values at
- *   the pixels of some rows; if there is one row, its pixels may go on in those after it
+ *   the pixels of some rows; if there is one row, its pixels may go on in those after it. The first rows come first
+ * @property {any[]} [waiting] what was left out of that, for the time being
+ * @property {(target: Target) => void} [refine] draw some of it
  */
 
 export class ShownFunction {
@@ -33,7 +36,9 @@ export class ShownFunction {
     /** Whether pixels are means of the function, however large. */
     this.smooth = (inr.signal.between ?? "none") !== "none";
     const networks = inr.coefficients ? null : new Networks(gl, inr);
-    this.evaluator = this.smooth ? new Spline(gl, inr, networks) : (networks ?? new Cosines(gl, inr));
+    const spline = this.smooth && new Spline(gl, inr, networks);
+    /** @type {Evaluator} */
+    this.evaluator = spline ? (inr.details ? new Details(gl, inr.details, spline) : spline) : (networks ?? new Cosines(gl, inr));
     this.plane = NaN;
     this.block = NaN;
   }
@@ -73,6 +78,7 @@ export class ShownFunction {
     const height = rows.size > 1 ? rows.size : Math.ceil(columns.size / width);
     target.resize(rows.size > 1 ? columns.size : width, height);
     this.evaluator.draw(target, ...this.lattice(rows, columns), 0, height);
+    while (this.evaluator.waiting?.length) this.evaluator.refine?.(target);
     const numbers = target.read(0, 0, target.width, height);
     target.free();
     return numbers.subarray(0, 4 * rows.size * columns.size);

@@ -4,8 +4,7 @@
 
 const WIDTH = 2048;
 
-/** GLSL that every program begins with: long lists of numbers lie in textures row after row, and the sine of a number of
- * turns is that of single precision on every machine: some have half of it. */
+/** GLSL that every program begins with: long lists of numbers lie in textures row after row. */
 const HEAD = `#version 300 es
 precision highp float;
 precision highp int;
@@ -13,13 +12,10 @@ precision highp sampler2D;
 precision highp usampler2D;
 ivec2 place(int i) { return ivec2(i & ${WIDTH - 1}, i >> 11); }
 vec4 entry(sampler2D list, int i) { return texelFetch(list, place(i), 0); }
-float sineTurns(float t) {
-  t -= floor(t + 0.5);
-  if (abs(t) > 0.25) t = (t < 0.0 ? -0.5 : 0.5) - t;
-  float x = t * 6.283185307179586, y = x * x;
-  return x * (1.0 + y * (-1.0 / 6.0 + y * (1.0 / 120.0 + y * (-1.0 / 5040.0 + y * (1.0 / 362880.0 - y * (1.0 / 39916800.0))))));
-}
 `;
+
+/** How shaders of pixels begin. */
+export const MAIN = "void main() { ivec2 pixel = ivec2(gl_FragCoord.xy);";
 
 /** A program that is drawn over all of its target. */
 export class Program {
@@ -76,7 +72,6 @@ export class Program {
       } else if (typeof value === "number") gl.uniform1f(place, value);
       else if (value.length === 1) gl.uniform1i(place, value[0]);
       else if (value.length === 2) gl.uniform2fv(place, value);
-      else if (value.length === 3) gl.uniform3fv(place, value);
       else gl.uniform4fv(place, value);
     }
     if (part) {
@@ -120,9 +115,9 @@ export class Texture {
    * @param {Float32Array | Uint32Array} numbers
    */
   list(numbers) {
-    const each = numbers instanceof Uint32Array ? 1 : 4, count = numbers.length / each;
+    const each = numbers instanceof Uint32Array ? 1 : 4, count = Math.max(1, numbers.length / each);
     const width = Math.min(count, WIDTH), height = Math.ceil(count / WIDTH);
-    if (width * height === count) return this.fill(width, height, numbers);
+    if (width * height * each === numbers.length) return this.fill(width, height, numbers);
     const padded = numbers instanceof Uint32Array ? new Uint32Array(width * height) : new Float32Array(width * height * 4);
     padded.set(numbers);
     return this.fill(width, height, padded);

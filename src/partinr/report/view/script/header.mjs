@@ -1,5 +1,5 @@
 // What files of all kinds have in common: their fields, and where their regions are.
-import { Damaged } from "./bytes.mjs";
+import { broken } from "./bytes.mjs";
 import { sides } from "./numbers.mjs";
 
 /**
@@ -25,6 +25,7 @@ import { sides } from "./numbers.mjs";
  *   samples are, its first frequency at its first sample; the groups are empty then
  * @property {Float32Array | null} samples values at these of such a function that is something else between them,
  *   (samples, channels)
+ * @property {Uint8Array | null} [details] networks that say what lies between samples
  */
 
 export const MOST_HEADER = 4194304;
@@ -56,7 +57,7 @@ export function ofBoxes(shape, boxes) {
         labels.fill(r, row + first[2], row + last[2]);
       }
   }
-  if (labels.includes(-1)) throw new Damaged("the regions do not cover the signal");
+  if (labels.includes(-1)) broken("the regions do not cover the signal");
   return { labels, boxes };
 }
 

@@ -1,5 +1,5 @@
 // Bits from a narrowing interval, and integers of bits whose probabilities are learned (docs/format.md, "Integers").
-import { Damaged } from "./bytes.mjs";
+import { broken } from "./bytes.mjs";
 import { clamp } from "./numbers.mjs";
 
 /** A string of bytes read bit by bit, each with a probability in 2^-16 that it is 1. */
@@ -41,13 +41,13 @@ export class Bits {
 
   /** Make sure that no more was read than any writer leaves out. */
   check() {
-    if (this.read > this.bytes.length + 4) throw new Damaged("coded numbers are cut short");
+    if (this.read > this.bytes.length + 4) broken("coded numbers are cut short");
   }
 
   /** Make sure that all was read, too. */
   finish() {
     this.check();
-    if (this.read < this.bytes.length) throw new Damaged("coded numbers end too late");
+    if (this.read < this.bytes.length) broken("coded numbers end too late");
   }
 }
 

@@ -1,12 +1,12 @@
 // The page: reads the file in a worker, shows its function, and ties controls to what is shown.
-import { Damaged, sha256, unzlib } from "./bytes.mjs";
+import { Damaged, broken, sha256, unzlib } from "./bytes.mjs";
 import { Curve, hearable } from "./curve.mjs";
 import { opened } from "./file.mjs";
-import { film } from "./film.mjs";
 import { follow } from "./gestures.mjs";
 import { isColoured } from "./header.mjs";
 import { clamp, sides } from "./numbers.mjs";
 import { Picture } from "./picture.mjs";
+import { throughPlanes } from "./volume.mjs";
 
 /**
  * @typedef {import("./header.mjs").Inr} Inr
@@ -28,7 +28,7 @@ function embedded(id) {
   try {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   } catch {
-    throw new Damaged("what is in the page was changed or cut short");
+    broken("what is in the page was changed or cut short");
   }
 }
 
@@ -39,13 +39,7 @@ function embedded(id) {
  */
 function read(bytes) {
   return new Promise((resolve, reject) => {
-    const here = () => {
-      try {
-        resolve(opened(bytes));
-      } catch (error) {
-        reject(error);
-      }
-    };
+    const here = () => opened(bytes).then(resolve, reject);
     try {
       const script = new Blob([ui.script.textContent], { type: "text/javascript" });
       const worker = new Worker(URL.createObjectURL(script));
@@ -58,13 +52,22 @@ function read(bytes) {
   });
 }
 
+/**
+ * Deflated bytes that stand in the page with their checksum.
+ * @param {string} id
+ * @param {number} most bytes
+ */
+async function checked(id, most) {
+  const bytes = embedded(id);
+  if (bytes && !sha256(bytes).startsWith(ui[id].dataset.sum)) broken(`the checksum of the ${id} differs`);
+  return bytes && unzlib(bytes, most);
+}
+
 /** Normalised values of the original, if the page has them. */
-function originalValues() {
-  const bytes = embedded("original");
-  if (!bytes) return null;
-  const { sum, size, samples, channels } = ui.original.dataset;
-  if (!sum || !sha256(bytes).startsWith(sum)) throw new Damaged("the checksum of the original differs");
-  const wide = Number(size), total = Number(samples) * Number(channels), raw = unzlib(bytes, total * wide);
+async function originalValues() {
+  const { size, samples, channels } = ui.original?.dataset ?? {};
+  const wide = Number(size), total = Number(samples) * Number(channels), raw = await checked("original", total * wide);
+  if (!raw) return null;
   const found = new Float32Array(total), last = new Int32Array(Number(channels));
   for (let i = 0, most = 256 ** wide; i < total; i++) {
     const c = i % last.length;
@@ -81,12 +84,15 @@ function originalValues() {
 function inUnits(v, { dtype, value_range: [low, high] }) {
   const value = v * (high - low) + low;
   if (dtype.startsWith("float")) return Number(value.toPrecision(5)).toString();
-  return Math.min(Math.max(Math.round(value), low), high).toString();
+  return clamp(Math.round(value), low, high).toString();
 }
 
-/** @param {Inr} inr */
-function start(inr) {
-  const { signal } = inr, { stage, canvas, plane, maximum, channel, regions, play, split } = ui;
+/**
+ * @param {Inr} inr
+ * @param {Float32Array | null} original
+ */
+function start(inr, original) {
+  const { signal } = inr, { stage, canvas, channel, regions, play, split } = ui;
   const [planes, rows, columns] = sides(signal.shape), line = signal.shape.length === 1;
   const coloured = isColoured(signal), grey = !coloured && !line && (signal.channels < 3 || signal.channels > 4);
   /** @type {View} */
@@ -94,7 +100,7 @@ function start(inr) {
     x: columns / 2, y: rows / 2, zoom: 1, plane: planes >> 1, channel: grey ? 0 : -1,
     show: "values", beside: "", split: 0.5, regions: false, levels: [0, 1],
   };
-  const shown = new (line ? Curve : Picture)(canvas, inr, view, originalValues(), () => {
+  const shown = new (line ? Curve : Picture)(canvas, inr, view, original, () => {
     document.body.classList.add("alive");
     page.first ??= performance.now();
     page.settled = shown.settled;
@@ -106,8 +112,8 @@ function start(inr) {
   const update = () => {
     if (fitted) Object.assign(view, { x: columns / 2, y: rows / 2, zoom: whole() });
     const { zoom } = view, halves = [canvas.width / 2 / zoom, canvas.height / 2 / zoom];
-    view.x = halves[0] * 2 > columns ? columns / 2 : Math.min(Math.max(view.x, halves[0]), columns - halves[0]);
-    view.y = halves[1] * 2 > rows ? rows / 2 : Math.min(Math.max(view.y, halves[1]), rows - halves[1]);
+    view.x = halves[0] * 2 > columns ? columns / 2 : clamp(view.x, halves[0], columns - halves[0]);
+    view.y = halves[1] * 2 > rows ? rows / 2 : clamp(view.y, halves[1], rows - halves[1]);
     ui.zoom.textContent = `${zoom >= 10 ? Math.round(zoom) : Number(zoom.toPrecision(2))}×`;
     split.hidden = !view.beside || line;
     split.style.left = `${100 * view.split}%`;
@@ -125,7 +131,7 @@ function start(inr) {
   const zoom = (factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) => {
     const ratio = devicePixelRatio, before = view.zoom;
     fitted = false;
-    view.zoom = Math.min(Math.max(before * factor, Math.min(1, whole()) / 2), MOST_ZOOM);
+    view.zoom = clamp(before * factor, Math.min(1, whole()) / 2, MOST_ZOOM);
     view.x += (x * ratio - canvas.width / 2) * (1 / before - 1 / view.zoom);
     view.y += (y * ratio - canvas.height / 2) * (1 / before - 1 / view.zoom);
     update();
@@ -191,20 +197,6 @@ function start(inr) {
   ui.reset.onclick = () => (levels(), update());
   levels();
 
-  ui.volume.hidden = planes === 1;
-  /** @type {((plane: number) => string) | null} of a video */
-  let time = null;
-  const slice = () => {
-    view.plane = maximum.checked ? -1 : Number(plane.value);
-    plane.disabled = maximum.checked;
-    ui.slice.textContent = maximum.checked ? "all" : `${view.plane + 1} of ${planes}${time?.(view.plane) ?? ""}`;
-    update();
-  };
-  plane.max = `${planes - 1}`;
-  plane.value = `${view.plane}`;
-  plane.oninput = maximum.onchange = slice;
-  if (signal.kind === "video" && planes > 1) time = film(signal.axes?.[0], planes, ui, () => page.settled, slice);
-
   if (line) hearable(/** @type {Curve} */ (shown), signal.axes?.[0].spacing, ui);
 
   const fit = () => ((fitted = true), update());
@@ -217,8 +209,8 @@ function start(inr) {
   const keys = {
     "+": () => zoom(2 ** 0.5), "-": () => zoom(2 ** -0.5), 0: fit, 1: actual,
     ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
-    r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => (line ? play : ui.film).click(), m: () => planes > 1 && !time && maximum.click(),
-    "[": () => (plane.stepDown(), slice()), "]": () => (plane.stepUp(), slice()),
+    r: () => regions.click(), b: stepped.beside, g: stepped.show, " ": () => (line ? play : ui.film).click(),
+    ...(planes > 1 && throughPlanes(signal, planes, ui, view, () => page.settled, update)),
     ",": () => ((view.split = Math.max(0, view.split - 0.05)), update()), ".": () => ((view.split = Math.min(1, view.split + 0.05)), update()),
   };
   follow(stage, {
@@ -247,17 +239,20 @@ function start(inr) {
 const page = {};
 
 if (typeof document === "undefined")
-  onmessage = ({ data }) => {
-    try {
-      postMessage({ inr: opened(data) });
-    } catch (error) {
-      postMessage({ damaged: /** @type {Error} */ (error).message });
-    }
-  };
+  onmessage = ({ data }) => opened(data).then((inr) => postMessage({ inr }), ({ message }) => postMessage({ damaged: message }));
 else {
   Object.assign(globalThis, { partinr: page });
   for (const own of document.querySelectorAll("[id]")) ui[own.id] = own;
-  const failed = (/** @type {Error} */ error) => {
+  const show = async () => {
+    const bytes = embedded("file");
+    if (!bytes) broken("there is no file in it");
+    if (!document.createElement("canvas").getContext("webgl2")) throw new Error("this browser has no WebGL 2");
+    const inr = await read(bytes);
+    page.decoded = performance.now();
+    inr.details = await checked("details", 65536);
+    start(inr, await originalValues());
+  };
+  show().catch((/** @type {Error} */ error) => {
     const damaged = error instanceof Damaged, message = ui.message;
     message.textContent = damaged
       ? `This page is damaged: ${error.message}. Take it again from where it came from.`
@@ -265,14 +260,5 @@ else {
     message.hidden = false;
     document.body.classList.add("failed");
     page.failed = error.message;
-  };
-  Promise.resolve()
-    .then(() => embedded("file"))
-    .then((bytes) => {
-      if (!bytes) throw new Damaged("there is no file in it");
-      if (!document.createElement("canvas").getContext("webgl2")) throw new Error("this browser has no WebGL 2");
-      return read(bytes);
-    })
-    .then((inr) => ((page.decoded = performance.now()), start(inr)))
-    .catch(failed);
+  });
 }

@@ -1,7 +1,8 @@
 // Trained networks in a fragment shader: of every pixel, the networks of the regions that it belongs to.
-import { listOf, ownFrame } from "./axes.mjs";
+import { listOf } from "./axes.mjs";
 import { layersOf } from "./trained.mjs";
-import { Program, Texture } from "./gl.mjs";
+import { MAIN, Program, Texture } from "./gl.mjs";
+import { SINES, ownFrame } from "./own.mjs";
 import { cellsOf } from "./regions.mjs";
 
 /**
@@ -12,15 +13,10 @@ import { cellsOf } from "./regions.mjs";
 
 const KINDS = ["siren", "finer", "gauss", "relu", "fourier", "wire", "cosine"];
 
-const WAVES = `
-vec4 sine(vec4 z) {
-  vec4 t = z * 0.15915494309189535;
-  return vec4(sineTurns(t.x), sineTurns(t.y), sineTurns(t.z), sineTurns(t.w));
-}
-vec4 cosine(vec4 z) {
-  vec4 t = z * 0.15915494309189535 + 0.25;
-  return vec4(sineTurns(t.x), sineTurns(t.y), sineTurns(t.z), sineTurns(t.w));
-}`;
+const WAVES = `${SINES}
+vec4 sines(vec4 t) { return vec4(sineTurns(t.x), sineTurns(t.y), sineTurns(t.z), sineTurns(t.w)); }
+vec4 sine(vec4 z) { return sines(z * 0.15915494309189535); }
+vec4 cosine(vec4 z) { return sines(z * 0.15915494309189535 + 0.25); }`;
 
 // Turns of the phase 2^(k - 1) u, exactly: u is a whole number of 24 bits times a power of two, so a window of the bits of
 // 1 / (2 pi) times that number has all that counts (Payne, Hanek, "Radian reduction for trigonometric functions", 1983).
@@ -197,8 +193,7 @@ vec4 network(int region, vec3 x) {
   ${kinds.includes("cosine") ? `if (${is("cosine")}) return cosines(at, shape, p, u);` : ""}
   ${layered.length ? "return perceptron(at, kind, shape, p, u);" : "return vec4(0);"}
 }
-void main() {
-  ivec2 pixel = ivec2(gl_FragCoord.xy);
+${MAIN}
   if (line > 0) pixel = ivec2(min(pixel.y * line + pixel.x, columns - 1), 0);
   vec4 column = entry(axes, pixel.x), row = entry(axes, columns + pixel.y);
   vec3 x = vec3(plane, row.x, column.x);
@@ -253,7 +248,7 @@ export class Networks {
       parameters: list(parameters),
       regions: list(places),
       groups: list(Float32Array.from(records.flat())),
-      matrices: list(Float32Array.from(matrices.length ? matrices : [0, 0, 0, 0])),
+      matrices: list(Float32Array.from(matrices)),
       axes: new Texture(gl),
       cells: new Texture(gl),
       pairs: new Texture(gl),

@@ -1,5 +1,5 @@
 // Coded parameters of trained networks (docs/format.md, "Coded parameters").
-import { Damaged } from "./bytes.mjs";
+import { broken } from "./bytes.mjs";
 import { Bits, Chances } from "./intervals.mjs";
 import { clamp } from "./numbers.mjs";
 
@@ -36,7 +36,7 @@ export class Integers {
     for (let i = 0; i < 5; i++) length = 2 * length + this.chances.bit(base + length);
     length -= 32;
     this.bits.check();
-    if (length > 20) throw new Damaged("coded numbers are too long");
+    if (length > 20) broken("coded numbers are too long");
     if (length === 0) return 0;
     let size = 1;
     for (let i = 1; i < length; i++)

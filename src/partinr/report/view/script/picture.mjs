@@ -4,6 +4,7 @@ import { ShownFunction } from "./function.mjs";
 import { isColoured } from "./header.mjs";
 import { sides } from "./numbers.mjs";
 import { Samples } from "./samples.mjs";
+import { LARGER } from "./volume.mjs";
 
 /**
  * @typedef {import("./header.mjs").Inr} Inr
@@ -87,20 +88,11 @@ const SHOWN = {
   colour = vec4(mix(vec3(0.97), l > 0.0 ? vec3(0.7, 0.05, 0.1) : vec3(0.05, 0.2, 0.65), min(abs(l), 1.0)), 1);`,
 };
 
-// Whichever is larger of two.
-const LARGER = `
-uniform sampler2D one, other;
-out vec4 values;
-void main() {
-  ivec2 pixel = ivec2(gl_FragCoord.xy);
-  values = max(texelFetch(one, pixel, 0), texelFetch(other, pixel, 0));
-}`;
-
 export class Picture {
   /** @type {ShownFunction} */ function;
   /** @type {Samples} */ samples;
   /** @type {Map<string, Program>} */ screens;
-  /** @type {Program} */ larger;
+  /** @type {Program | null} */ larger;
   /** @type {Target} values that are shown, and where they are computed */ coarse;
   /** @type {Target} where exact ones are computed part by part */ fine;
   /** @type {Target} what is right of the split */ right;
@@ -148,7 +140,7 @@ export class Picture {
     this.function = new ShownFunction(gl, this.inr);
     this.samples = new Samples(gl);
     this.screens = new Map();
-    this.larger = new Program(gl, LARGER);
+    this.larger = null;
     for (const name of /** @type {const} */ (["coarse", "fine", "right", "own", "spare"])) this[name] = new Target(gl);
     this.labels = new Texture(gl);
     this.pixels = new Texture(gl);
@@ -210,16 +202,19 @@ export class Picture {
       [this.coarse, this.fine] = [this.fine, this.coarse];
       this.front = { target: this.coarse, coarse: 1 };
       this.partly = null;
+    } else {
+      const { evaluator } = this.function, until = performance.now() + PATIENCE;
+      while (evaluator.waiting?.length && performance.now() < until) evaluator.refine?.(this.front.target);
     }
     this.paint();
     this.frames++;
     this.shown();
-    if (this.partly !== null) this.ask();
+    if (!this.settled) this.ask();
   }
 
   /** Whether what is shown is exact. */
   get settled() {
-    return !this.moved && this.partly === null;
+    return !this.moved && this.partly === null && !this.function.evaluator.waiting?.length;
   }
 
   /** Find out what a pixel costs, of some rows; of a single one first, before which the shader is made ready. */
@@ -280,6 +275,7 @@ export class Picture {
         yield;
       }
       if (plane >= 0 || p === 0) continue;
+      this.larger ??= new Program(this.gl, LARGER);
       this.larger.draw(this.right, { one: this.own, other: spare });
       [this.own, this.right] = [this.right, this.own];
     }

@@ -21,7 +21,7 @@ export function cellsOf({ signal, labels, blend, overlap, regions }, plane, shar
   const cells = new Uint32Array(rows * columns);
   if (!blend) {
     cells.set(labels.subarray(plane * rows * columns, (plane + 1) * rows * columns));
-    return { cells, pairs: new Float32Array(4) };
+    return { cells, pairs: new Float32Array(0) };
   }
   // Along planes, the window of a point between two of them is the mean of their windows.
   /** @type {Map<number, number>} */
@@ -89,5 +89,5 @@ export function cellsOf({ signal, labels, blend, overlap, regions }, plane, shar
       pairs.push(found.size, 0, 0, 0);
       for (const [own, at] of found) pairs.push(own, 0, 0, 0, ...at);
     }
-  return { cells, pairs: Float32Array.from(pairs.length ? pairs : [0, 0, 0, 0]) };
+  return { cells, pairs: Float32Array.from(pairs) };
 }

@@ -1,6 +1,6 @@
 // Values between samples that are known: the nearest, lines or cubics through them, or their means where pixels are larger.
 import { listOf } from "./axes.mjs";
-import { Program, Texture } from "./gl.mjs";
+import { MAIN, Program, Texture } from "./gl.mjs";
 
 /** @typedef {"nearest" | "linear" | "cubic" | "mean"} Way */
 
@@ -43,8 +43,7 @@ vec4 weights(float t) {
 vec4 between(vec4 row, vec4 column) {
   ${WAYS[way]}
 }
-void main() {
-  ivec2 pixel = ivec2(gl_FragCoord.xy);
+${MAIN}
   values = between(entry(axes, columns + pixel.y), entry(axes, pixel.x));
 }`;
 }

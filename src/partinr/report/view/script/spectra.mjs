@@ -1,6 +1,6 @@
 // Coded cosines: integers over the boxes of a tree (docs/format.md, "Coded cosines").
 import { ACROSS, ALONG, Borders, facePlace, faceSize } from "./borders.mjs";
-import { Damaged, readNumber } from "./bytes.mjs";
+import { broken, readNumber } from "./bytes.mjs";
 import { Bits, Chances } from "./intervals.mjs";
 import { clamp, sides } from "./numbers.mjs";
 
@@ -300,7 +300,7 @@ class SliceReader {
     const usual = before ? 1 + Math.min(6, Math.floor(level((before.reach[c] * most) >> 6) / 3)) : 0;
     const firstReach = c ? Math.min(7, 1 + Math.floor(level((trace.reach[0] * most) >> 6) / 3)) : 0;
     const reach = this.number(REACH + ((kind * 8 + usual) * 8 + firstReach) * 64);
-    if (reach > most) throw new Damaged("coefficients lie outside their box");
+    if (reach > most) broken("coefficients lie outside their box");
     trace.reach[c] = Math.floor((64 * reach) / most);
 
     this.agreed[0] = this.agreed[1] = 0;
@@ -436,7 +436,7 @@ export function codedSpectra(bytes, shape, channels) {
   [least, at] = readNumber(bytes, at);
   [mixed, at] = readNumber(bytes, at);
   if (!(step > 0 && step <= 2 ** 64 && least >= 2 && least <= root && root <= 1024 && mixed <= 1))
-    throw new Damaged("coded cosines are out of range");
+    broken("coded cosines are out of range");
   const mixing = new Float64Array(channels * channels);
   for (let i = 0; i < mixing.length; i++) {
     mixing[i] = mixed ? view.getInt16(at, true) / 16384 : i % (channels + 1) === 0 ? 1 : 0;
@@ -466,7 +466,7 @@ export function codedSpectra(bytes, shape, channels) {
       depth: 0,
     });
     const length = s < slices - 1 ? sizes[s] : bytes.length - at;
-    if (at + length > bytes.length) throw new Damaged("coded numbers are cut short");
+    if (at + length > bytes.length) broken("coded numbers are cut short");
     const reader = new SliceReader(bytes.subarray(at, at + length), box(from, to), dims, channels, least);
     at += length;
     for (let i = from[0]; i < to[0]; i++)

@@ -1,5 +1,5 @@
 // Files of networks with parameters of their own: tensors as they are (version 1), or coded.
-import { Damaged, readNumber, sha256, unzlib } from "./bytes.mjs";
+import { broken, readNumber, sha256, unzlib } from "./bytes.mjs";
 import { MOST_HEADER, ofBoxes, product, told } from "./header.mjs";
 import { Integers, codedParameters } from "./parameters.mjs";
 
@@ -9,19 +9,19 @@ import { Integers, codedParameters } from "./parameters.mjs";
  */
 
 /** @param {Uint8Array} bytes */
-export function openedPlain(bytes) {
+export async function openedPlain(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const length = view.getUint32(0, true), start = 8 + length;
-  if (view.getUint32(4, true) || length > MOST_HEADER || start > bytes.length) throw new Damaged("this is no .inr file");
+  if (view.getUint32(4, true) || length > MOST_HEADER || start > bytes.length) broken("this is no .inr file");
   const text = new TextDecoder("latin1").decode(bytes.subarray(8, start));
   const entries = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
   const header = JSON.parse(entries.__metadata__.partinr);
-  if (header.format !== 1) throw new Damaged(`the file has the format ${header.format}; this page reads 1 and 2`);
+  if (header.format !== 1) broken(`the file has the format ${header.format}; this page reads 1 and 2`);
   const digits = 8 + text.indexOf(header.sha256);
   const zeros = new TextEncoder().encode("0".repeat(64));
   const sum = sha256(bytes.subarray(0, digits), zeros, bytes.subarray(digits + 64));
-  if (digits < 8 || sum !== header.sha256) throw new Damaged("the checksum differs: bytes were changed or lost");
-  if (header.kind === "start") throw new Damaged("this is a learned start, not a fit");
+  if (digits < 8 || sum !== header.sha256) broken("the checksum differs: bytes were changed or lost");
+  if (header.kind === "start") broken("this is a learned start, not a fit");
 
   /** @type {(name: string) => Uint8Array} */
   const raw = (name) => bytes.slice(...entries[name].data_offsets.map((/** @type {number} */ offset) => start + offset));
@@ -44,7 +44,7 @@ export function openedPlain(bytes) {
   );
   const places = entries.boxes
     ? ofBoxes(shape, new Uint32Array(raw("boxes").buffer))
-    : ofLabels(shape, inflatedLabels(raw("labels"), shape, regions), regions);
+    : ofLabels(shape, await inflatedLabels(raw("labels"), shape, regions), regions);
   return { ...told(header), regions, ...places, groupOf, groups, coefficients: null, samples: null };
 }
 
@@ -64,9 +64,9 @@ function fromHalves(halves) {
  * @param {any} header
  * @param {Uint8Array} section
  * @param {Uint8Array} parameters
- * @returns {Inr}
+ * @returns {Promise<Inr>}
  */
-export function ofParameters(header, section, parameters) {
+export async function ofParameters(header, section, parameters) {
   const { signal, networks } = header, { shape, channels } = signal, dims = shape.length;
   const regions = header.partition.regions;
   const [packed, at] = readNumber(section, 0);
@@ -85,7 +85,7 @@ export function ofParameters(header, section, parameters) {
     integers.finish();
   }
   const places = packed
-    ? ofLabels(shape, inflatedLabels(section.subarray(at, at + packed), shape, regions), regions)
+    ? ofLabels(shape, await inflatedLabels(section.subarray(at, at + packed), shape, regions), regions)
     : ofBoxes(shape, boxes);
   const samples = new Float64Array(regions);
   places.labels.forEach((r) => samples[r]++);
@@ -122,10 +122,10 @@ export function layersOf(network, dims, channels) {
  * @param {number[]} shape
  * @param {number} regions
  */
-function inflatedLabels(packed, shape, regions) {
+async function inflatedLabels(packed, shape, regions) {
   const size = regions <= 256 ? 1 : regions <= 65536 ? 2 : 4, samples = product(shape);
-  const bytes = unzlib(packed, samples * size);
-  if (bytes.length !== samples * size) throw new Damaged("the label map does not have as many samples as the signal");
+  const bytes = await unzlib(packed, samples * size);
+  if (bytes.length !== samples * size) broken("the label map does not have as many samples as the signal");
   const steps = new [Uint8Array, Uint8Array, Uint16Array, Uint8Array, Uint32Array][size](bytes.slice().buffer);
   const row = samples / shape[0];
   for (let i = row; i < samples; i++) steps[i] += steps[i - row];
