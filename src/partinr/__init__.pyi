@@ -96,9 +96,9 @@ from .studies.comparison import Standing as Standing
 from .studies.comparison import Variant as Variant
 from .studies.comparison import compare as compare
 from .studies.comparison.results import write_comparison as write_comparison
+from .tiles.fit import TilesResult as TilesResult
 from .tiles.mosaic import Mosaic as Mosaic
 from .tiles.mosaic import open as open
-from .tiles.fit import TilesResult as TilesResult
 from .tiles.run import fit_tiles as fit_tiles
 
 __version__: str
