@@ -14,7 +14,7 @@ from partinr import InputError, Mosaic
 from partinr.model.joining import Placed, joined
 from partinr.tiles import chunks
 from partinr.tiles import mosaic as module
-from partinr.tiles.kept import Kept
+from partinr.tiles.kept import Kept, Room
 from stores import stored
 
 PICTURE = astronaut()[20:220, 90:280]
@@ -138,7 +138,7 @@ def test_tiles_are_decoded_once_and_forgotten_in_time(path):
         return sum(a.nbytes for own in model.parameters for a in own.arrays)
 
     one = size(store.load((0, 0)))
-    loaded = Kept(load, size, 3 * one)
+    loaded = Kept(load, size, Room(3 * one))
 
     def get(_):
         gate.wait()
@@ -152,6 +152,19 @@ def test_tiles_are_decoded_once_and_forgotten_in_time(path):
     loaded.one((0, 0))
     assert asked.count((0, 0)) == 2
     assert asked.count((2, 2)) == 1
+
+
+def test_values_of_two_kinds_share_what_room_there_is():
+    made, room = [], Room(5)
+    small, large = (
+        Kept(lambda name, n=n: made.append((n, name)) or name, lambda _, n=n: n, room) for n in (1, 3)
+    )
+    for kept, name in ((small, "a"), (large, "b"), (small, "c"), (small, "a"), (small, "d")):
+        kept.one(name)
+    made.clear()
+    for kept, name in ((small, "a"), (small, "c"), (small, "d"), (large, "b")):
+        kept.one(name)
+    assert made == [(3, "b")]
 
 
 def test_samples_that_are_kept_are_evaluated_once(path, monkeypatch):
@@ -179,7 +192,7 @@ def test_a_tile_that_cannot_be_read_can_be_asked_for_again(path):
             raise InputError("away")
         return store.load(index)
 
-    loaded = Kept(load, lambda _: 1, 1 << 20)
+    loaded = Kept(load, lambda _: 1, Room(1 << 20))
     with pytest.raises(InputError, match="away"):
         loaded.one((0, 0))
     broken.clear()

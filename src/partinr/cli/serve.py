@@ -67,8 +67,7 @@ def serve(
     if base is not None and not base.startswith(("http://", "https://")):
         raise InputError(f"--base must begin with http:// or https://, got {base!r:.100}")
     limits = Limits(area=max_area << 20)
-    # As much for tiles as for samples.
-    each = (memory << 19) // len(sources)
+    each = (memory << 20) // len(sources)
     names = [_name(source) for source in sources]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:

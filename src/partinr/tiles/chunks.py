@@ -11,7 +11,7 @@ from numpy import ndarray
 from partinr.errors import InputError
 from partinr.model.between.lattice import Samples
 from partinr.shapes import Float32
-from partinr.tiles.kept import Kept
+from partinr.tiles.kept import Kept, Room
 
 # Samples of a chunk, about: what is evaluated around one is a quarter of it.
 _SAMPLES = 1 << 18
@@ -23,14 +23,14 @@ class Chunks:
     Args:
         shape: samples along each axis.
         samples: gives the values of a box.
-        memory: bytes that those that are kept may take.
+        room: that there is for those that are kept.
     """
 
-    def __init__(self, shape: Sequence[int], samples: Samples, memory: int) -> None:
+    def __init__(self, shape: Sequence[int], samples: Samples, room: Room) -> None:
         self._shape, self._samples = shape, samples
         self._side = round(_SAMPLES ** (1 / len(shape)))
         make: Callable[[tuple[int, ...]], Float32[ndarray, "*shape channels"]] = self._made
-        self._kept = Kept(make, lambda values: values.nbytes, memory)
+        self._kept = Kept(make, lambda values: values.nbytes, room)
 
     def _made(self, at: tuple[int, ...]) -> Float32[ndarray, "*shape channels"]:
         side = self._side

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from partinr.cores import usable_cores
 
@@ -14,22 +14,47 @@ Name = TypeVar("Name", bound=Hashable)
 Value = TypeVar("Value")
 
 
+class Room:
+    """Memory that values of several kinds share: those that were used longest ago are forgotten.
+
+    Args:
+        memory: bytes that all may take together; one is kept, however large.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self.lock = threading.Lock()
+        self._memory, self._taken = memory, 0
+        self._sizes: OrderedDict[tuple[Kept[Any, Any], Any], int] = OrderedDict()
+
+    def used(self, one: tuple[Kept[Any, Any], Any]) -> None:
+        """A value was asked for; the lock is held."""
+        if one in self._sizes:
+            self._sizes.move_to_end(one)
+
+    def taken(self, one: tuple[Kept[Any, Any], Any], size: int) -> None:
+        """A value was made; the lock is held."""
+        self._sizes[one] = size
+        self._taken += size
+        while self._taken > self._memory and len(self._sizes) > 1:
+            (kept, name), size = self._sizes.popitem(last=False)
+            self._taken -= size
+            kept.forget(name)
+
+
 class Kept(Generic[Name, Value]):
-    """Values by their names; the least recently used ones are forgotten.
+    """Values by their names.
 
     Any number of threads may ask; what several want at once is made once.
 
     Args:
         make: gives a value.
         size: of a value in bytes.
-        memory: bytes that all may take together; one is kept, however large.
+        room: that there is for them.
     """
 
-    def __init__(self, make: Callable[[Name], Value], size: Callable[[Value], int], memory: int) -> None:
-        self._make, self._size, self._memory = make, size, memory
-        self._lock = threading.Lock()
-        self._held: OrderedDict[Name, Future[Value]] = OrderedDict()
-        self._bytes: dict[Name, int] = {}
+    def __init__(self, make: Callable[[Name], Value], size: Callable[[Value], int], room: Room) -> None:
+        self._make, self._size, self._room = make, size, room
+        self._held: dict[Name, Future[Value]] = {}
 
     def all(self, names: Iterable[Name]) -> list[Value]:
         """Several values, made side by side.
@@ -50,28 +75,26 @@ class Kept(Generic[Name, Value]):
         Raises:
             InputError: it cannot be made.
         """
-        with self._lock:
+        with self._room.lock:
             found = self._held.get(name)
             mine = found is None
             if found is None:
                 found = self._held[name] = Future()
-            self._held.move_to_end(name)
-        if mine:
-            try:
-                value = self._make(name)
-            except BaseException as error:
-                with self._lock:
-                    self._held.pop(name, None)
-                found.set_exception(error)
-                raise
-            self._keep(name, self._size(value))
-            found.set_result(value)
-        return found.result()
+            self._room.used((self, name))
+        if not mine:
+            return found.result()
+        try:
+            value = self._make(name)
+        except BaseException as error:
+            with self._room.lock:
+                self.forget(name)
+            found.set_exception(error)
+            raise
+        with self._room.lock:
+            self._room.taken((self, name), self._size(value))
+        found.set_result(value)
+        return value
 
-    def _keep(self, name: Name, size: int) -> None:
-        with self._lock:
-            self._bytes[name] = size
-            for oldest in [one for one in self._held if one in self._bytes]:
-                if oldest == name or sum(self._bytes.values()) <= self._memory:
-                    break
-                del self._held[oldest], self._bytes[oldest]
+    def forget(self, name: Name) -> None:
+        """Make it anew if it is asked for again; the lock is held."""
+        del self._held[name]

@@ -29,7 +29,7 @@ from partinr.signals.signal import Between, SignalSpec
 from partinr.signals.writing import write_slabs
 from partinr.tiles.addresses import Forbidden, on_this_machine
 from partinr.tiles.chunks import Chunks
-from partinr.tiles.kept import Kept
+from partinr.tiles.kept import Kept, Room
 from partinr.tiles.layout import Index, Layout
 from partinr.tiles.place import Within
 from partinr.tiles.store import MANIFEST, Store, is_store, manifest_at
@@ -55,7 +55,7 @@ class Mosaic:
         spec: what the whole represents.
         layout: where the tiles are.
         load: gives the function of a tile.
-        memory: bytes of decoded tiles that are kept.
+        memory: bytes of decoded tiles that are kept, or what room there is for them with others.
         psnr: of the whole in dB, if it is known.
         overview: gives the function of means over 8 x 8 samples, if there is one; see `overview.py`.
 
@@ -82,17 +82,17 @@ class Mosaic:
         spec: SignalSpec,
         layout: Layout,
         load: Callable[[Index], Piecewise],
-        memory: int = MEMORY,
+        memory: int | Room = MEMORY,
         *,
         psnr: float | None = None,
         overview: Callable[[], Mosaic | None] = lambda: None,
     ) -> None:
         self.signal, self.layout, self.psnr = spec, layout, psnr
         self._overview: Callable[[], Mosaic | None] = functools.cache(overview)
-        self._memory = memory
+        self._room = Room(memory) if isinstance(memory, int) else memory
         # Rendering needs no spectra, which are larger than what is made of them.
         self._loaded: Kept[Index, Piecewise] = Kept(
-            lambda index: _without_spectra(load(index)), _size, memory
+            lambda index: _without_spectra(load(index)), _size, self._room
         )
         self._samples: Samples = self._evaluated
         self._opened: tuple[str, int] | None = None
@@ -134,10 +134,10 @@ class Mosaic:
         return self._in_type_of(replace(self.signal, dtype="uint8", value_range=(0.0, 255.0)))
 
     def keeping_samples(self) -> Mosaic:
-        """The same, for those who look at one place again and again: values at the samples are kept, as many
-        bytes of them as of tiles."""
+        """The same, for those who look at one place again and again: values at the samples are kept, beside
+        tiles."""
         found = self._in_type_of(self.signal)
-        found._samples = Chunks(self.signal.shape, self._evaluated, self._memory)
+        found._samples = Chunks(self.signal.shape, self._evaluated, self._room)
 
         def overview() -> Mosaic | None:
             coarse = self._overview()
@@ -430,7 +430,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
         (2, 3)
     """
     if is_store(path):
-        found = _of_store(Store.open(path), memory)
+        found = _of_store(Store.open(path), Room(memory))
     else:
         with on_this_machine(path, ".inr") as here:
             model = load_file(here)
@@ -441,7 +441,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
     return found
 
 
-def _of_store(store: Store, memory: int) -> Mosaic:
+def _of_store(store: Store, room: Room) -> Mosaic:
     def overview() -> Mosaic | None:
         place = Within(store.place, OVERVIEW)
         try:
@@ -451,6 +451,6 @@ def _of_store(store: Store, memory: int) -> Mosaic:
             return None
         manifest = manifest_at(place)
         # One that is not finished is none yet.
-        return _of_store(Store(place, manifest), memory // 2) if manifest.tiles is not None else None
+        return _of_store(Store(place, manifest), room) if manifest.tiles is not None else None
 
-    return Mosaic(store.spec, store.layout, store.load, memory, psnr=store.psnr, overview=overview)
+    return Mosaic(store.spec, store.layout, store.load, room, psnr=store.psnr, overview=overview)
