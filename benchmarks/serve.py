@@ -71,22 +71,31 @@ def screens(info: dict[str, object], path: str, count: int) -> list[Screen]:
     return found
 
 
-def times(page: str, at: Sequence[str], at_once: int) -> np.ndarray:
-    """Seconds for each address, on connections that stay."""
-    here, place = local(), urlsplit(page)
+class Viewer:
+    """Asks for so many pictures at once, on connections that stay.
 
-    def ask(address: str) -> float:
-        if not hasattr(here, "connection"):
-            here.connection = HTTPConnection(place.hostname, place.port, timeout=60)
+    Args:
+        page: address of the server.
+        at_once: pictures.
+    """
+
+    def __init__(self, page: str, at_once: int) -> None:
+        self._place, self._here = urlsplit(page), local()
+        self._threads = ThreadPoolExecutor(at_once)
+
+    def times(self, at: Sequence[str]) -> np.ndarray:
+        """Seconds for each address."""
+        return np.array(list(self._threads.map(self._ask, at)))
+
+    def _ask(self, address: str) -> float:
+        if not hasattr(self._here, "connection"):
+            self._here.connection = HTTPConnection(self._place.hostname, self._place.port, timeout=60)
         began = time.perf_counter()
-        here.connection.request("GET", address)
-        answer = here.connection.getresponse()
+        self._here.connection.request("GET", address)
+        answer = self._here.connection.getresponse()
         answer.read()
         assert answer.status == 200, (address, answer.status)
         return time.perf_counter() - began
-
-    with ThreadPoolExecutor(at_once) as threads:
-        return np.array(list(threads.map(ask, at)))
 
 
 def row(what: str, seconds: np.ndarray) -> list[str]:
@@ -119,8 +128,8 @@ def served(store: str) -> list[list[str]]:
                 ]
                 first, beside = (np.concatenate(one) for one in zip(*looked, strict=True))
                 last = screens(info, path, 1)[0].tiles
-                times(page, last, at_once)
-                again = times(page, 20 * last, at_once)
+                viewer.times(last)
+                again = viewer.times(20 * last)
                 found += [
                     row(f"{how}, first look", first),
                     row(f"{how}, half a tile further", beside),

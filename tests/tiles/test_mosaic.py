@@ -173,7 +173,11 @@ def test_samples_that_are_kept_are_evaluated_once(path, monkeypatch):
     evaluated = picture._evaluated
     monkeypatch.setattr(picture, "_evaluated", lambda box: asked.append(box) or evaluated(box))
     kept = picture.keeping_samples()
-    for crop, words in ((((10, 60), (33, 64)), {"scale": 2.3}), (((0, 64), (32, 96)), {"scale": 0.25})):
+    for crop, words in (
+        (((10, 60), (33, 64)), {"scale": 2.3}),
+        (((0, 64), (32, 96)), {"scale": 0.25}),
+        (((4, 60), (2, 90)), {"scale": 0.5}),
+    ):
         alike(kept.render(crop=crop, **words), picture.render(crop=crop, **words))
     asked.clear()
     np.testing.assert_array_equal(kept.render(crop=((5, 40), (20, 60))), kept[5:40, 20:60])

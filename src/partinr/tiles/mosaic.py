@@ -28,7 +28,7 @@ from partinr.shapes import Float32, Shaped
 from partinr.signals.signal import Between, SignalSpec
 from partinr.signals.writing import write_slabs
 from partinr.tiles.addresses import Forbidden, on_this_machine
-from partinr.tiles.chunks import Chunks
+from partinr.tiles.chunks import MOST_HALVINGS, Chunks
 from partinr.tiles.kept import Kept, Room
 from partinr.tiles.layout import Index, Layout
 from partinr.tiles.place import Within
@@ -55,7 +55,7 @@ class Mosaic:
         spec: what the whole represents.
         layout: where the tiles are.
         load: gives the function of a tile.
-        memory: bytes of decoded tiles that are kept, or what room there is for them with others.
+        memory: bytes of decoded tiles that are kept.
         psnr: of the whole in dB, if it is known.
         overview: gives the function of means over 8 x 8 samples, if there is one; see `overview.py`.
 
@@ -82,14 +82,14 @@ class Mosaic:
         spec: SignalSpec,
         layout: Layout,
         load: Callable[[Index], Piecewise],
-        memory: int | Room = MEMORY,
+        memory: int = MEMORY,
         *,
         psnr: float | None = None,
         overview: Callable[[], Mosaic | None] = lambda: None,
     ) -> None:
         self.signal, self.layout, self.psnr = spec, layout, psnr
         self._overview: Callable[[], Mosaic | None] = functools.cache(overview)
-        self._room = Room(memory) if isinstance(memory, int) else memory
+        self._room = Room(memory)
         # Rendering needs no spectra, which are larger than what is made of them.
         self._loaded: Kept[Index, Piecewise] = Kept(
             lambda index: _without_spectra(load(index)), _size, self._room
@@ -360,6 +360,13 @@ class Mosaic:
         ]
         if derivative is None and all(axis.own for axis in along):
             return spec.quantise(self._samples([range(int(axis.start), int(axis.stop)) for axis in along]))
+        halvings = _halvings(along)
+        if derivative is None and not point and halvings and isinstance(self._samples, Chunks):
+            factor = 1 << halvings
+            means = [
+                range(int(axis.start) // factor, int(axis.start) // factor + axis.size) for axis in along
+            ]
+            return spec.quantise(self._samples.means(halvings, means))
         asked = None if derivative is None else Rendered(derivative, spec)
         learned, what = spec.between == "learned", VALUE if asked is None else asked.what
         slabs = list(values_between(self._samples, along, learned=learned, point=point, what=what))
@@ -388,6 +395,16 @@ class Mosaic:
         ]
         values = render(found.model, size=size, crop=inside, point=point, derivative=derivative)
         return values.reshape(*size, -1)
+
+
+def _halvings(along: Sequence[Along]) -> int:
+    """How often sides are halved until whole samples are pixels; 0 if they are none, or not the same for all
+    axes, or more than `Chunks` have."""
+    for halvings in range(1, MOST_HALVINGS + 1):
+        factor = 1 << halvings
+        if all(axis.length == factor and axis.start % factor == 0 for axis in along):
+            return halvings
+    return 0
 
 
 def _without_spectra(model: Piecewise) -> Piecewise:
@@ -430,7 +447,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
         (2, 3)
     """
     if is_store(path):
-        found = _of_store(Store.open(path), Room(memory))
+        found = _of_store(Store.open(path), memory)
     else:
         with on_this_machine(path, ".inr") as here:
             model = load_file(here)
@@ -441,7 +458,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
     return found
 
 
-def _of_store(store: Store, room: Room) -> Mosaic:
+def _of_store(store: Store, memory: int) -> Mosaic:
     def overview() -> Mosaic | None:
         place = Within(store.place, OVERVIEW)
         try:
@@ -451,6 +468,6 @@ def _of_store(store: Store, room: Room) -> Mosaic:
             return None
         manifest = manifest_at(place)
         # One that is not finished is none yet.
-        return _of_store(Store(place, manifest), room) if manifest.tiles is not None else None
+        return _of_store(Store(place, manifest), memory // 2) if manifest.tiles is not None else None
 
-    return Mosaic(store.spec, store.layout, store.load, room, psnr=store.psnr, overview=overview)
+    return Mosaic(store.spec, store.layout, store.load, memory, psnr=store.psnr, overview=overview)
