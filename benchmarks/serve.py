@@ -123,9 +123,8 @@ def served(store: str) -> list[list[str]]:
             found = []
             for how, at_once in (("one at a time", 1), (f"{AT_ONCE} at once", AT_ONCE)):
                 # Of the samples that are kept, those of one screen are the newest.
-                looked = [
-                    [times(page, some, at_once) for some in screen] for screen in screens(info, path, SCREENS)
-                ]
+                viewer = Viewer(page, at_once)
+                looked = [[viewer.times(some) for some in screen] for screen in screens(info, path, SCREENS)]
                 first, beside = (np.concatenate(one) for one in zip(*looked, strict=True))
                 last = screens(info, path, 1)[0].tiles
                 viewer.times(last)

@@ -39,7 +39,7 @@ def serve(
             "MB",
             min=1,
         ),
-    ] = 512,
+    ] = 1024,
     max_area: Annotated[
         int, option("Pixels that a picture which is asked for may have, in millions.", "N", min=1, max=1000)
     ] = 16,
@@ -67,7 +67,8 @@ def serve(
     if base is not None and not base.startswith(("http://", "https://")):
         raise InputError(f"--base must begin with http:// or https://, got {base!r:.100}")
     limits = Limits(area=max_area << 20)
-    each = (memory << 20) // len(sources)
+    # As much for overviews, which everybody looks at.
+    each = (memory << 19) // len(sources)
     names = [_name(source) for source in sources]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:

@@ -434,7 +434,7 @@ def open(path: str | os.PathLike[str], memory: int = MEMORY) -> Mosaic:
     Args:
         path: a store of tiles: a folder or a zip file that ends in .inrs, or an address such as
             s3://bucket/slide.inrs (extra `remote`); or one `.inr` file, which is read at once, there or here.
-        memory: bytes of decoded tiles that are kept.
+        memory: bytes of decoded tiles that are kept, and as many of the overview's.
 
     Raises:
         InputError: there is none, it is damaged, or its fit is not finished.
@@ -468,6 +468,6 @@ def _of_store(store: Store, memory: int) -> Mosaic:
             return None
         manifest = manifest_at(place)
         # One that is not finished is none yet.
-        return _of_store(Store(place, manifest), memory // 2) if manifest.tiles is not None else None
+        return _of_store(Store(place, manifest), memory) if manifest.tiles is not None else None
 
     return Mosaic(store.spec, store.layout, store.load, memory, psnr=store.psnr, overview=overview)

@@ -75,7 +75,7 @@ def seen_from_afar(
 
     Args:
         path: of the store or the file.
-        memory: bytes of decoded tiles that are kept.
+        memory: bytes of decoded tiles that are kept, and as many of the overview's.
         folder: for the overview of others.
         callback: is told the share that is done, 0..1.
 
@@ -91,4 +91,4 @@ def seen_from_afar(
     folder.mkdir()
     target = write_overview(path, into=folder, callback=callback)
     assert target is not None
-    return found.with_overview(open_mosaic(target, memory // 2))
+    return found.with_overview(open_mosaic(target, memory))
