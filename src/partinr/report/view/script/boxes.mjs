@@ -46,11 +46,9 @@ function spread({ boxes, integers, step, mixing }, r, shape, channels, coefficie
     for (let j = 0; j < size[1]; j++)
       for (let k = 0; k < size[2]; k++, from++) {
         let some = 0;
-        for (let c = 0; c < channels; c++) {
-          some |= q[c * samples + from];
-          scaled[c] = q[c * samples + from] * step;
-        }
+        for (let c = 0; c < channels; c++) some |= q[c * samples + from];
         if (!some) continue;
+        for (let c = 0; c < channels; c++) scaled[c] = q[c * samples + from] * step;
         const s = factors[0][i] * factors[1][j] * factors[2][k]; // 1 along axes that the signal has not
         const to = (((start[0] + i) * rows + start[1] + j) * columns + start[2] + k) * channels;
         for (let e = 0; e < channels; e++) {

@@ -61,6 +61,7 @@ export function synthesised(spread, spectra, shape, channels) {
             const own = before[at], other = before[at - by], jump = own - other;
             const rough = Math.abs(own - before[at + further]) + Math.abs(other - before[at - 2 * by]);
             const share = TAKEN * Math.max(0, 1 - (jump / (step * JUMP)) ** 2) * Math.max(0, 1 - rough / (step * FLAT));
+            if (!share) continue;
             const over = clamp(Math.floor((3 * size[a]) / (6 + 3 * lively[at] + lively[at - by])), 1, [8, 32, 4][shape.length - 1]);
             for (let k = 0; k < over; k++) values[at + k * by] -= 0.5 * (1 - (k + 0.5) / over) * share * jump;
           }
