@@ -120,6 +120,8 @@ def test_stores_and_files(web: Web, tmp_path: Path, store: Path) -> None:
     shutil.copy(store / "tiles" / "1" / "1.inr", folder / "b.inr")
     assert partinr.open(f"{web.url}/b.inr").shape == (128, 128, 3)
     assert f"{web.url}/b.inr" in run("info", f"{web.url}/b.inr").out
+    assert run("view", f"{web.url}/b.inr", "-o", str(tmp_path / "b.html"), "-q").code == 0
+    assert (tmp_path / "b.html").stat().st_size > 1000
     run("render", f"{web.url}/b.inr", "-o", tmp_path / "b.png")
     assert partinr.read(tmp_path / "b.png").shape == (128, 128)
     for wrong, words in (("c.inr", "no such file"), ("c.inrs", "no manifest"), ("c.tif", "ends in .inr")):

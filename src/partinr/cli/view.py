@@ -18,7 +18,8 @@ PAGE = ".html"
 
 def view(
     source: Annotated[
-        Path, typer.Argument(metavar="FILE.inr", show_default=False, help="A file that fit wrote.")
+        Path,
+        typer.Argument(metavar="FILE.inr", show_default=False, help="A file that fit wrote, or its address."),
     ],
     output: Annotated[
         Path | None,
@@ -50,7 +51,10 @@ def view(
 
     Example: partinr view photo.inr
     """
-    page = source.with_suffix(PAGE) if output is None else output
+    from partinr.tiles.addresses import is_address, on_this_machine
+
+    beside = Path(source.name) if is_address(source) else source
+    page = beside.with_suffix(PAGE) if output is None else output
     if page.suffix.lower() == SUFFIX:
         raise InputError(f"-o must be a page such as {page.with_suffix(PAGE).name}, got {page}")
     check_outputs({"-o": page}, [source, original])
@@ -61,10 +65,11 @@ def view(
 
     limit = pixel_limit(max_pixels)
     signal = None
-    if original is not None:
-        spec = load(source, max_samples=limit).signal
-        signal = read(original, channels_last=spec.channel_axis, max_pixels=limit)
-    written = write_view(page, source, signal)
+    with on_this_machine(source, SUFFIX) as here:
+        if original is not None:
+            spec = load(here, max_samples=limit).signal
+            signal = read(original, channels_last=spec.channel_axis, max_pixels=limit)
+        written = write_view(page, here, signal)
     if not quiet:
         say(
             [
