@@ -149,6 +149,14 @@ for attempt in (
     lambda: partinr.fit(signal, goal=38),
     lambda: partinr.fit(signal, goal=partinr.Steps),
     lambda: partinr.fit(signal, goal=0),
+    lambda: partinr.fit(signal, "grid:3x3"),
+    lambda: partinr.fit(signal, network=partinr.Siren),
+    lambda: partinr.fit(signal, recipe="fast"),
+    lambda: partinr.fit(signal, start="random"),
+    lambda: partinr.fit(signal, compute="torch"),
+    lambda: partinr.fit(signal, keep="folder"),
+    lambda: partinr.fit(signal, watch=0),
+    lambda: partinr.fit(signal, seed=1.5),
 ):
     try:
         attempt()
@@ -177,4 +185,12 @@ def test_other_types_are_refused_by_name() -> None:
         "goal must be a goal such as Steps(600) or Quality(38), got 38",
         "goal must be a goal such as Steps(600) or Quality(38), got <class 'parti....steps.Steps'>",
         "goal must be a goal such as Steps(600) or Quality(38), got 0",
+        "partition must be a rule such as Grid(3, 3), or a Partition, got 'grid:3x3'",
+        "network must be a network such as Siren(32, 3), or a Budget, got <class 'parti....siren.Siren'>",
+        "recipe must be a recipe such as FAST or PAPER, got 'fast'",
+        "start must be a Start, the function of another fit, or \"auto\", got 'random'",
+        "compute must be a Compute, such as Compute(\"torch\"), got 'torch'",
+        "keep must be a Keep, such as Keep(folder), got 'folder'",
+        "watch must be a Watch, such as Watch(callback), got 0",
+        "seed must be a whole number, got 1.5",
     ]

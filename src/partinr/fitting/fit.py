@@ -11,6 +11,7 @@ from partinr.display import Displayed
 from partinr.engines import Precision, select
 from partinr.engines.readout import RIDGE
 from partinr.errors import InputError
+from partinr.fitting.arguments import check_kinds
 from partinr.fitting.defaults import Budget, between_for, choose, precision_for
 from partinr.fitting.goals.compact import usual_goal
 from partinr.fitting.goals.goal import Course, Goal, Solved, Trained
@@ -213,6 +214,10 @@ def fit(
         >>> result.regions, result.steps
         (1, 20)
     """
+    check_kinds(partition=partition, network=network, goal=goal, recipe=recipe, keep=keep, watch=watch)
+    check_kinds(start=None if start == "auto" else start, seed=seed)
+    if compute is not None and not isinstance(compute, Compute):
+        raise InputError(f'compute must be a Compute, such as Compute("torch"), got {brief(compute)}')
     if not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be 0 to 2^64 - 1, got {seed}")
     where, seen = compute or Compute(), watch or Watch()
@@ -226,8 +231,6 @@ def fit(
     )
     usual = Steps() if trains else usual_goal(signal=what)
     aim = usual if goal is None else goal
-    if not isinstance(aim, Goal):
-        raise InputError(f"goal must be a goal such as Steps(600) or Quality(38), got {brief(aim)}")
     if what.scattered and isinstance(aim, Solved | Growing):
         raise InputError(
             f"{type(aim).__name__} is for signals on grids, got {len(what.places()):,} points on none; take "
