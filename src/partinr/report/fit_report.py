@@ -102,8 +102,6 @@ def function_section(saved: Saved, signal: Signal, stills: Sequence[page.Html]) 
         "The file itself, of which your browser computes every pixel: click, and zoom with wheel or fingers. "
         f"Beside it are {'' if original is None else 'the original and '}other ways between its samples."
     )
-    if signal.spec.between == "learned" and stills:
-        text += " It lays a spline between them; the pictures below have the learned details, too."
     try:
         html, _ = view(saved.path, original)
     except InputError:
