@@ -122,7 +122,6 @@ def served(store: str) -> list[list[str]]:
             random.seed(0)
             found = []
             for how, at_once in (("one at a time", 1), (f"{AT_ONCE} at once", AT_ONCE)):
-                # Of the samples that are kept, those of one screen are the newest.
                 viewer = Viewer(page, at_once)
                 looked = [[viewer.times(some) for some in screen] for screen in screens(info, path, SCREENS)]
                 first, beside = (np.concatenate(one) for one in zip(*looked, strict=True))

@@ -213,6 +213,11 @@ def make_folder(path: str | os.PathLike[str], *names: str) -> Path:
     return target
 
 
+def folder_above(path: str | os.PathLike[str]) -> Path:
+    """The folder that is there already, of those that something is or will be in."""
+    return next(folder for folder in Path(path).resolve().parents if folder.is_dir())
+
+
 def _check_name(path: str | os.PathLike[str]) -> None:
     """Refuse names that Windows takes for something else, without a word."""
     wrong = reserved(Path(path).name) if sys.platform == "win32" else None

@@ -120,6 +120,7 @@ def render(
     import numpy as np
 
     from partinr.file.inr import load
+    from partinr.files import folder_above
     from partinr.model.derivatives import Rendered
     from partinr.model.extents import check_room, output_shape
     from partinr.model.memory import free_memory
@@ -149,7 +150,7 @@ def render(
     wanted, factor, part = _grid(signal, size, scale, rate, fps, picture, crop)
     shape = output_shape(signal, wanted, factor, part)
     spec = rendered_spec(signal, derivative).resampled(shape, part)
-    check_room(shape, spec, shutil.disk_usage(_existing(output)).free, f"on the disk of {output}")
+    check_room(shape, spec, shutil.disk_usage(folder_above(output)).free, f"on the disk of {output}")
     rows = []
     with Bar("rendering", quiet=quiet) as bar:
         found = blocks(wanted, factor, part, point=point, derivative=derivative)
@@ -171,11 +172,6 @@ def render(
     if not quiet:
         row = signal_row(words.spelled(shape), spec.channels, spec.dtype)
         say([("output", output), ("values", row), *rows, ("size", f"{written_size(output):,} bytes")])
-
-
-def _existing(output: Path) -> Path:
-    """The folder that is there already, of those that the output will be in."""
-    return next(folder for folder in output.resolve().parents if folder.is_dir())
 
 
 class _Grid(NamedTuple):

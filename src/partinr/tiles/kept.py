@@ -63,7 +63,9 @@ class Kept(Generic[Name, Value]):
             InputError: one of them cannot be made.
         """
         wanted = list(names)
-        at_once = min(len(wanted), usable_cores())
+        with self._room.lock:
+            missing = sum(name not in self._held for name in wanted)
+        at_once = min(missing, usable_cores())
         if at_once <= 1:
             return [self.one(name) for name in wanted]
         with ThreadPoolExecutor(at_once) as threads:

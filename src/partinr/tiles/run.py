@@ -6,12 +6,12 @@ import os
 import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import partinr
 from partinr.cores import on_cores, usable_cores
 from partinr.errors import InputError
+from partinr.files import folder_above
 from partinr.fitting.defaults import between_for
 from partinr.fitting.goals.compact import Compact, usual_goal
 from partinr.fitting.goals.goal import Goal
@@ -114,7 +114,7 @@ def fit_tiles(
             channels_last=channels_last,
             value_range=value_range,
             volume=volume,
-            scratch=_beside(path),
+            scratch=None if is_address(path) else folder_above(path),
         )
         stack.enter_context(closing(source))
         if mask is not None:
@@ -258,13 +258,6 @@ def _workers(layout: Layout, channels: int, memory: int | None, asked: int | Non
             "more, or take smaller tiles"
         )
     return asked or max(1, min(usable_cores(), layout.count, room))
-
-
-def _beside(path: str | os.PathLike[str]) -> Path | None:
-    """The folder that a store is in, or will be; None of one at an address."""
-    if is_address(path):
-        return None
-    return next(folder for folder in Path(path).absolute().parents if folder.is_dir())
 
 
 def _hired(count: int | None, cluster: Any) -> Workers:

@@ -75,21 +75,25 @@ def named_zarr(place: Location, store: Any) -> Named:
     wanted = place.inside or _base(dict(root.attrs))
     # What is named need not be looked for: of web servers nobody knows what they have.
     item = root.get(wanted) if wanted else None
-    if isinstance(item, zarr.Array) and item.shape and item.dtype.kind in "buif":
+    if _has_numbers(item):
         above = wanted.rpartition("/")[0]
         return _named(place.file, wanted, item, root[above] if above else root)
     members: dict[str, Any] = dict(root.members(max_depth=None))
-    arrays = {path: item for path, item in members.items() if isinstance(item, zarr.Array)}
     readable = {
         path: item.shape
-        for path, item in arrays.items()
-        if item.shape
-        and item.dtype.kind in "buif"
-        and (path == place.inside or not _is_coordinate(path, item))
+        for path, item in members.items()
+        if _has_numbers(item) and (path == place.inside or not _is_coordinate(path, item))
     }
     path = chosen(place, readable, "Zarr")
     parent = path.rpartition("/")[0]
-    return _named(place.file, path, arrays[path], members[parent] if parent else root)
+    return _named(place.file, path, members[path], members[parent] if parent else root)
+
+
+def _has_numbers(item: Any) -> bool:
+    """Whether something in a store is an array that a signal can be."""
+    import zarr
+
+    return isinstance(item, zarr.Array) and bool(item.shape) and item.dtype.kind in "buif"
 
 
 def _base(attributes: Mapping[str, Any]) -> str:
